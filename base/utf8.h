@@ -1,0 +1,22 @@
+/* UTF-8 as RFC 3629 has it: no surrogates, no overlong forms, nothing above U+10FFFF. */
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The length of the valid prefix; `len` when all is valid. */
+size_t utf8_valid_prefix(const char *text, size_t len);
+
+/* Appends `text` with each maximal invalid run of bytes shown as U+FFFD. */
+void utf8_add_shown(struct buf *buf, const char *text, size_t len);
+
+/* Code points, counting each stray byte as one: how sqlite3's shell measures a column. */
+size_t utf8_length(const char *text, size_t len);
+
+/* Writes a code point (surrogates become U+FFFD); returns 1 to 4. */
+size_t utf8_encode(unsigned code_point, char out[4]);
+
+#endif

@@ -1,0 +1,5 @@
+/* The life of the process, from its options to its exit status. */
+int main(void)
+{
+	return 0;
+}

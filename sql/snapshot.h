@@ -1,0 +1,61 @@
+/*
+ * The mirror's storage: copy-on-write pages under SQLite's VFS interface.
+ *
+ * One writer connection; a commit publishes a new, immutable page map; readers
+ * hold a version and never block the writer nor it them. Pages are freed with
+ * the last version that holds them. The page map has two levels, so publishing
+ * costs what changed and not what there is.
+ *
+ * Threads: the writer's connection belongs to one thread at a time; versions
+ * may be taken, read and dropped on any thread.
+ */
+#ifndef SQL_SNAPSHOT_H
+#define SQL_SNAPSHOT_H
+
+#include "base/err.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SNAPSHOT_PAGE_BYTES 4096
+
+struct snapshot_store;
+struct snapshot; /* one immutable version, reference-counted */
+
+/* Registers a VFS of its own with SQLite (unique name); NULL: no memory. */
+struct snapshot_store *snapshot_store_new(void);
+/* All connections are closed and all versions dropped by then (asserted). */
+void snapshot_store_free(struct snapshot_store *store);
+
+/* The one read-write connection (NOMUTEX, journal_mode MEMORY). ERR_BUSY if there is one already. */
+int snapshot_open_writer(struct snapshot_store *store, sqlite3 **db, struct err *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * A read-only connection (NOMUTEX). Its statements see the version pinned with
+ * snapshot_pin, else the newest at the time each statement starts.
+ */
+int snapshot_open_reader(struct snapshot_store *store, sqlite3 **db, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* The newest version, with a reference for the caller. */
+struct snapshot *snapshot_ref_newest(struct snapshot_store *store);
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot);
+
+/* Versions are numbered from 1 upwards by commit; the number of a result's snapshot. */
+uint64_t snapshot_number(const struct snapshot *snapshot);
+uint64_t snapshot_newest_number(struct snapshot_store *store); /* atomic, cheap */
+
+/* The reader sees `snapshot` until unpinned with NULL; takes a reference of its own. No statement may be running. */
+void snapshot_pin(sqlite3 *reader, struct snapshot *snapshot);
+
+/* True when a statement of this reader asked the VFS for the time since the flag was last cleared. */
+bool snapshot_clock_was_read(sqlite3 *reader, bool clear);
+
+/* Bytes of all pages alive, for status and tests. */
+size_t snapshot_bytes(struct snapshot_store *store);
+
+#endif

@@ -1,0 +1,147 @@
+/*
+ * SQL for strangers: a connection to the mirror's snapshots behind the guard,
+ * and statements that run in bounded steps.
+ *
+ * Everything a client may send goes through here: the guard (authorizer, limits,
+ * allocator budget, deadline), the dialect (window.start, window.end), our
+ * functions and virtual tables. Knows no sockets and no protocols; what only
+ * the daemon can answer (sessions, start, stop) comes through struct
+ * sql_control.
+ *
+ * Threads: an sql_env is shared; an sql_session and its statements belong to
+ * one thread at a time and may be handed over between calls. Only
+ * sql_session_cancel() may be called from anywhere.
+ */
+#ifndef SQL_STATEMENT_H
+#define SQL_STATEMENT_H
+
+#include "base/err.h"
+#include "sql/snapshot.h"
+#include "sql/value.h"
+#include "stream/spec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One row of `sessions`. Texts are copied by the callee into the row's buffers. */
+struct session_view {
+	int64_t id, pid, uid;
+	char protocol[16];  /* text, frames, postgres, http */
+	char state[24];     /* idle, running, idle in transaction */
+	int64_t since_us;
+	char *query; /* malloc'd, freed by the caller; NULL */
+};
+
+/* What the daemon does for SQL. Called on the thread that runs the statement; must be thread-safe. NULL members: refused. */
+struct sql_control {
+	void *context;
+	int (*start)(void *context, const char *query, char state[16], struct err *err);
+	int (*stop)(void *context, const char *query, char state[16], struct err *err);
+	/* Blocks; NULL name: all queries. `cancelled` is asked now and then. */
+	int (*process_all)(void *context, const char *query, bool (*cancelled)(void *), void *arg,
+		int64_t *batch_id, struct err *err);
+	int (*sessions)(void *context, struct session_view **rows, size_t *n, struct err *err);
+};
+
+struct sql_env_options {
+	struct snapshot_store *snapshots;
+	const struct sql_control *control; /* NULL: none (--available-now, tests) */
+	int64_t query_timeout_us;          /* 0: none */
+	int64_t query_memory_bytes;
+	int64_t max_result_bytes;
+	const char *timezone;              /* IANA name */
+	bool (*spec_ref)(void *context, const struct spec **spec); /* for the events and static_ tables */
+	void (*spec_unref)(void *context, const struct spec *spec);
+	void *spec_context;
+	unsigned daemon_uid;
+};
+
+struct sql_env;
+
+/* Must precede any other use of SQLite in the process: installs the budgeted allocator. Idempotent. */
+int sql_init(struct err *err) __attribute__((warn_unused_result));
+
+int sql_env_new(struct sql_env **env, const struct sql_env_options *options, struct err *err)
+	__attribute__((warn_unused_result));
+void sql_env_free(struct sql_env *env);
+void sql_env_set_limits(struct sql_env *env, int64_t query_timeout_us, int64_t query_memory_bytes,
+	int64_t max_result_bytes, const char *timezone);
+
+struct sql_session;
+
+/* `uid`: the peer's, decides about start() and stop(). The connection is opened at the first statement. */
+int sql_session_new(struct sql_session **session, struct sql_env *env, unsigned uid,
+	struct err *err) __attribute__((warn_unused_result));
+void sql_session_free(struct sql_session *session);
+
+/* Session settings that a protocol may change. */
+int sql_session_set_timezone(struct sql_session *session, const char *name, struct err *err)
+	__attribute__((warn_unused_result));
+void sql_session_set_timeout(struct sql_session *session, int64_t timeout_us); /* may only lower the env's; 0: the env's */
+
+bool sql_session_in_transaction(const struct sql_session *session);
+/* Ends the transaction and its pinned snapshot, drops TEMP objects when `all`. */
+void sql_session_reset(struct sql_session *session, bool all);
+
+/* The running statement ends with ERR_INTERRUPTED soon; sticky until the statement ends. Any thread. */
+void sql_session_cancel(struct sql_session *session);
+
+struct statement;
+
+/*
+ * Prepares the first statement of text[0, len); *tail_offset is where the rest
+ * begins. Leaves *statement NULL for white space and comments. ERR_SQL with
+ * SQLite's own sentence; `sql_code` and `error_offset` say more.
+ */
+int statement_prepare(struct sql_session *session, const char *text, size_t len,
+	size_t *tail_offset, struct statement **statement, struct err *err)
+	__attribute__((warn_unused_result));
+void statement_free(struct statement *statement); /* back to the cache */
+
+/* SQLite's (extended) result code and the byte offset of the last failure of this session; -1: none. */
+int sql_session_error_code(const struct sql_session *session);
+int sql_session_error_offset(const struct sql_session *session);
+
+size_t statement_n_columns(const struct statement *statement);
+const char *statement_column_name(const struct statement *statement, size_t column);
+/* INTEGER, REAL, TEXT, BLOB, TIMESTAMP as announced (declared, or what follows from the arguments); "" if nothing follows. */
+const char *statement_column_type(const struct statement *statement, size_t column);
+bool statement_is_readonly(const struct statement *statement);
+bool statement_is_explain(const struct statement *statement);
+
+size_t statement_n_params(const struct statement *statement);
+const char *statement_param_name(const struct statement *statement, size_t index); /* 0-based; NULL: nameless */
+int statement_bind(struct statement *statement, size_t index, const struct value *value,
+	struct err *err) __attribute__((warn_unused_result));
+
+/* May be tried on the loop: read-only and no function in it that waits or controls. */
+bool statement_may_run_inline(const struct statement *statement);
+
+enum step {
+	STEP_ROW,   /* a row is there */
+	STEP_DONE,
+	STEP_YIELD, /* the budget is over before the next row: step again, on any thread */
+	STEP_ERROR,
+};
+
+/*
+ * The next row. `budget_us` bounds the time of this call (0: until the
+ * statement's own deadline); a STEP_YIELD before the first row means the
+ * statement was reset and starts again with the next call, so nothing is lost
+ * and nothing doubled.
+ */
+enum step statement_step(struct statement *statement, int64_t budget_us, struct err *err);
+
+/* The cells of the current row, valid until the next call. False: no memory (err). */
+int statement_row(struct statement *statement, const struct value **values, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* The snapshot this execution saw; 0 before the first step. */
+uint64_t statement_snapshot(const struct statement *statement);
+
+/* After STEP_DONE: the answer depends on nothing but text, parameters, snapshot, time zone. */
+bool statement_is_cacheable(const struct statement *statement);
+
+void statement_reset(struct statement *statement);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * Mirror and checkpoint: the two SQLite databases of one schema.
+ *
+ * The checkpoint is a file in state_dir (WAL, pages checksummed by our VFS);
+ * the mirror is in memory (sql/snapshot.h). One apply serves both: one
+ * transaction a batch, first durable, then visible. On start the mirror is
+ * filled from the checkpoint, so the tables are right at once. Without a
+ * state_dir (tests) there is only the mirror.
+ *
+ * One thread at a time calls in, but for store_snapshots(), whose readers are
+ * free-threaded.
+ */
+#ifndef SQL_STORE_H
+#define SQL_STORE_H
+
+#include "base/err.h"
+#include "sql/snapshot.h"
+#include "stream/changes.h"
+#include "stream/spec.h"
+#include "stream/stream.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+
+/* A row of `settings`. */
+struct setting {
+	const char *name, *value, *origin;
+};
+
+struct store_options {
+	const char *state_dir;  /* NULL: no checkpoint */
+	bool rebuild;           /* --rebuild: accept that counted files are gone */
+	const struct setting *settings;
+	size_t n_settings;
+	int64_t now_us;         /* for the dated name of a file moved aside */
+};
+
+/*
+ * Takes the lock on state_dir (ERR_BUSY names the holder), verifies every page,
+ * migrates an older schema, moves a corrupt file aside. ERR_VERSION for a newer
+ * one, ERR_CONFIG for what only a person can mend. What happened and is worth
+ * saying is in store_next_notice().
+ */
+int store_open(struct store **store, const struct store_options *options, struct err *err)
+	__attribute__((warn_unused_result));
+void store_close(struct store *store);
+
+/*
+ * Compares definitions, tells `stream` what the checkpoint remembers, fills the
+ * mirror and makes the tables of `spec`. Publishes the first snapshot.
+ */
+int store_load(struct store *store, const struct spec *spec, struct stream *stream,
+	struct err *err) __attribute__((warn_unused_result));
+
+/* After a reload: the tables of new queries come, those of removed ones go (their counts stay in the checkpoint). */
+int store_set_spec(struct store *store, const struct spec *spec, const struct setting *settings,
+	size_t n_settings, struct err *err) __attribute__((warn_unused_result));
+
+/* Durable, then visible. On failure neither database has changed and the old snapshot stands. */
+int store_commit(struct store *store, const struct changes *changes, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* Everything committed survives a power cut when this returns 0. */
+int store_sync(struct store *store, struct err *err) __attribute__((warn_unused_result));
+
+/*
+ * What `queries` shows and no batch changed: states, messages, files behind.
+ * Mirror only. Publishes a snapshot only if something differs.
+ */
+struct query_status {
+	const char *message;
+	const char *exception; /* NULL: none */
+	int64_t n_files_behind;
+	enum query_state state;
+	bool is_data_available, is_trigger_active;
+};
+int store_set_status(struct store *store, const struct query_status *status, struct err *err)
+	__attribute__((warn_unused_result));
+
+struct snapshot_store *store_snapshots(struct store *store);
+
+/* Sentences for the log since the last call, one at a time; NULL: no more. Valid until the next call. */
+const char *store_next_notice(struct store *store);
+
+/* Queries in the checkpoint that the configuration no longer names; the array is the store's. */
+const char *const *store_removed_queries(const struct store *store, size_t *n);
+int store_forget(struct store *store, const char *name, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* Writes the newest snapshot as a plain SQLite file that a stock sqlite3 reads: beside it, then renamed. */
+int store_save(struct snapshot_store *snapshots, const char *path, struct err *err)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * The private counts of one thread: how many events of each group fell into
+ * each bucket of time.
+ *
+ * A bucket is the largest step that divides every window boundary of the
+ * queries that share the pass (1 microsecond where there are session windows),
+ * so all of them are folded from the same cells, and a second query costs a
+ * fold, not a pass. A group here is the tuple of the source's fields, numbered
+ * in order of appearance; the fold translates it to each query's own groups.
+ *
+ * One thread writes; after that thread is done, another may read. The layout
+ * behind it is dense where the data is (see cells.c) and never quadratic.
+ */
+#ifndef STREAM_CELLS_H
+#define STREAM_CELLS_H
+
+#include "base/err.h"
+#include "stream/event.h"
+
+#include <stdint.h>
+
+struct cells;
+
+/* bucket_us >= 1. NULL: no memory. */
+struct cells *cells_new(size_t n_fields, int64_t bucket_us);
+void cells_free(struct cells *cells);
+
+/* Forgets counts; keeps groups (their numbers stay) and memory where that is cheap. */
+void cells_clear(struct cells *cells);
+
+/* The number of a group, made if it is new; ERR_NOMEM is the only failure. */
+int cells_group(struct cells *cells, const struct event_value *values, uint32_t *group,
+	struct err *err) __attribute__((warn_unused_result));
+
+int cells_add(struct cells *cells, uint32_t group, int64_t time_us, uint64_t n, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* Adds all of `from` (of the same fields and bucket) to `into`. */
+int cells_merge(struct cells *into, const struct cells *from, struct err *err)
+	__attribute__((warn_unused_result));
+
+uint64_t cells_events(const struct cells *cells);
+
+/* The exact highest and lowest event time; only where cells_events() > 0. */
+int64_t cells_max_time_us(const struct cells *cells);
+int64_t cells_min_time_us(const struct cells *cells);
+
+uint32_t cells_n_groups(const struct cells *cells);
+
+/* The fields of a group: as many as cells_new was told; valid until cells_free. */
+const struct event_value *cells_group_values(const struct cells *cells, uint32_t group);
+
+/*
+ * Every cell with a count, in no promised order, but all cells of one bucket
+ * or of one group come in runs that suit the cache. bucket_start_us is floored,
+ * so it may lie before the first event. A non-zero return ends it.
+ */
+typedef int cells_each_fn(
+	void *context, int64_t bucket_start_us, uint32_t group, uint64_t count, struct err *err);
+int cells_each(const struct cells *cells, cells_each_fn *each, void *context, struct err *err)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * What one event is, and the plain judge that decides it.
+ *
+ * The judge is the complete, strict, validating parser (RFC 8259, UTF-8, the
+ * source text of numbers): every rule about lines, objects, arrays, time and
+ * groups stands here and nowhere else. The fast path (stream/scan.h) may only
+ * recognise what the judge has already accepted in shape. Knows no files, no
+ * windows and no tables. One judge belongs to one thread.
+ */
+#ifndef STREAM_EVENT_H
+#define STREAM_EVENT_H
+
+#include "base/err.h"
+#include "stream/spec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EVENT_GROUP_MAX_BYTES   65536
+#define EVENT_MAX_DEPTH         1000
+#define REJECT_TEXT_MAX_BYTES   1024
+#define REJECT_DETAIL_MAX_BYTES 160
+
+enum reject_reason {
+	REJECT_BAD_JSON,
+	REJECT_NOT_AN_OBJECT,
+	REJECT_EVENT_TOO_LONG,
+	REJECT_NO_TIME,
+	REJECT_BAD_TIME,
+	REJECT_GROUP_TOO_LONG,
+	REJECT_REASONS /* how many there are */
+};
+
+/* `bad_json` and so on: the names that users see. */
+const char *reject_reason_name(enum reject_reason reason);
+
+/* What the events of one source are read for: the union of its queries' fields. Immutable, outlives the judges. */
+struct event_shape {
+	const char *time_field;
+	enum time_unit time_unit;
+	int64_t max_event_bytes;
+	const char *const *fields; /* dotted paths, distinct */
+	size_t n_fields;
+};
+
+enum event_value_kind {
+	EVENT_VALUE_TEXT,
+	EVENT_VALUE_NULL,     /* null or missing */
+	EVENT_VALUE_TOO_LONG, /* over EVENT_GROUP_MAX_BYTES: a reject for the queries that group by it */
+};
+
+struct event_value {
+	const char *text; /* unescaped string, or source text of any other value; may hold NULs; valid during the call */
+	uint32_t len;
+	enum event_value_kind kind;
+};
+
+struct event {
+	int64_t time_us;
+	const struct event_value *values; /* one per field of the shape */
+	int64_t line;                     /* 1-based, relative to where the judge was begun */
+	int64_t offset;                   /* of the object's first byte in the (decompressed) stream */
+	const char *json;                 /* the object's source text */
+	size_t json_len;
+};
+
+struct reject {
+	enum reject_reason reason;
+	int64_t line;
+	int64_t offset;                       /* of the value's first byte */
+	const char *text;                     /* its first REJECT_TEXT_MAX_BYTES bytes at most */
+	size_t text_len;
+	char detail[REJECT_DETAIL_MAX_BYTES]; /* what is wrong and what would be right */
+};
+
+/*
+ * How far a run of bytes has been consumed. `offset` counts bytes of the file;
+ * of a compressed one it is the start of a frame, and `skip` the decompressed
+ * bytes consumed behind that start. `line` is the number of the line on which
+ * the position stands, 1 at the start of a file.
+ */
+struct position {
+	int64_t offset;
+	int64_t skip;
+	int64_t line;
+	uint32_t flags;
+};
+
+#define POSITION_SKIP_LINE 1u /* the rest of this line belongs to a value already rejected */
+#define POSITION_MID_LINE  2u /* values of this line have been consumed already */
+
+#define POSITION_START                                                                             \
+	(struct position)                                                                          \
+	{                                                                                          \
+		.line = 1                                                                          \
+	}
+
+/*
+ * Receives what the judge decides, in the order of the bytes. A callback that
+ * returns non-zero ends the feed with that code. The events of a top-level
+ * array arrive between on_array(BEGIN) and on_array(KEEP) or on_array(DROP):
+ * until KEEP they do not count.
+ */
+enum judge_array { JUDGE_ARRAY_BEGIN, JUDGE_ARRAY_KEEP, JUDGE_ARRAY_DROP };
+
+struct judge_sink {
+	void *context;
+	int (*on_event)(void *context, const struct event *event);
+	int (*on_reject)(void *context, const struct reject *reject);
+	int (*on_array)(void *context, enum judge_array what);
+};
+
+struct judge;
+
+/* NULL: no memory. The shape must outlive the judge. */
+struct judge *judge_new(const struct event_shape *shape);
+void judge_free(struct judge *judge);
+
+/*
+ * Starts at `start`: its line is the first line's number, its flags say
+ * whether the position stands inside a line. `offset` is where the fed bytes
+ * begin in the offsets that events and rejects are given.
+ */
+void judge_begin(struct judge *judge, const struct position *start, int64_t offset);
+
+/*
+ * Judges data[0, len), which continues where the last feed's *consumed ended.
+ * With `at_end`, no byte follows for now: complete objects and arrays of an
+ * unfinished last line count, and what must wait stays unconsumed. Bytes that
+ * are not consumed are presented again, with more behind them; the judge never
+ * needs more than max_event_bytes + 1 of them. Inside a long top-level array
+ * elements are consumed one by one, but the settled position stays in front of
+ * the array until its end.
+ *
+ * Returns 0, a callback's code, or ERR_NOMEM.
+ */
+int judge_feed(struct judge *judge, const char *data, size_t len, bool at_end, size_t *consumed,
+	const struct judge_sink *sink, struct err *err) __attribute__((warn_unused_result));
+
+/*
+ * What is settled: every event before it has been given out for good.
+ * `settled` is in bytes since judge_begin, the line and the flags are in *at.
+ */
+int64_t judge_settled(const struct judge *judge, struct position *at);
+
+/* Lines finished (newlines settled) since judge_begin. */
+int64_t judge_lines(const struct judge *judge);
+
+/*
+ * Converts a JSON value's source text (a number, or a string without its
+ * quotes, unescaped) to microseconds by the rules for `time`. Exposed for the
+ * fast path's learning and its tests. Returns 0, or REJECT_BAD_TIME negated
+ * minus one with a detail.
+ */
+int event_time_from_number(const char *text, size_t len, enum time_unit unit, int64_t *us,
+	char detail[REJECT_DETAIL_MAX_BYTES]) __attribute__((warn_unused_result));
+
+#endif

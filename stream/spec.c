@@ -1,0 +1,2 @@
+/* Names and lifetime of what is to be counted. */
+#include "stream/spec.h"
