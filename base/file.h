@@ -13,13 +13,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Appends the content, at most `max_bytes` (ERR_LIMIT beyond). */
+/* Appends the content, at most `max_bytes` (ERR_LIMIT beyond); ERR_MISSING where there is no such file. */
 int file_read_all(const char *path, size_t max_bytes, struct buf *buf, struct err *err)
 	__attribute__((warn_unused_result));
 
 /*
- * Writes beside `path`, syncs, renames over it, syncs the directory. On
- * failure `path` is as it was and the temporary file is gone.
+ * Writes beside `path`, syncs, renames over it, syncs the directory. `mode` is
+ * taken as it is, whatever the umask. On failure `path` is as it was and the
+ * temporary file is gone; only where the last sync fails, the new content
+ * stands and may not survive a power cut.
  */
 int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err)
 	__attribute__((warn_unused_result));

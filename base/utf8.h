@@ -10,13 +10,17 @@
 /* The length of the valid prefix; `len` when all is valid. */
 size_t utf8_valid_prefix(const char *text, size_t len);
 
-/* Appends `text` with each maximal invalid run of bytes shown as U+FFFD. */
+/*
+ * Appends `text` with every ill-formed part shown as one U+FFFD; a part is the
+ * longest beginning of a sequence, else one byte, as the Unicode standard
+ * recommends and as most programs show it.
+ */
 void utf8_add_shown(struct buf *buf, const char *text, size_t len);
 
-/* Code points, counting each stray byte as one: how sqlite3's shell measures a column. */
+/* Bytes that are no continuation bytes: code points in valid text, and how sqlite3's shell measures a column. */
 size_t utf8_length(const char *text, size_t len);
 
-/* Writes a code point (surrogates become U+FFFD); returns 1 to 4. */
+/* Writes a code point (what is none, surrogates too, becomes U+FFFD); returns 1 to 4. */
 size_t utf8_encode(unsigned code_point, char out[4]);
 
 #endif
