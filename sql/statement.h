@@ -20,7 +20,9 @@
 #include "sql/value.h"
 #include "stream/spec.h"
 
+#include <sqlite3.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* One row of `sessions`. Texts are copied by the callee into the row's buffers. */
@@ -63,23 +65,59 @@ int sql_init(struct err *err) __attribute__((warn_unused_result));
 
 int sql_env_new(struct sql_env **env, const struct sql_env_options *options, struct err *err)
 	__attribute__((warn_unused_result));
+/* All sessions are freed by then (asserted). NULL is accepted. */
 void sql_env_free(struct sql_env *env);
-void sql_env_set_limits(struct sql_env *env, int64_t query_timeout_us, int64_t query_memory_bytes,
-	int64_t max_result_bytes, const char *timezone);
+/* After a reload; statements that run go on under the limits they began with. ERR_CONFIG for an unknown zone: nothing has changed. */
+int sql_env_set_limits(struct sql_env *env, int64_t query_timeout_us, int64_t query_memory_bytes,
+	int64_t max_result_bytes, const char *timezone, struct err *err)
+	__attribute__((warn_unused_result));
 
 struct sql_session;
 
-/* `uid`: the peer's, decides about start() and stop(). The connection is opened at the first statement. */
-int sql_session_new(struct sql_session **session, struct sql_env *env, unsigned uid,
-	struct err *err) __attribute__((warn_unused_result));
+/*
+ * What a protocol adds to the connections of its sessions: functions and
+ * read-only tables of its own (PostgreSQL's catalog). `install` runs once a
+ * connection, before the guard is armed; it may register functions and modules
+ * and attach and fill databases in memory, which the guard then lets nobody
+ * change. `functions` and `modules` are the names the guard lets pass.
+ * Immutable, outlives the env.
+ */
+struct sql_extension {
+	int (*install)(void *context, sqlite3 *db, struct err *err);
+	void *context;
+	const char *const *functions; /* ends with NULL; NULL: none */
+	const char *const *modules;   /* virtual tables; ends with NULL; NULL: none */
+};
+
+struct sql_session_options {
+	unsigned uid; /* the peer's: decides about start(), stop() and what `sessions` shows */
+	const struct sql_extension *extension; /* NULL: none */
+	void *user; /* the protocol's, for its own functions; NULL: none */
+};
+
+/*
+ * A session costs a few hundred bytes: it borrows a connection from the env's
+ * pool for its first statement and gives it back when it holds no TEMP object,
+ * no transaction and no running statement.
+ */
+int sql_session_new(struct sql_session **session, struct sql_env *env,
+	const struct sql_session_options *options, struct err *err)
+	__attribute__((warn_unused_result));
+/* All its statements are freed by then (asserted). */
 void sql_session_free(struct sql_session *session);
+
+/* Within a function that `install` registered: the session that runs it, and its `user`. */
+struct sql_session *sql_session_of(sqlite3_context *context);
+void *sql_session_user(const struct sql_session *session);
 
 /* Session settings that a protocol may change. */
 int sql_session_set_timezone(struct sql_session *session, const char *name, struct err *err)
 	__attribute__((warn_unused_result));
+const char *sql_session_timezone(const struct sql_session *session); /* part of an answer cache's key */
 void sql_session_set_timeout(struct sql_session *session, int64_t timeout_us); /* may only lower the env's; 0: the env's */
 
 bool sql_session_in_transaction(const struct sql_session *session);
+bool sql_session_has_temp(const struct sql_session *session);
 /* Ends the transaction and its pinned snapshot, drops TEMP objects when `all`. */
 void sql_session_reset(struct sql_session *session, bool all);
 
@@ -90,13 +128,19 @@ struct statement;
 
 /*
  * Prepares the first statement of text[0, len); *tail_offset is where the rest
- * begins. Leaves *statement NULL for white space and comments. ERR_SQL with
- * SQLite's own sentence; `sql_code` and `error_offset` say more.
+ * begins. Leaves *statement NULL for white space and comments. `budget_us`
+ * bounds the time it takes (0: the session's timeout): past it the answer is
+ * PREPARE_YIELD, nothing has changed, and a worker asks again without budget.
+ * ERR_SQL with SQLite's own sentence, ERR_DENIED with the guard's ("tallyd is
+ * read-only: …"), ERR_LIMIT, ERR_NOMEM, ERR_INTERRUPTED; the session's error
+ * code and offset say more.
  */
-int statement_prepare(struct sql_session *session, const char *text, size_t len,
+#define PREPARE_YIELD 1
+int statement_prepare(struct sql_session *session, const char *text, size_t len, int64_t budget_us,
 	size_t *tail_offset, struct statement **statement, struct err *err)
 	__attribute__((warn_unused_result));
-void statement_free(struct statement *statement); /* back to the cache */
+/* The compiled form goes back to the connection's cache. NULL is accepted. */
+void statement_free(struct statement *statement);
 
 /* SQLite's (extended) result code and the byte offset of the last failure of this session; -1: none. */
 int sql_session_error_code(const struct sql_session *session);
@@ -126,18 +170,23 @@ enum step {
 
 /*
  * The next row. `budget_us` bounds the time of this call (0: until the
- * statement's own deadline); a STEP_YIELD before the first row means the
- * statement was reset and starts again with the next call, so nothing is lost
- * and nothing doubled.
+ * statement's own deadline). After STEP_YIELD no row is lost and none doubled:
+ * the next call goes on behind the last row given, on the same snapshot. The
+ * deadline (query_timeout) runs from the first step, cells over
+ * max_result_bytes end the statement with ERR_LIMIT. After STEP_DONE and
+ * STEP_ERROR the statement is reset; the next step starts it again.
  */
 enum step statement_step(struct statement *statement, int64_t budget_us, struct err *err);
 
-/* The cells of the current row, valid until the next call. False: no memory (err). */
+/* The cells of the current row, valid until the next call. ERR_NOMEM, ERR_LIMIT. */
 int statement_row(struct statement *statement, const struct value **values, struct err *err)
 	__attribute__((warn_unused_result));
 
 /* The snapshot this execution saw; 0 before the first step. */
 uint64_t statement_snapshot(const struct statement *statement);
+
+/* After STEP_DONE: rows an INSERT, UPDATE or DELETE changed in TEMP tables. */
+int64_t statement_n_changes(const struct statement *statement);
 
 /* After STEP_DONE: the answer depends on nothing but text, parameters, snapshot, time zone. */
 bool statement_is_cacheable(const struct statement *statement);
