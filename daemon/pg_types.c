@@ -1,0 +1,530 @@
+/*
+ * Conversion between SQLite's cells and PostgreSQL's wire forms. SQLite gives
+ * any storage class in any column, so each announced type has one function
+ * that takes every class, in the spirit of SQLite's CAST.
+ */
+#include "daemon/pg_types.h"
+
+#include "base/timestamp.h"
+#include "base/utf8.h"
+#include "daemon/pg_codec.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* 2000-01-01 in microseconds since 1970: PostgreSQL's epoch. */
+#define PG_EPOCH_US INT64_C(946684800000000)
+
+enum pg_oid pg_oid_of_type(const char *type)
+{
+	static const struct {
+		const char *prefix;
+		enum pg_oid oid;
+	} known[] = {
+		{"INT", PG_INT8},
+		{"REAL", PG_FLOAT8},
+		{"TEXT", PG_TEXT},
+		{"BLOB", PG_BYTEA},
+		{"TIMESTAMP", PG_TIMESTAMP},
+		{"BOOL", PG_BOOL},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strncmp(type, known[i].prefix, strlen(known[i].prefix)) == 0)
+			return known[i].oid;
+	return PG_TEXT;
+}
+
+int pg_type_size(enum pg_oid oid)
+{
+	switch (oid) {
+	case PG_BOOL: return 1;
+	case PG_INT2: return 2;
+	case PG_INT4:
+	case PG_OID:
+	case PG_FLOAT4:
+	case PG_DATE: return 4;
+	case PG_INT8:
+	case PG_FLOAT8:
+	case PG_TIMESTAMP:
+	case PG_TIMESTAMPTZ: return 8;
+	case PG_NAME: return 64;
+	default: return -1;
+	}
+}
+
+static bool text_to_int(const char *text, size_t len, int64_t *n)
+{
+	char copy[32];
+	char *end;
+
+	if (len == 0 || len >= sizeof(copy))
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	errno = 0;
+	*n = strtoll(copy, &end, 10);
+	return errno == 0 && *end == '\0' && end == copy + len;
+}
+
+static bool text_to_double(const char *text, size_t len, double *x)
+{
+	char copy[64];
+	char *end;
+
+	if (len == 0 || len >= sizeof(copy))
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	*x = strtod(copy, &end);
+	return *end == '\0' && end == copy + len;
+}
+
+static int refuse(const struct value *value, const char *type, struct err *err)
+{
+	return err_set(err, ERR_INVALID, "invalid input syntax for type %s: \"%.*s\"", type,
+		(int)(value->len > 100 ? 100 : value->len), value->data != NULL ? value->data : "");
+}
+
+static int value_to_int(const struct value *value, int64_t *n, struct err *err)
+{
+	switch (value->type) {
+	case VALUE_INTEGER: *n = value->integer; return 0;
+	case VALUE_REAL:
+		if (!(value->real >= -9223372036854775808.0 && value->real < 9223372036854775808.0))
+			return err_set(err, ERR_INVALID, "bigint out of range: %.17g", value->real);
+		*n = (int64_t)value->real;
+		return 0;
+	default:
+		if (text_to_int(value->data, value->len, n))
+			return 0;
+		return refuse(value, "bigint", err);
+	}
+}
+
+static int value_to_double(const struct value *value, double *x, struct err *err)
+{
+	switch (value->type) {
+	case VALUE_INTEGER: *x = (double)value->integer; return 0;
+	case VALUE_REAL: *x = value->real; return 0;
+	default:
+		if (text_to_double(value->data, value->len, x))
+			return 0;
+		return refuse(value, "double precision", err);
+	}
+}
+
+static int value_to_time(const struct value *value, int64_t *us, struct err *err)
+{
+	if ((value->type == VALUE_TEXT || value->type == VALUE_BLOB) &&
+		timestamp_parse_bound(value->data, value->len, us))
+		return 0;
+	if (value->type == VALUE_INTEGER && llabs(value->integer) < INT64_MAX / US_PER_S) {
+		*us = value->integer * US_PER_S;
+		return 0;
+	}
+	return refuse(value, "timestamp", err);
+}
+
+static bool value_is_true(const struct value *value)
+{
+	if (value->type == VALUE_INTEGER)
+		return value->integer != 0;
+	if (value->type == VALUE_REAL)
+		return value->real != 0;
+	return value->len > 0 && (value->data[0] == 't' || value->data[0] == '1');
+}
+
+/* The shortest of 15 to 17 digits that reads back the same, as PostgreSQL prints float8. */
+static void add_double_text(struct buf *out, double x)
+{
+	char text[40];
+
+	if (isnan(x)) {
+		buf_add_text(out, "NaN");
+		return;
+	}
+	if (isinf(x)) {
+		buf_add_text(out, x > 0 ? "Infinity" : "-Infinity");
+		return;
+	}
+	for (int digits = 15; digits <= 17; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*g", digits, x);
+		if (strtod(text, NULL) == x)
+			break;
+	}
+	buf_add_text(out, text);
+}
+
+static void add_bytea_text(struct buf *out, const struct value *value)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	buf_add_text(out, "\\x");
+	for (size_t i = 0; i < value->len; i++) {
+		unsigned char c = (unsigned char)value->data[i];
+
+		buf_add_char(out, hex[c >> 4]);
+		buf_add_char(out, hex[c & 15]);
+	}
+}
+
+/* UTF-8 without NUL, which PostgreSQL's text cannot hold: both bad bytes and NULs show as U+FFFD.
+ */
+static void add_clean_text(struct buf *out, const char *text, size_t len)
+{
+	while (len > 0) {
+		const char *nul = memchr(text, '\0', len);
+		size_t n = nul == NULL ? len : (size_t)(nul - text);
+
+		utf8_add_shown(out, text, n);
+		text += n;
+		len -= n;
+		if (nul != NULL) {
+			buf_add(out, "\xEF\xBF\xBD", 3);
+			text++;
+			len--;
+		}
+	}
+}
+
+static void add_any_as_text(struct buf *out, const struct value *value)
+{
+	switch (value->type) {
+	case VALUE_INTEGER: buf_add_int(out, value->integer); break;
+	case VALUE_REAL: add_double_text(out, value->real); break;
+	default: add_clean_text(out, value->data, value->len); break;
+	}
+}
+
+int pg_add_value_text(struct buf *out, enum pg_oid oid, const struct value *value, struct err *err)
+{
+	char text[TIMESTAMP_TEXT_BYTES];
+	int64_t n;
+	double x;
+	int rc;
+
+	if (value->type == VALUE_NULL)
+		return 0;
+	switch (oid) {
+	case PG_INT8:
+	case PG_INT4:
+	case PG_INT2:
+	case PG_OID:
+		rc = value_to_int(value, &n, err);
+		if (rc == 0)
+			buf_add_int(out, n);
+		return rc;
+	case PG_FLOAT8:
+	case PG_FLOAT4:
+		rc = value_to_double(value, &x, err);
+		if (rc == 0)
+			add_double_text(out, x);
+		return rc;
+	case PG_BOOL: buf_add_char(out, value_is_true(value) ? 't' : 'f'); return 0;
+	case PG_BYTEA:
+		if (value->type == VALUE_TEXT || value->type == VALUE_BLOB)
+			add_bytea_text(out, value);
+		else
+			add_any_as_text(out, value);
+		return 0;
+	case PG_TIMESTAMP:
+		rc = value_to_time(value, &n, err);
+		if (rc == 0)
+			buf_add(out, text, timestamp_format(n, text));
+		return rc;
+	default: add_any_as_text(out, value); return 0;
+	}
+}
+
+static int add_binary(struct buf *out, enum pg_oid oid, const struct value *value, struct err *err)
+{
+	int64_t n;
+	double x;
+	int rc;
+
+	switch (oid) {
+	case PG_INT8:
+		rc = value_to_int(value, &n, err);
+		if (rc == 0)
+			pg_add_int64(out, n);
+		return rc;
+	case PG_INT4:
+	case PG_OID:
+		rc = value_to_int(value, &n, err);
+		if (rc == 0)
+			pg_add_int32(out, (int32_t)n);
+		return rc;
+	case PG_FLOAT8:
+		rc = value_to_double(value, &x, err);
+		if (rc == 0) {
+			memcpy(&n, &x, sizeof(n));
+			pg_add_int64(out, n);
+		}
+		return rc;
+	case PG_BOOL: buf_add_char(out, value_is_true(value) ? 1 : 0); return 0;
+	case PG_TIMESTAMP:
+		rc = value_to_time(value, &n, err);
+		if (rc == 0)
+			pg_add_int64(out, n - PG_EPOCH_US);
+		return rc;
+	case PG_BYTEA:
+		if (value->type == VALUE_TEXT || value->type == VALUE_BLOB)
+			buf_add(out, value->data, value->len);
+		else
+			add_any_as_text(out, value);
+		return 0;
+	default: return pg_add_value_text(out, oid, value, err);
+	}
+}
+
+int pg_add_value(
+	struct buf *out, enum pg_oid oid, int format, const struct value *value, struct err *err)
+{
+	size_t mark = out->len;
+	uint32_t n;
+	int rc;
+
+	if (value->type == VALUE_NULL) {
+		pg_add_int32(out, -1);
+		return 0;
+	}
+	pg_add_int32(out, 0);
+	rc = format == 1 ? add_binary(out, oid, value, err)
+			 : pg_add_value_text(out, oid, value, err);
+	if (rc < 0) {
+		out->len = mark;
+		return rc;
+	}
+	if (!buf_ok(out))
+		return err_nomem(err);
+	n = (uint32_t)(out->len - mark - 4);
+	for (int i = 0; i < 4; i++)
+		out->data[mark + (size_t)i] = (char)(unsigned char)(n >> (24 - 8 * i));
+	return 0;
+}
+
+static int64_t load_be(const char *at, int32_t len)
+{
+	uint64_t n = (unsigned char)at[0] & 0x80 ? UINT64_MAX : 0;
+
+	for (int32_t i = 0; i < len; i++)
+		n = n << 8 | (unsigned char)at[i];
+	return (int64_t)n;
+}
+
+static int bad_binary(enum pg_oid oid, struct err *err)
+{
+	return err_set(err, ERR_INVALID, "incorrect binary data format for a parameter of type %d",
+		(int)oid);
+}
+
+/* numeric's wire form: ndigits, weight, sign, dscale, then digits of base 10,000. */
+static int read_binary_numeric(const struct pg_parameter *parameter, struct value *value,
+	struct buf *scratch, struct err *err)
+{
+	int n, weight, sign, scale;
+	size_t start = scratch->len;
+	const char *at = parameter->data;
+
+	if (parameter->len < 8)
+		return bad_binary(parameter->oid, err);
+	n = (int)load_be(at, 2);
+	weight = (int)load_be(at + 2, 2);
+	sign = (int)(load_be(at + 4, 2) & 0xFFFF);
+	scale = (int)load_be(at + 6, 2);
+	if (n < 0 || parameter->len != 8 + 2 * n || weight > 100 || weight < -100 || scale > 400)
+		return bad_binary(parameter->oid, err);
+	if (sign == 0xC000)
+		buf_add_text(scratch, "nan");
+	if (sign == 0x4000)
+		buf_add_char(scratch, '-');
+	if (weight < 0)
+		buf_add_text(scratch, "0.");
+	for (int i = 0; i <= weight || i < n || i == 0; i++) {
+		if (weight >= 0 && i == weight + 1)
+			buf_add_char(scratch, '.');
+		buf_printf(scratch, "%04d", i < n ? (int)load_be(at + 8 + 2 * i, 2) : 0);
+	}
+	if (weight < -1)
+		buf_printf(scratch, "e%d", 4 * (weight + 1));
+	if (!buf_ok(scratch))
+		return err_nomem(err);
+	*value = (struct value){.type = VALUE_INTEGER};
+	if (text_to_int(scratch->data + start, scratch->len - start, &value->integer))
+		return 0;
+	value->type = VALUE_REAL;
+	if (text_to_double(scratch->data + start, scratch->len - start, &value->real))
+		return 0;
+	return bad_binary(parameter->oid, err);
+}
+
+static int set_time(struct value *value, int64_t us, struct buf *scratch, struct err *err)
+{
+	size_t start = scratch->len;
+	char *room = buf_reserve(scratch, TIMESTAMP_TEXT_BYTES);
+	char text[TIMESTAMP_TEXT_BYTES];
+	size_t n = timestamp_format(us, text);
+
+	if (room == NULL)
+		return err_nomem(err);
+	memcpy(room, text, n);
+	scratch->len += n;
+	*value = (struct value){.type = VALUE_TEXT, .data = scratch->data + start, .len = n};
+	return 0;
+}
+
+static int read_binary_number(
+	const struct pg_parameter *parameter, struct value *value, struct err *err)
+{
+	const int32_t len = parameter->len;
+	int64_t n;
+
+	if (len != pg_type_size(parameter->oid))
+		return bad_binary(parameter->oid, err);
+	n = load_be(parameter->data, len);
+	*value = (struct value){.type = VALUE_INTEGER, .integer = n};
+	if (parameter->oid == PG_OID)
+		value->integer = n & 0xFFFFFFFF;
+	if (parameter->oid == PG_FLOAT8) {
+		*value = (struct value){.type = VALUE_REAL};
+		memcpy(&value->real, &n, sizeof(n));
+	}
+	if (parameter->oid == PG_FLOAT4) {
+		uint32_t bits = (uint32_t)n;
+		float x;
+
+		memcpy(&x, &bits, sizeof(x));
+		*value = (struct value){.type = VALUE_REAL, .real = (double)x};
+	}
+	return 0;
+}
+
+static int read_binary(const struct pg_parameter *parameter, struct value *value,
+	struct buf *scratch, struct err *err)
+{
+	int64_t n;
+
+	switch (parameter->oid) {
+	case PG_BOOL:
+	case PG_INT2:
+	case PG_INT4:
+	case PG_INT8:
+	case PG_OID:
+	case PG_FLOAT4:
+	case PG_FLOAT8: return read_binary_number(parameter, value, err);
+	case PG_NUMERIC: return read_binary_numeric(parameter, value, scratch, err);
+	case PG_TIMESTAMP:
+	case PG_TIMESTAMPTZ:
+		if (parameter->len != 8)
+			return bad_binary(parameter->oid, err);
+		n = load_be(parameter->data, 8);
+		if (n > TIMESTAMP_MAX_US - PG_EPOCH_US || n < TIMESTAMP_MIN_US - PG_EPOCH_US)
+			return err_set(err, ERR_INVALID, "timestamp out of range");
+		return set_time(value, n + PG_EPOCH_US, scratch, err);
+	case PG_DATE:
+		if (parameter->len != 4)
+			return bad_binary(parameter->oid, err);
+		n = load_be(parameter->data, 4);
+		return set_time(value, n * US_PER_DAY + PG_EPOCH_US, scratch, err);
+	case PG_BYTEA:
+		*value = (struct value){
+			.type = VALUE_BLOB, .data = parameter->data, .len = (size_t)parameter->len};
+		return 0;
+	default:
+		*value = (struct value){
+			.type = VALUE_TEXT, .data = parameter->data, .len = (size_t)parameter->len};
+		return 0;
+	}
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* bytea's text: \x and hexadecimal digits, or the bytes themselves. */
+static int read_text_bytea(struct value *value, struct buf *scratch, struct err *err)
+{
+	size_t start = scratch->len;
+
+	value->type = VALUE_BLOB;
+	if (value->len < 2 || memcmp(value->data, "\\x", 2) != 0)
+		return 0;
+	for (size_t i = 2; i < value->len; i += 2) {
+		int high = hex_digit(value->data[i]);
+		int low = i + 1 < value->len ? hex_digit(value->data[i + 1]) : -1;
+
+		if (high < 0 || low < 0)
+			return err_set(err, ERR_INVALID, "invalid hexadecimal data in bytea");
+		buf_add_char(scratch, (char)(high << 4 | low));
+	}
+	if (!buf_ok(scratch))
+		return err_nomem(err);
+	value->len = scratch->len - start;
+	value->data = scratch->data == NULL ? "" : scratch->data + start;
+	return 0;
+}
+
+static int read_text_bool(struct value *value, struct err *err)
+{
+	static const char *const words[] = {"t", "true", "yes", "on", "1", "y"};
+	static const char *const false_words[] = {"f", "false", "no", "off", "0", "n"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		for (int truth = 0; truth < 2; truth++) {
+			const char *word = truth ? words[i] : false_words[i];
+
+			if (value->len == strlen(word) &&
+				memcmp(value->data, word, value->len) == 0) {
+				*value = (struct value){.type = VALUE_INTEGER, .integer = truth};
+				return 0;
+			}
+		}
+	}
+	return refuse(value, "boolean", err);
+}
+
+int pg_read_parameter(const struct pg_parameter *parameter, struct value *value,
+	struct buf *scratch, struct err *err)
+{
+	if (parameter->len < 0) {
+		*value = (struct value){.type = VALUE_NULL};
+		return 0;
+	}
+	if (parameter->format == 1)
+		return read_binary(parameter, value, scratch, err);
+	*value = (struct value){
+		.type = VALUE_TEXT, .data = parameter->data, .len = (size_t)parameter->len};
+	switch (parameter->oid) {
+	case PG_INT2:
+	case PG_INT4:
+	case PG_INT8:
+	case PG_OID:
+		if (!text_to_int(value->data, value->len, &value->integer))
+			return refuse(value, "bigint", err);
+		value->type = VALUE_INTEGER;
+		return 0;
+	case PG_FLOAT4:
+	case PG_FLOAT8:
+	case PG_NUMERIC:
+		if (parameter->oid == PG_NUMERIC &&
+			text_to_int(value->data, value->len, &value->integer)) {
+			value->type = VALUE_INTEGER;
+			return 0;
+		}
+		if (!text_to_double(value->data, value->len, &value->real))
+			return refuse(value, "double precision", err);
+		value->type = VALUE_REAL;
+		return 0;
+	case PG_BOOL: return read_text_bool(value, err);
+	case PG_BYTEA: return read_text_bytea(value, scratch, err);
+	default: return 0;
+	}
+}

@@ -1,0 +1,73 @@
+/*
+ * Values on PostgreSQL's wire: which type a column is announced as, and how a
+ * cell or a parameter is written in text and binary. A cell is always converted
+ * to the announced type, because drivers decode by what was announced. Knows
+ * neither messages nor statements. Pure functions, any thread.
+ */
+#ifndef DAEMON_PG_TYPES_H
+#define DAEMON_PG_TYPES_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "sql/value.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* From PostgreSQL's src/include/catalog/pg_type.dat. */
+enum pg_oid {
+	PG_UNSPECIFIED = 0,
+	PG_BOOL = 16,
+	PG_BYTEA = 17,
+	PG_NAME = 19,
+	PG_INT8 = 20,
+	PG_INT2 = 21,
+	PG_INT4 = 23,
+	PG_TEXT = 25,
+	PG_OID = 26,
+	PG_JSON = 114,
+	PG_FLOAT4 = 700,
+	PG_FLOAT8 = 701,
+	PG_UNKNOWN = 705,
+	PG_BPCHAR = 1042,
+	PG_VARCHAR = 1043,
+	PG_DATE = 1082,
+	PG_TIMESTAMP = 1114,
+	PG_TIMESTAMPTZ = 1184,
+	PG_NUMERIC = 1700,
+};
+
+/* The OID that a column with this announced type (INTEGER, REAL, TEXT, BLOB, TIMESTAMP, "") gets. */
+enum pg_oid pg_oid_of_type(const char *type);
+
+/* pg_type.typlen: bytes, or -1 for variable length. */
+int pg_type_size(enum pg_oid oid);
+
+/*
+ * Appends length and bytes of one cell as `oid` (one of pg_oid_of_type's), in
+ * text (format 0) or binary (1). ERR_INVALID where a value cannot be that type
+ * (a text that is no number under float8).
+ */
+int pg_add_value(struct buf *out, enum pg_oid oid, int format, const struct value *value,
+	struct err *err) __attribute__((warn_unused_result));
+
+/* The same without the length, for COPY and tests: always text. A NULL appends nothing. */
+int pg_add_value_text(struct buf *out, enum pg_oid oid, const struct value *value, struct err *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * A parameter as it came (len -1: NULL). `oid` is what the client declared;
+ * 0 and unknown are taken as text, and SQLite applies the
+ * affinity of the column it is compared with. Bytes of *value are borrowed from
+ * `data` or `scratch`, until something is added to scratch again. ERR_INVALID is SQLSTATE 22P02 (text) or 22P03 (binary).
+ */
+struct pg_parameter {
+	enum pg_oid oid;
+	int format;
+	const char *data;
+	int32_t len;
+};
+int pg_read_parameter(const struct pg_parameter *parameter, struct value *value,
+	struct buf *scratch, struct err *err) __attribute__((warn_unused_result));
+
+#endif
