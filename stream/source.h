@@ -5,67 +5,69 @@
  * birth time in a run; fingerprints always), not by name, so a rename is no
  * new data and a new file under an old name is. It never reads events. The
  * control plane tells it when to look; kernel notices say where. All calls
- * come from one thread at a time (the batch's), `now_us` is an argument.
+ * come from one thread at a time (the batch's) but for source_notice and
+ * source_set_noticed; `now_us` is an argument.
  */
 #ifndef STREAM_SOURCE_H
 #define STREAM_SOURCE_H
 
 #include "base/err.h"
 #include "stream/event.h"
+#include "stream/identity.h"
 #include "stream/spec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define FINGERPRINT_BYTES 4096
+#define SOURCE_GONE_FILES_KEPT 10000
 
 enum file_state {
-	FILE_WAITING,  /* seen, not read to its end */
+	FILE_WAITING,  /* seen, not read to its end: the one state in which there is something to read */
 	FILE_GROWING,  /* read but for an unfinished line or frame */
 	FILE_DONE,     /* read to its end */
 	FILE_ARCHIVED, /* moved away by clean_source */
 	FILE_DELETED,  /* deleted by clean_source */
-	FILE_MISSING,  /* gone otherwise */
-	FILE_ERROR,    /* retried with backoff */
+	FILE_MISSING,  /* gone otherwise, or closed because it was rewritten */
+	FILE_ERROR,    /* could not be read; becomes FILE_WAITING when a retry is due */
 };
 
 const char *file_state_name(enum file_state state);
 
-/* Who a file is. Zero means "not known" everywhere but in the fingerprint hashes. */
-struct file_identity {
-	uint64_t device;
-	uint64_t inode;
-	int64_t birth_ns;      /* 0: the file system has none */
-	int64_t fp_offset;     /* the fingerprints cover bytes before this offset */
-	uint64_t fp_head;      /* hash of the first min(4096, fp_offset) bytes */
-	uint64_t fp_tail;      /* hash of the last min(4096, fp_offset) bytes before fp_offset */
-};
-
 /*
  * One known file. The id is given once, never reused, and is what the
- * checkpoint refers to. Positions are per prefix (stream/prefix.h) and stand there.
+ * checkpoint refers to. Positions are per prefix (stream/prefix.h) and stand
+ * there. There may be a million of these: every byte is argued. The address
+ * of one does not change as long as its slot is not forgotten.
  */
 struct file {
 	int64_t id;
-	char *path;            /* relative to the source's directory */
-	struct file_identity identity;
-	int64_t size;          /* bytes, as last seen */
-	int64_t mtime_ns;      /* as last seen */
-	int64_t n_events;      /* counted from it, by the most advanced prefix */
+	char *path;      /* relative to the source's directory */
+	struct file_identity identity; /* fingerprints: up to where the most advanced prefix has read */
+	int64_t size;     /* bytes, as last seen */
+	int64_t mtime_ns; /* as last seen */
+	int64_t n_events; /* counted from it, by the most advanced prefix */
 	int64_t n_rejects;
-	int64_t batch_id;      /* newest batch of the most advanced prefix that read it; -1: none */
-	int64_t retry_at_us;   /* FILE_ERROR: not before; else 0 */
-	uint32_t n_failures;   /* in a row, for the backoff */
+	int64_t batch_id; /* newest batch of the most advanced prefix that read it; -1: none */
+	char *reason;     /* why missing, in error, or treated as new; NULL: none */
 	enum file_state state;
-	bool is_compressed;
-	bool is_changed;       /* since the last checkpoint: goes into the next changes */
-	char *reason;          /* why missing, in error, or treated as new; NULL: none */
+	uint8_t n_failures; /* in a row, for the backoff */
+	bool is_compressed; /* the engine's, from reader_format */
+	bool is_changed;    /* since the last checkpoint: goes into the next changes; the engine clears it */
+	uint8_t flags;      /* the source's own */
 };
+
+/* ARCHIVED, DELETED or MISSING. */
+bool file_is_gone(const struct file *file);
 
 struct source;
 
-/* ERR_CONFIG where the directory is missing or no directory (the sentence names the sandbox directive that may hide it). */
+/*
+ * ERR_CONFIG where the directory is missing, unreadable or no directory (the
+ * sentence names the sandbox directive that may hide it), and where archive_dir
+ * is inside it or on another file system. The spec must outlive the source or
+ * the next source_set_spec.
+ */
 int source_open(struct source **source, const struct source_spec *spec, struct err *err)
 	__attribute__((warn_unused_result));
 void source_close(struct source *source);
@@ -74,43 +76,66 @@ void source_close(struct source *source);
 void source_set_spec(struct source *source, const struct source_spec *spec);
 
 /*
- * From the checkpoint, before the first scan: a file that was known. `at` is
- * the least advanced position, which its fingerprints were taken at. The
- * source copies what it keeps.
+ * From the checkpoint, in the order of ids, before the first scan: a file that
+ * was known. What the source keeps is copied.
  */
 int source_restore(struct source *source, const struct file *file, struct err *err)
 	__attribute__((warn_unused_result));
 
 /*
  * Looks: a full scan lists the directory; otherwise only the names noticed
- * since (source_notice) and files known to be able to change unseen are looked
- * at. A directory that cannot be read is no failure: source_trouble() has the
- * sentence, the files stay as they are, and the next scan tries again.
+ * since (source_notice) and files whose retry is due are looked at. A directory
+ * that cannot be read is no failure: source_trouble() has the sentence, the
+ * files stay as they are, and the next scan tries again. Fails only for lack
+ * of memory; what was found until then stands, and the next scan is full.
  */
 int source_scan(struct source *source, bool full, int64_t now_us, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* A kernel notice about a path below the directory; NULL: anything may have changed (queue overflow). Thread-safe. */
-void source_notice(struct source *source, const char *relative_path);
+/*
+ * A kernel notice about a path below the directory; NULL: anything may have
+ * changed (queue overflow). Thread-safe. False: a name that is never read, so
+ * nothing to look at.
+ */
+bool source_notice(struct source *source, const char *relative_path);
+
+/*
+ * Whether kernel notices tell of every change (stream/notice.h); at first they
+ * do not, and source_next_look_us asks for full scans. Thread-safe.
+ */
+void source_set_noticed(struct source *source, bool is_noticed);
 
 /* The sentence about a directory that cannot be read now, or NULL. */
 const char *source_trouble(const struct source *source);
 
-/* True where a cheap look is due every poll_interval although nobody noticed anything. */
-bool source_wants_poll(const struct source *source);
+/*
+ * A sentence for the log (a file was rewritten, skipped, left out …), one line,
+ * each thing said once; NULL: no more. The caller frees it.
+ */
+char *source_take_note(struct source *source);
+
+/*
+ * When source_scan is due although nobody noticed anything: a retry, or where
+ * notices do not tell everything the next poll (every poll_interval, longer
+ * where a scan would take more than a twentieth of it). *full says which scan.
+ * INT64_MAX: only on notice.
+ */
+int64_t source_next_look_us(const struct source *source, bool *full);
 
 int source_dir_fd(const struct source *source);
 const struct source_spec *source_spec(const struct source *source);
 
 /* Known files by slot (0 … n-1); a slot is freed only by source_forget. NULL: a free slot. */
 size_t source_n_slots(const struct source *source);
-struct file *source_file(struct source *source, size_t slot);
-size_t source_find_id(const struct source *source, int64_t id); /* SIZE_MAX: none */
+struct file *source_file(const struct source *source, size_t slot);
+
+/* SIZE_MAX: none. Fast until the first source_forget, slow after it. */
+size_t source_find_id(const struct source *source, int64_t id);
 
 /*
- * Slots whose size, identity or state changed since the last call, in no
- * order; the caller frees the array. This is how prefixes learn what may be
- * pending without walking all files.
+ * Slots whose size, identity, path or state changed since the last call, each
+ * once, in no order; the caller frees the array. This is how prefixes learn
+ * what may be pending without walking all files.
  */
 int source_take_changed(struct source *source, size_t **slots, size_t *n, struct err *err)
 	__attribute__((warn_unused_result));
@@ -119,33 +144,36 @@ int source_take_changed(struct source *source, size_t **slots, size_t *n, struct
 int source_compare(const struct source *source, size_t slot_a, size_t slot_b);
 
 /*
- * After a batch was accepted: the file was read up to `at` by every prefix;
- * the new identity comes from source_fingerprint on the descriptor that was
- * read. Sets DONE, GROWING or WAITING.
+ * After a batch was accepted. `identity` holds the fingerprints that
+ * identity_fingerprint took on the descriptor that was read, at the offset of
+ * the most advanced prefix; `limit` is the size up to which there was
+ * something to read then. Without more bytes than that, the file is DONE if
+ * is_finished (no line or frame waits for its rest), else GROWING; with more
+ * it is WAITING.
  */
-void source_consumed(struct source *source, size_t slot, const struct position *at,
+void source_consumed(struct source *source, size_t slot, int64_t limit,
 	const struct file_identity *identity, bool is_finished);
-
-/* Hashes the first and the last FINGERPRINT_BYTES before `offset` of an open file. */
-int source_fingerprint(int fd, int64_t offset, struct file_identity *identity, struct err *err)
-	__attribute__((warn_unused_result));
 
 /* The file could not be read: `reason` is copied, retried after a backoff that doubles from 1 s to 5 min. */
 void source_failed(struct source *source, size_t slot, const char *reason, int64_t now_us);
-void source_gone(struct source *source, size_t slot);
 
-/* The next time a file in error is due, or INT64_MAX. */
-int64_t source_next_retry_us(const struct source *source);
+/* reader_open said ERR_MISSING: the next scan (due at once) looks what became of it. */
+void source_gone(struct source *source, size_t slot);
 
 /*
  * clean_source, for a DONE file whose checkpoint is synced and which every
  * query has read: archives or deletes it unless its size or time changed
- * since. 1: done (state ARCHIVED or DELETED); 0: not now, not an error.
+ * since. 1: done (state ARCHIVED or DELETED); 0: not now, or clean_source is
+ * off. A failure (another file system, no right) leaves the file where it is.
  */
 int source_clean(struct source *source, size_t slot, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Drops a file that is gone, beyond the newest 10,000 gone ones. */
+/*
+ * The slot of the file that has been gone longest, while more than
+ * SOURCE_GONE_FILES_KEPT are; SIZE_MAX: none. source_forget frees the slot.
+ */
+size_t source_find_forgettable(struct source *source);
 void source_forget(struct source *source, size_t slot);
 
 #endif
