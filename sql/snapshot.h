@@ -4,10 +4,11 @@
  * One writer connection; a commit publishes a new, immutable page map; readers
  * hold a version and never block the writer nor it them. Pages are freed with
  * the last version that holds them. The page map has two levels, so publishing
- * costs what changed and not what there is.
+ * costs what changed and not what there is. A transaction that is rolled back
+ * publishes nothing. Knows no table.
  *
- * Threads: the writer's connection belongs to one thread at a time; versions
- * may be taken, read and dropped on any thread.
+ * Threads: the writer's connection belongs to one thread at a time, and so does
+ * each reader's; versions may be taken, read and dropped on any thread.
  */
 #ifndef SQL_SNAPSHOT_H
 #define SQL_SNAPSHOT_H
@@ -24,7 +25,7 @@
 struct snapshot_store;
 struct snapshot; /* one immutable version, reference-counted */
 
-/* Registers a VFS of its own with SQLite (unique name); NULL: no memory. */
+/* An empty store; its version is numbered 0. NULL: no memory. */
 struct snapshot_store *snapshot_store_new(void);
 /* All connections are closed and all versions dropped by then (asserted). */
 void snapshot_store_free(struct snapshot_store *store);
@@ -34,8 +35,16 @@ int snapshot_open_writer(struct snapshot_store *store, sqlite3 **db, struct err 
 	__attribute__((warn_unused_result));
 
 /*
- * A read-only connection (NOMUTEX). Its statements see the version pinned with
- * snapshot_pin, else the newest at the time each statement starts.
+ * Takes all the memory that the writer's COMMIT will need, so that a COMMIT
+ * right after it cannot fail. Inside a transaction, after its last statement.
+ */
+int snapshot_prepare_commit(sqlite3 *writer, struct err *err) __attribute__((warn_unused_result));
+
+/*
+ * A read-only connection (NOMUTEX), TEMP objects in memory. Its statements see
+ * the version pinned with snapshot_pin, else the newest at the time each
+ * statement (or its BEGIN's first statement) starts. Pages are read in place,
+ * so an idle connection holds none.
  */
 int snapshot_open_reader(struct snapshot_store *store, sqlite3 **db, struct err *err)
 	__attribute__((warn_unused_result));
@@ -43,13 +52,19 @@ int snapshot_open_reader(struct snapshot_store *store, sqlite3 **db, struct err 
 /* The newest version, with a reference for the caller. */
 struct snapshot *snapshot_ref_newest(struct snapshot_store *store);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
-void snapshot_unref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot); /* NULL is fine */
 
 /* Versions are numbered from 1 upwards by commit; the number of a result's snapshot. */
 uint64_t snapshot_number(const struct snapshot *snapshot);
 uint64_t snapshot_newest_number(struct snapshot_store *store); /* atomic, cheap */
 
-/* The reader sees `snapshot` until unpinned with NULL; takes a reference of its own. No statement may be running. */
+/* The version that the reader's open transaction or statement sees; 0: none is open. */
+uint64_t snapshot_seen_number(sqlite3 *reader);
+
+/*
+ * The reader sees `snapshot` until unpinned with NULL; takes a reference of its
+ * own. No statement and no transaction of the reader may be open (asserted).
+ */
 void snapshot_pin(sqlite3 *reader, struct snapshot *snapshot);
 
 /* True when a statement of this reader asked the VFS for the time since the flag was last cleared. */
