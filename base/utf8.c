@@ -12,7 +12,8 @@
 
 /*
  * The length of the well-formed sequence at `text`, or 0; *bad is then how
- * many bytes belong to the ill-formed part (at least 1).
+ * many bytes belong to the ill-formed part (at least 1, all of them where the
+ * text ends inside the sequence).
  */
 static size_t sequence(const unsigned char *text, size_t len, size_t *bad)
 {
@@ -41,6 +42,17 @@ static size_t sequence(const unsigned char *text, size_t len, size_t *bad)
 		low = 0x80;
 		high = 0xBF;
 	}
+	return n;
+}
+
+size_t utf8_sequence(const char *text, size_t len, bool *is_cut)
+{
+	size_t bad;
+	size_t n = sequence((const unsigned char *)text, len, &bad);
+
+	/* A first byte that begins nothing is wrong whatever follows it. */
+	*is_cut = n == 0 && bad == len && (unsigned char)text[0] >= 0xC2 &&
+		  (unsigned char)text[0] <= 0xF4;
 	return n;
 }
 

@@ -7,6 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/*
+ * The length of the character at `text` (len >= 1), 1 to 4, or 0 where it is
+ * none; *is_cut: it is the beginning of one and the text ends inside it.
+ */
+size_t utf8_sequence(const char *text, size_t len, bool *is_cut);
+
 /* The length of the valid prefix; `len` when all is valid. */
 size_t utf8_valid_prefix(const char *text, size_t len);
 
