@@ -1,0 +1,403 @@
+/*
+ * Functions under PostgreSQL's names. Those about the session find it through
+ * sql_session_of(); most others are constants that make a client content. A
+ * regular expression runs in libc's matcher, so pattern and subject are bounded,
+ * and back references and counted repeats, which make it exponential, are refused.
+ */
+#include "daemon/pg_functions.h"
+
+#include "base/timestamp.h"
+#include "daemon/pg_catalog.h"
+#include "sql/statement.h"
+
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define REGEXP_PATTERN_MAX_BYTES 256
+#define REGEXP_SUBJECT_MAX_BYTES 4096
+
+static const struct pg_identity *identity_of(sqlite3_context *context)
+{
+	struct sql_session *session = sql_session_of(context);
+
+	return session == NULL ? NULL : sql_session_user(session);
+}
+
+static void result_text(sqlite3_context *context, const char *text)
+{
+	if (text == NULL)
+		sqlite3_result_null(context);
+	else
+		sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+}
+
+/* The value is the function's user data. */
+static void constant_text(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	(void)argc;
+	(void)argv;
+	result_text(context, sqlite3_user_data(context));
+}
+
+static void constant_true(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	(void)argc;
+	(void)argv;
+	sqlite3_result_int(context, 1);
+}
+
+static void constant_false(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	(void)argc;
+	(void)argv;
+	sqlite3_result_int(context, 0);
+}
+
+static void first_argument(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	(void)argc;
+	sqlite3_result_value(context, argv[0]);
+}
+
+static void session_user(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const struct pg_identity *identity = identity_of(context);
+
+	(void)argc;
+	(void)argv;
+	result_text(context, identity == NULL ? NULL : identity->user);
+}
+
+static void session_database(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const struct pg_identity *identity = identity_of(context);
+
+	(void)argc;
+	(void)argv;
+	result_text(context, identity == NULL ? NULL : identity->database);
+}
+
+static void session_pid(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const struct pg_identity *identity = identity_of(context);
+
+	(void)argc;
+	(void)argv;
+	sqlite3_result_int(context, identity == NULL ? 0 : identity->backend_pid);
+}
+
+/* current_setting(name [, missing_ok]) */
+static void session_setting(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const struct pg_identity *identity = identity_of(context);
+	const char *name = (const char *)sqlite3_value_text(argv[0]);
+	const char *value = NULL;
+	char message[128];
+
+	if (identity != NULL && name != NULL)
+		value = identity->setting(identity->context, name);
+	if (value == NULL && (argc < 2 || sqlite3_value_int(argv[1]) == 0)) {
+		(void)snprintf(message, sizeof(message),
+			"unrecognized configuration parameter \"%.60s\"", name == NULL ? "" : name);
+		sqlite3_result_error(context, message, -1);
+		return;
+	}
+	result_text(context, value);
+}
+
+static void format_type(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	static const struct {
+		int oid;
+		const char *name;
+	} types[] = {{16, "boolean"}, {17, "bytea"}, {20, "bigint"}, {21, "smallint"},
+		{23, "integer"}, {25, "text"}, {701, "double precision"},
+		{1114, "timestamp without time zone"}, {1184, "timestamp with time zone"},
+		{1700, "numeric"}};
+	int oid = sqlite3_value_int(argv[0]);
+
+	(void)argc;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (types[i].oid == oid) {
+			result_text(context, types[i].name);
+			return;
+		}
+	result_text(context, "???");
+}
+
+/* x::int: a text must be a whole number, as PostgreSQL wants it; a real is rounded. */
+static void cast_int(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const char *text;
+	char *end;
+	char message[128];
+	long long n;
+
+	(void)argc;
+	if (sqlite3_value_type(argv[0]) == SQLITE_FLOAT) {
+		double x = sqlite3_value_double(argv[0]);
+
+		sqlite3_result_int64(context, (sqlite3_int64)(x < 0 ? x - 0.5 : x + 0.5));
+		return;
+	}
+	if (sqlite3_value_type(argv[0]) != SQLITE_TEXT) {
+		sqlite3_result_value(context, argv[0]);
+		return;
+	}
+	text = (const char *)sqlite3_value_text(argv[0]);
+	n = text == NULL ? 0 : strtoll(text, &end, 10);
+	if (text == NULL || *text == '\0' || *end != '\0') {
+		(void)snprintf(message, sizeof(message),
+			"invalid input syntax for type integer: \"%.60s\"",
+			text == NULL ? "" : text);
+		sqlite3_result_error(context, message, -1);
+		return;
+	}
+	sqlite3_result_int64(context, n);
+}
+
+static void cast_bool(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const char *text;
+
+	(void)argc;
+	if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
+		return;
+	if (sqlite3_value_type(argv[0]) != SQLITE_TEXT) {
+		sqlite3_result_int(context, sqlite3_value_double(argv[0]) != 0);
+		return;
+	}
+	text = (const char *)sqlite3_value_text(argv[0]);
+	sqlite3_result_int(context, text != NULL && strchr("tTyY1oO", *text) != NULL &&
+					    *text != '\0' && strcasecmp(text, "off") != 0);
+}
+
+static void cast_date(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const char *text = (const char *)sqlite3_value_text(argv[0]);
+	char canonical[TIMESTAMP_TEXT_BYTES];
+	int64_t us;
+
+	(void)argc;
+	if (text == NULL)
+		return;
+	if (!timestamp_parse(text, strlen(text), &us)) {
+		sqlite3_result_error(context, "invalid input syntax for type date", -1);
+		return;
+	}
+	(void)timestamp_format(us, canonical);
+	sqlite3_result_text(context, canonical, 10, SQLITE_TRANSIENT);
+}
+
+/* 'name'::regclass is the table's oid; a number stays one. */
+static void cast_regclass(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	sqlite3 *db = sqlite3_context_db_handle(context);
+	sqlite3_stmt *look = NULL;
+	char message[128];
+
+	(void)argc;
+	if (sqlite3_value_type(argv[0]) != SQLITE_TEXT) {
+		sqlite3_result_value(context, argv[0]);
+		return;
+	}
+	if (sqlite3_prepare_v2(db, "SELECT oid FROM pg_class WHERE relname = ?1", -1, &look,
+		    NULL) == SQLITE_OK) {
+		(void)sqlite3_bind_value(look, 1, argv[0]);
+		if (sqlite3_step(look) == SQLITE_ROW) {
+			sqlite3_result_int64(context, sqlite3_column_int64(look, 0));
+		} else {
+			(void)snprintf(message, sizeof(message),
+				"relation \"%.60s\" does not exist",
+				(const char *)sqlite3_value_text(argv[0]));
+			sqlite3_result_error(context, message, -1);
+		}
+	}
+	(void)sqlite3_finalize(look);
+}
+
+static void extract_field(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const char *field = (const char *)sqlite3_value_text(argv[0]);
+	const char *text = (const char *)sqlite3_value_text(argv[1]);
+	struct civil civil;
+	int64_t us, day;
+	char message[128];
+
+	(void)argc;
+	if (field == NULL || text == NULL)
+		return;
+	if (!timestamp_parse_bound(text, strlen(text), &us)) {
+		(void)snprintf(message, sizeof(message),
+			"invalid input syntax for type timestamp: \"%.60s\"", text);
+		sqlite3_result_error(context, message, -1);
+		return;
+	}
+	civil_from_us(us, &civil);
+	day = us / US_PER_DAY - (us % US_PER_DAY < 0);
+	if (strcasecmp(field, "epoch") == 0)
+		sqlite3_result_double(context, (double)us / 1e6);
+	else if (strcasecmp(field, "year") == 0)
+		sqlite3_result_int64(context, civil.year);
+	else if (strcasecmp(field, "month") == 0)
+		sqlite3_result_int(context, civil.month);
+	else if (strcasecmp(field, "day") == 0)
+		sqlite3_result_int(context, civil.day);
+	else if (strcasecmp(field, "hour") == 0)
+		sqlite3_result_int(context, civil.hour);
+	else if (strcasecmp(field, "minute") == 0)
+		sqlite3_result_int(context, civil.minute);
+	else if (strcasecmp(field, "second") == 0)
+		sqlite3_result_double(context, civil.second + civil.us / 1e6);
+	else if (strcasecmp(field, "dow") == 0)
+		sqlite3_result_int64(context, ((day + 4) % 7 + 7) % 7);
+	else {
+		(void)snprintf(message, sizeof(message),
+			"unit \"%.40s\" not supported: epoch, year, month, day, hour, minute, "
+			"second, dow",
+			field);
+		sqlite3_result_error(context, message, -1);
+	}
+}
+
+static void now_text(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	sqlite3_stmt *clock = NULL;
+
+	(void)argc;
+	(void)argv;
+	/* Through SQLite's own clock, so that it stands still within a statement and is seen by the
+	 * answer cache. */
+	if (sqlite3_prepare_v2(sqlite3_context_db_handle(context), "SELECT CURRENT_TIMESTAMP", -1,
+		    &clock, NULL) == SQLITE_OK &&
+		sqlite3_step(clock) == SQLITE_ROW)
+		sqlite3_result_value(context, sqlite3_column_value(clock, 0));
+	(void)sqlite3_finalize(clock);
+}
+
+static void quote_ident(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const char *text = (const char *)sqlite3_value_text(argv[0]);
+	bool is_plain = text != NULL && text[0] >= 'a' && text[0] <= 'z';
+	char *quoted;
+
+	(void)argc;
+	if (text == NULL)
+		return;
+	is_plain =
+		is_plain && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(text);
+	quoted = sqlite3_mprintf(is_plain ? "%s" : "\"%w\"", text);
+	sqlite3_result_text(context, quoted, -1, sqlite3_free);
+}
+
+/* subject ~ pattern is regexp(pattern, subject); a leading (?i) ignores case. */
+static void regexp(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const char *pattern = (const char *)sqlite3_value_text(argv[0]);
+	const char *subject = (const char *)sqlite3_value_text(argv[1]);
+	int flags = REG_EXTENDED | REG_NOSUB;
+	regex_t compiled;
+
+	(void)argc;
+	if (pattern == NULL || subject == NULL)
+		return;
+	if (strncmp(pattern, "(?i)", 4) == 0) {
+		flags |= REG_ICASE;
+		pattern += 4;
+	}
+	if (strlen(pattern) > REGEXP_PATTERN_MAX_BYTES ||
+		strlen(subject) > REGEXP_SUBJECT_MAX_BYTES || strchr(pattern, '{') != NULL) {
+		sqlite3_result_error(context,
+			"regular expressions are limited to 256 bytes, without {}, on texts of "
+			"4096 bytes",
+			-1);
+		return;
+	}
+	for (const char *at = strchr(pattern, '\\'); at != NULL; at = strchr(at + 2, '\\')) {
+		if (at[1] >= '1' && at[1] <= '9') {
+			sqlite3_result_error(context,
+				"back references are not supported in regular expressions", -1);
+			return;
+		}
+		if (at[1] == '\0')
+			break;
+	}
+	if (regcomp(&compiled, pattern, flags) != 0) {
+		sqlite3_result_error(context, "invalid regular expression", -1);
+		return;
+	}
+	sqlite3_result_int(context, regexec(&compiled, subject, 0, NULL, 0) == 0);
+	regfree(&compiled);
+}
+
+typedef void function(sqlite3_context *context, int argc, sqlite3_value **argv);
+
+static const struct {
+	const char *name;
+	int n_args;
+	function *call;
+	const char *constant;
+} functions[] = {
+	{"version", 0, constant_text,
+		"PostgreSQL " PG_SERVER_VERSION " (tallyd " PACKAGE_VERSION ")"},
+	{"current_database", 0, session_database, NULL},
+	{"current_schema", 0, constant_text, "public"},
+	{"current_schemas", 1, constant_text, "{pg_catalog,public}"},
+	{"pg_current_user", 0, session_user, NULL},
+	{"current_setting", 1, session_setting, NULL},
+	{"current_setting", 2, session_setting, NULL},
+	{"pg_backend_pid", 0, session_pid, NULL},
+	{"pg_is_in_recovery", 0, constant_false, NULL},
+	{"pg_get_userbyid", 1, session_user, NULL},
+	{"pg_table_is_visible", 1, constant_true, NULL},
+	{"pg_type_is_visible", 1, constant_true, NULL},
+	{"pg_function_is_visible", 1, constant_true, NULL},
+	{"pg_relation_is_publishable", 1, constant_false, NULL},
+	{"has_table_privilege", 2, constant_true, NULL},
+	{"has_table_privilege", 3, constant_true, NULL},
+	{"has_schema_privilege", 2, constant_true, NULL},
+	{"pg_get_expr", 2, constant_text, NULL},
+	{"pg_get_expr", 3, constant_text, NULL},
+	{"pg_get_function_result", 1, constant_text, ""},
+	{"pg_get_function_arguments", 1, constant_text, ""},
+	{"pg_encoding_to_char", 1, constant_text, "UTF8"},
+	{"array_to_string", 2, first_argument, NULL},
+	{"obj_description", 1, constant_text, NULL},
+	{"obj_description", 2, constant_text, NULL},
+	{"col_description", 2, constant_text, NULL},
+	{"shobj_description", 2, constant_text, NULL},
+	{"pg_table_size", 1, constant_false, NULL},
+	{"pg_relation_size", 1, constant_false, NULL},
+	{"pg_size_pretty", 1, first_argument, NULL},
+	{"format_type", 2, format_type, NULL},
+	{"quote_ident", 1, quote_ident, NULL},
+	{"to_regclass", 1, cast_regclass, NULL},
+	{"pg_regclass", 1, cast_regclass, NULL},
+	{"pg_int", 1, cast_int, NULL},
+	{"pg_bool", 1, cast_bool, NULL},
+	{"pg_date", 1, cast_date, NULL},
+	{"pg_extract", 2, extract_field, NULL},
+	{"now", 0, now_text, NULL},
+	{"regexp", 2, regexp, NULL},
+};
+
+#define N_FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
+
+const char *pg_function_name_at(size_t i)
+{
+	return i < N_FUNCTIONS ? functions[i].name : NULL;
+}
+
+int pg_functions_install(sqlite3 *db)
+{
+	int rc = SQLITE_OK;
+
+	for (size_t i = 0; i < N_FUNCTIONS && rc == SQLITE_OK; i++)
+		rc = sqlite3_create_function(db, functions[i].name, functions[i].n_args,
+			SQLITE_UTF8, (void *)(uintptr_t)functions[i].constant, functions[i].call,
+			NULL, NULL);
+	return rc;
+}
