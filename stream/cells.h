@@ -25,13 +25,14 @@ struct cells;
 struct cells *cells_new(size_t n_fields, int64_t bucket_us);
 void cells_free(struct cells *cells);
 
-/* Forgets counts; keeps groups (their numbers stay) and memory where that is cheap. */
+/* Forgets counts; keeps groups (their numbers stay) and memory where that is cheap. Costs what was counted, not what is kept. */
 void cells_clear(struct cells *cells);
 
 /* The number of a group, made if it is new; ERR_NOMEM is the only failure. */
 int cells_group(struct cells *cells, const struct event_value *values, uint32_t *group,
 	struct err *err) __attribute__((warn_unused_result));
 
+/* Adds `n` events of one group at one time. */
 int cells_add(struct cells *cells, uint32_t group, int64_t time_us, uint64_t n, struct err *err)
 	__attribute__((warn_unused_result));
 
@@ -40,6 +41,35 @@ int cells_merge(struct cells *into, const struct cells *from, struct err *err)
 	__attribute__((warn_unused_result));
 
 uint64_t cells_events(const struct cells *cells);
+
+/*
+ * For the fast path, which counts into the dense part itself: the count of
+ * `group` in the bucket that begins at start_us + row * unit_us stands at
+ * counts[row * stride + group], for group < stride and row < n_rows. A time
+ * belongs to a row only if it is less than bucket_us behind its start (unit_us
+ * is a multiple of bucket_us). Valid until the next call that adds. n_rows is
+ * 0 while there is no dense part.
+ */
+struct cells_rows {
+	uint32_t *counts;
+	uint64_t n_rows;
+	size_t stride;
+	int64_t start_us, unit_us, bucket_us;
+};
+
+void cells_rows(struct cells *cells, struct cells_rows *rows);
+
+/*
+ * `n` events, not more than CELLS_MAX_NOTED, have been counted there, with
+ * these lowest and highest times (ignored where n is 0).
+ */
+#define CELLS_MAX_NOTED (UINT64_C(1) << 30)
+int cells_noted(struct cells *cells, uint64_t n, int64_t min_us, int64_t max_us, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* Adds `n` events at once, with times from min_us to max_us, all in one bucket. */
+int cells_add_many(struct cells *cells, uint32_t group, int64_t min_us, int64_t max_us, uint64_t n,
+	struct err *err) __attribute__((warn_unused_result));
 
 /* The exact highest and lowest event time; only where cells_events() > 0. */
 int64_t cells_max_time_us(const struct cells *cells);
@@ -51,9 +81,11 @@ uint32_t cells_n_groups(const struct cells *cells);
 const struct event_value *cells_group_values(const struct cells *cells, uint32_t group);
 
 /*
- * Every cell with a count, in no promised order, but all cells of one bucket
- * or of one group come in runs that suit the cache. bucket_start_us is floored,
- * so it may lie before the first event. A non-zero return ends it.
+ * Every cell with a count, in no promised order; where the data is dense, bucket
+ * by bucket in order of time, and within a bucket by number of group. A cell may
+ * come in several parts, which add up (those that pass 32 bits do).
+ * bucket_start_us is floored, so it may lie before the first event. A non-zero
+ * return ends it.
  */
 typedef int cells_each_fn(
 	void *context, int64_t bucket_start_us, uint32_t group, uint64_t count, struct err *err);
