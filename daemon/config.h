@@ -12,6 +12,7 @@
 #include "sql/store.h"
 #include "stream/spec.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct config {
 	char *socket;
 	unsigned socket_mode;
 	char *socket_group;  /* NULL: none */
+	bool is_socket_group_written; /* then it must be given to the socket, as a default it is tried */
 	char *postgres;      /* path of the PostgreSQL socket; NULL: off */
 	char *state_dir;
 	char *timezone;
@@ -66,5 +68,13 @@ void config_print(const struct config *config, struct buf *out);
 /* Directories too: what --check-config judges beyond config_read. */
 int config_check_directories(const struct config *config, struct err *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * For a reload: what only a restart can change stays as `running` has it.
+ * `waiting` receives the names of those keys that the file has otherwise,
+ * separated by ", ".
+ */
+int config_keep_running(struct config *fresh, const struct config *running, struct buf *waiting,
+	struct err *err) __attribute__((warn_unused_result));
 
 #endif
