@@ -69,7 +69,7 @@ struct reject {
 	enum reject_reason reason;
 	int64_t line;
 	int64_t offset;                       /* of the value's first byte */
-	const char *text;                     /* its first REJECT_TEXT_MAX_BYTES bytes at most */
+	const char *text;                     /* from there to the value's (bad_json, event_too_long: the line's) end, REJECT_TEXT_MAX_BYTES at most */
 	size_t text_len;
 	char detail[REJECT_DETAIL_MAX_BYTES]; /* what is wrong and what would be right */
 };
@@ -98,9 +98,12 @@ struct position {
 
 /*
  * Receives what the judge decides, in the order of the bytes. A callback that
- * returns non-zero ends the feed with that code. The events of a top-level
- * array arrive between on_array(BEGIN) and on_array(KEEP) or on_array(DROP):
- * until KEEP they do not count.
+ * returns non-zero ends the feed with that code; the judge must then be begun
+ * again. The events and rejects of a top-level array's elements arrive between
+ * on_array(BEGIN) and on_array(KEEP) or on_array(DROP): until KEEP they do not
+ * count, after DROP they never did, and where the bytes end before either,
+ * the settled position still stands in front of the array. The reject of a
+ * dropped array itself follows behind the DROP.
  */
 enum judge_array { JUDGE_ARRAY_BEGIN, JUDGE_ARRAY_KEEP, JUDGE_ARRAY_DROP };
 
@@ -127,11 +130,16 @@ void judge_begin(struct judge *judge, const struct position *start, int64_t offs
 /*
  * Judges data[0, len), which continues where the last feed's *consumed ended.
  * With `at_end`, no byte follows for now: complete objects and arrays of an
- * unfinished last line count, and what must wait stays unconsumed. Bytes that
- * are not consumed are presented again, with more behind them; the judge never
- * needs more than max_event_bytes + 1 of them. Inside a long top-level array
- * elements are consumed one by one, but the settled position stays in front of
- * the array until its end.
+ * unfinished last line count, and what must wait for the line's end is not
+ * settled. Bytes that are not consumed are presented again, with more behind
+ * them; the judge never needs more than max_event_bytes + 1 of them, and looks
+ * at a value that stays incomplete again only when twice as much of it is
+ * there, or its line's end.
+ *
+ * Inside a long top-level array elements are consumed one by one, but the
+ * settled position stays in front of the array until its end. So it does in
+ * front of a malformed value: its reject is given at the line's end, or when
+ * the rest of the line has passed max_event_bytes.
  *
  * Returns 0, a callback's code, or ERR_NOMEM.
  */
@@ -148,12 +156,10 @@ int64_t judge_settled(const struct judge *judge, struct position *at);
 int64_t judge_lines(const struct judge *judge);
 
 /*
- * Converts a JSON value's source text (a number, or a string without its
- * quotes, unescaped) to microseconds by the rules for `time`. Exposed for the
- * fast path's learning and its tests. Returns 0, or REJECT_BAD_TIME negated
- * minus one with a detail.
+ * The reject group_too_long of an event whose value of `field` is
+ * EVENT_VALUE_TOO_LONG, for whoever groups by it: the judge itself lets the
+ * event pass, since other queries of the source may not.
  */
-int event_time_from_number(const char *text, size_t len, enum time_unit unit, int64_t *us,
-	char detail[REJECT_DETAIL_MAX_BYTES]) __attribute__((warn_unused_result));
+void event_reject_group(const struct event *event, const char *field, struct reject *reject);
 
 #endif

@@ -74,8 +74,9 @@ void spec_fini(struct spec *spec);
  * The canonical text of a query's definition: everything that decides its
  * numbers (the source's path, glob, recursive, time_field, time_unit,
  * max_event_bytes, max_file_age and the query's group_by, window, slide,
- * start_offset, session, watermark, output_mode), one `key=value` a line. Two
- * queries with the same text may share a checkpoint's counts. NULL: no memory.
+ * start_offset, session, watermark, output_mode; the columns of group_by too,
+ * since a checkpoint's table has them), one `key=value` a line. Two queries
+ * with the same text may share a checkpoint's counts. NULL: no memory.
  * The caller frees it.
  */
 char *spec_query_definition(const struct spec *spec, size_t query);

@@ -1,0 +1,117 @@
+/*
+ * How fast the judge is, without reading: made lines in memory, fed in pieces
+ * of 256 KiB as a reader would. Prints bytes and events a second of the best
+ * of some passes, since the worst tell about the machine's other work.
+ */
+#include "base/buf.h"
+#include "stream/event.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define TOTAL_BYTES (64u << 20)
+#define FEED_BYTES  (256u << 10)
+#define PASSES      7
+
+static int count_event(void *context, const struct event *event)
+{
+	uint64_t *sum = context;
+
+	sum[0]++;
+	sum[1] += (uint64_t)event->time_us + event->values[0].len;
+	return 0;
+}
+
+static int count_reject(void *context, const struct reject *reject)
+{
+	uint64_t *sum = context;
+
+	(void)reject;
+	sum[2]++;
+	return 0;
+}
+
+static int ignore_array(void *context, enum judge_array what)
+{
+	(void)context;
+	(void)what;
+	return 0;
+}
+
+static void add_narrow(struct buf *buf, unsigned i)
+{
+	buf_printf(buf, "{\"time\":%u,\"action\":\"%s\"}\n", 1469501107 + i / 3,
+		i * 2654435761u >> 31 != 0 ? "Open" : "Close");
+}
+
+static void add_wide(struct buf *buf, unsigned i)
+{
+	buf_printf(buf,
+		"{\"id\": %u, \"user\": {\"name\": \"u%u\", \"tags\": [1, 2]}, \"action\": \"%s\", "
+		"\"time\": \"2016-07-26T%02u:%02u:%02uZ\", \"ok\": true, \"score\": 0.25}\n",
+		100000 + i % 900000, 1000 + i % 9000,
+		i * 2654435761u >> 31 != 0 ? "Open" : "Close", i / 3600 % 24, i / 60 % 60, i % 60);
+}
+
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void feed_all(struct judge *judge, const struct buf *buf, const struct judge_sink *sink)
+{
+	struct err err = ERR_INIT;
+	size_t at = 0, len, consumed;
+
+	judge_begin(judge, &POSITION_START, 0);
+	for (len = FEED_BYTES; at < buf->len; len = FEED_BYTES) {
+		if (len > buf->len - at)
+			len = buf->len - at;
+		if (judge_feed(judge, buf->data + at, len, at + len == buf->len, &consumed, sink,
+			    &err) != 0)
+			abort();
+		at += consumed;
+	}
+}
+
+static void measure(const char *name, void (*add)(struct buf *buf, unsigned i))
+{
+	static const char *const fields[] = {"action"};
+	const struct event_shape shape = {"time", TIME_UNIT_S, 16 << 20, fields, 1};
+	uint64_t sum[3] = {0};
+	const struct judge_sink sink = {sum, count_event, count_reject, ignore_array};
+	struct judge *judge = judge_new(&shape);
+	struct buf buf = {0};
+	double best = 1e9, start, took;
+	unsigned i;
+	int pass;
+
+	for (i = 0; buf.len < TOTAL_BYTES; i++)
+		add(&buf, i);
+	if (!buf_ok(&buf) || judge == NULL)
+		abort();
+	for (pass = 0; pass < PASSES; pass++) {
+		start = now_s();
+		feed_all(judge, &buf, &sink);
+		took = now_s() - start;
+		if (took < best)
+			best = took;
+	}
+	printf("%-8s %6.3f GB/s %7.2f M events/s  (%llu events, %llu rejects a pass)\n", name,
+		(double)buf.len / best / 1e9, (double)(sum[0] / PASSES) / best / 1e6,
+		(unsigned long long)(sum[0] / PASSES), (unsigned long long)(sum[2] / PASSES));
+	judge_free(judge);
+	buf_fini(&buf);
+}
+
+int main(void)
+{
+	measure("narrow", add_narrow);
+	measure("wide", add_wide);
+	return 0;
+}

@@ -1,0 +1,59 @@
+/*
+ * Finds the time and the group fields of one object, while it is validated.
+ *
+ * Fields may be dotted paths. Only the first parts of the paths are looked for
+ * on the way through the object, and the last member of each name is kept; the
+ * rest of a path is followed in that member alone, so that the last duplicate
+ * wins whole. Knows neither lines nor what a time means.
+ */
+#ifndef STREAM_EVENT_FIELDS_H
+#define STREAM_EVENT_FIELDS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "stream/event.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A path's first part; several paths may share one. */
+struct field_head {
+	const char *name; /* points into the shape */
+	size_t len;
+	struct json_value value; /* of the object read last; text NULL: missing */
+};
+
+struct field_path {
+	size_t head;
+	const char *rest; /* behind the first dot; NULL: the head is all */
+};
+
+struct event_fields {
+	struct field_head *heads;
+	size_t n_heads;
+	struct field_path time;
+	struct field_path *paths; /* one per field of the shape */
+	size_t n_paths;
+	struct event_value *values; /* one per field of the shape */
+	struct buf unescaped; /* texts of strings that had escapes, of the object read last */
+};
+
+/* The shape must outlive the fields. False: no memory (nothing to release). */
+bool event_fields_init(struct event_fields *fields, const struct event_shape *shape);
+void event_fields_fini(struct event_fields *fields);
+
+/* Reads the object at scan->at as json_read_value does, and remembers the members that are asked for. */
+enum json_status event_fields_read(struct event_fields *fields, struct json_scan *scan);
+
+/*
+ * After a complete read: the value of the time field (false: missing or
+ * null), with *text and *len what it stands for if it is a string, and
+ * fields->values. ERR_NOMEM is the only failure.
+ */
+int event_fields_time(struct event_fields *fields, struct json_value *value, bool *is_there,
+	const char **text, size_t *len, struct err *err) __attribute__((warn_unused_result));
+int event_fields_values(struct event_fields *fields, struct err *err)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,139 @@
+/*
+ * Times of events. The way of a plain integer is short, because almost every
+ * event goes it; all others share the exact decimal. A refusal says what would
+ * have been right, because the person who reads it cannot ask.
+ */
+#include "stream/event_time.h"
+
+#include "base/decimal.h"
+#include "base/timestamp.h"
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The number of a unit times 10^shift is microseconds. */
+static int unit_shift(enum time_unit unit)
+{
+	static const int shifts[] = {
+		[TIME_UNIT_S] = 6, [TIME_UNIT_MS] = 3, [TIME_UNIT_US] = 0, [TIME_UNIT_NS] = -3};
+
+	return shifts[unit];
+}
+
+static bool number_to_us(const char *text, size_t len, enum time_unit unit, int64_t *us)
+{
+	int64_t result;
+
+	if (!decimal_floor(text, len, unit_shift(unit), &result) || result < TIMESTAMP_MIN_US ||
+		result > TIMESTAMP_MAX_US)
+		return false;
+	*us = result;
+	return true;
+}
+
+/* How much of a value is shown in a detail: whole characters of at most this many bytes. */
+#define SHOWN_BYTES 32
+
+static int shown_length(const char *text, size_t len)
+{
+	return (int)utf8_valid_prefix(text, len < SHOWN_BYTES ? len : SHOWN_BYTES);
+}
+
+static const char *dots(size_t len)
+{
+	return len > SHOWN_BYTES ? "..." : "";
+}
+
+static void explain_number(
+	const char *text, size_t len, enum time_unit unit, char detail[REJECT_DETAIL_MAX_BYTES])
+{
+	char as_time[TIMESTAMP_TEXT_BYTES];
+	enum time_unit finer;
+	int64_t us;
+
+	for (finer = unit + 1; finer <= TIME_UNIT_NS; finer++) {
+		if (!number_to_us(text, len, finer, &us))
+			continue;
+		(void)timestamp_format(us, as_time);
+		(void)snprintf(detail, REJECT_DETAIL_MAX_BYTES,
+			"%.*s%s is no time in %s; in %s it is %.19s: time_unit = %s would read it",
+			shown_length(text, len), text, dots(len), time_unit_name(unit),
+			time_unit_name(finer), as_time, time_unit_name(finer));
+		return;
+	}
+	(void)snprintf(detail, REJECT_DETAIL_MAX_BYTES,
+		"%.*s%s (time_unit = %s) is outside the years 0001 to 9999",
+		shown_length(text, len), text, dots(len), time_unit_name(unit));
+}
+
+/* Up to 15 digits in seconds: the usual case, without a call. */
+static bool plain_seconds(const char *text, size_t len, int64_t *us)
+{
+	int64_t n = 0;
+	size_t i;
+
+	if (len > 15)
+		return false;
+	for (i = 0; i < len; i++) {
+		if ((unsigned char)(text[i] - '0') >= 10)
+			return false;
+		n = n * 10 + (text[i] - '0');
+	}
+	if (n > TIMESTAMP_MAX_US / US_PER_S)
+		return false;
+	*us = n * US_PER_S;
+	return true;
+}
+
+bool event_time_from_number(const char *text, size_t len, enum time_unit unit, int64_t *us,
+	char detail[REJECT_DETAIL_MAX_BYTES])
+{
+	if (unit == TIME_UNIT_S && plain_seconds(text, len, us))
+		return true;
+	if (number_to_us(text, len, unit, us))
+		return true;
+	explain_number(text, len, unit, detail);
+	return false;
+}
+
+static bool is_all_digits(const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+	}
+	return len > 0;
+}
+
+bool event_time_from_value(const struct json_value *value, const char *unescaped, size_t len,
+	int64_t *us, char detail[REJECT_DETAIL_MAX_BYTES])
+{
+	static const char *const names[] = {[JSON_FALSE] = "false",
+		[JSON_TRUE] = "true",
+		[JSON_ARRAY] = "an array",
+		[JSON_OBJECT] = "an object"};
+
+	if (value->type != JSON_STRING) {
+		(void)snprintf(detail, REJECT_DETAIL_MAX_BYTES,
+			"the time is %s; right would be a number or a text such as "
+			"\"2016-07-26T02:45:07Z\"",
+			names[value->type]);
+		return false;
+	}
+	if (timestamp_parse(unescaped, len, us))
+		return true;
+	if (is_all_digits(unescaped, len))
+		(void)snprintf(detail, REJECT_DETAIL_MAX_BYTES,
+			"\"%.*s%s\" is a number in quotes; without them it would be read as a time",
+			shown_length(unescaped, len), unescaped, dots(len));
+	else
+		/* The source text, whose escapes leave no control character in the sentence. */
+		(void)snprintf(detail, REJECT_DETAIL_MAX_BYTES,
+			"%.*s%s is no time from year 0001 to 9999; right would be "
+			"\"2016-07-26T02:45:07Z\", with T or one blank",
+			shown_length(value->text, value->len), value->text, dots(value->len));
+	return false;
+}
