@@ -17,7 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A row of a query's table (or of its open windows): count 0 deletes it. */
+/*
+ * A row of a query's table (or of its open windows); its key is (values,
+ * start_us). Count 0 deletes it. The end of a session may change with the
+ * count, so an update writes both.
+ */
 struct row_change {
 	const struct event_value *values; /* one per group_by field: TEXT or NULL */
 	int64_t start_us, end_us;
@@ -33,7 +37,9 @@ const char *query_state_name(enum query_state state);
 struct query_totals {
 	int64_t batch_id; /* newest; -1: none yet */
 	int64_t prefix_id;
-	int64_t n_files, n_bytes, n_events, n_rejects, n_late, n_refused;
+	int64_t n_files, n_bytes; /* files begun; bytes of the files as they lie there */
+	int64_t n_events;         /* valid ones, late and refused ones too */
+	int64_t n_rejects, n_late, n_refused;
 	int64_t n_groups;         /* rows of the state now */
 	int64_t watermark_us;     /* the time; 0 at first, as in Spark */
 	int64_t max_time_us;      /* newest event; INT64_MIN: none yet */
@@ -64,7 +70,7 @@ struct query_change {
 	size_t n_open_rows;
 	struct query_totals totals;
 	struct progress progress;
-	bool has_progress;   /* false: only totals or state changed */
+	bool has_progress;   /* false: no numbered batch, only totals or state changed */
 	const char *message; /* Spark's status text; NULL: unchanged */
 	const char *exception; /* set with QUERY_FAILED; NULL: none */
 };
@@ -76,7 +82,11 @@ struct file_change {
 	bool is_forgotten;        /* delete it */
 };
 
-/* Where one prefix stands in one file. */
+/*
+ * Where one prefix stands in one file. A file that the prefix has not begun has
+ * none. A prefix may outlive its queries (the bytes it has judged are not
+ * judged anew): it is kept, and restored, until it is in dropped_prefixes.
+ */
 struct offset_change {
 	int64_t prefix_id;
 	int64_t file_id;
@@ -94,7 +104,7 @@ struct reject_change {
 };
 
 struct changes {
-	struct query_change *queries;
+	struct query_change *queries; /* none where only files changed */
 	size_t n_queries;
 	struct file_change *files;
 	size_t n_files;

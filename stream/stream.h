@@ -7,8 +7,8 @@
  * the batch, or abandons it, and the stream stands as it stood before. Knows
  * neither SQL nor sockets; `now_us` (wall clock, UTC) is an argument.
  *
- * One thread at a time calls in, but for stream_stop_batch and
- * stream_notice, which any thread may call.
+ * One thread at a time calls in, but for stream_stop_batch, stream_notice and
+ * stream_set_noticed, which any thread may call.
  */
 #ifndef STREAM_STREAM_H
 #define STREAM_STREAM_H
@@ -28,7 +28,13 @@ int stream_open(struct stream **stream, const struct spec *spec, struct err *err
 	__attribute__((warn_unused_result));
 void stream_close(struct stream *stream);
 
-/* --- what the checkpoint remembers, before the first batch --------------- */
+/*
+ * --- what the checkpoint remembers, before the first batch ----------------
+ *
+ * In this order: the files of a source by id, the offsets of all prefixes,
+ * then each query's totals and after them its rows. A query that is not told
+ * of is new; the changes of its first batch say is_rebuilt.
+ */
 
 int stream_restore_file(struct stream *stream, size_t source, const struct file *file,
 	struct err *err) __attribute__((warn_unused_result));
@@ -47,17 +53,23 @@ int stream_restored(struct stream *stream, struct err *err) __attribute__((warn_
 
 /* --- looking and counting ------------------------------------------------ */
 
-void stream_notice(struct stream *stream, size_t source, const char *relative_path);
+/* As source_notice: thread-safe; false: nothing to look at. */
+bool stream_notice(struct stream *stream, size_t source, const char *relative_path);
+
+/* As source_set_noticed: kernel notices tell of every change from now on, or no longer do. Thread-safe. */
+void stream_set_noticed(struct stream *stream, size_t source, bool is_noticed);
 
 int stream_scan(struct stream *stream, size_t source, bool full, int64_t now_us, struct err *err)
 	__attribute__((warn_unused_result));
 
 /*
  * Plans and counts one batch of `source` for the queries that stand at one
- * prefix; the least advanced ones first. Returns 1 with *batch, 0 when there is
- * nothing to do, or an error (then nothing has changed). Reading troubles of
- * single files are no error: they are in the changes. *batch is owned by the
- * stream until accept or abandon, and there is at most one.
+ * prefix; where there are several, each has its turn. What changed without
+ * bytes to read (states, windows that append shows, files that went) makes
+ * batches of its own. Returns 1 with *batch, 0 when there is nothing to do, or
+ * an error (then nothing has changed). Reading troubles of single files are no
+ * error: they are in the changes. *batch is owned by the stream until accept
+ * or abandon, and there is at most one.
  */
 int stream_batch(struct stream *stream, size_t source, int64_t now_us, struct batch **batch,
 	struct err *err) __attribute__((warn_unused_result));
@@ -93,8 +105,11 @@ void stream_query_view(const struct stream *stream, size_t query, struct query_v
 /* The sentence about a source that cannot be read now, or NULL. */
 const char *stream_source_trouble(const struct stream *stream, size_t source);
 
-/* When the source wants to be looked at again without a notice; INT64_MAX: only on notice. */
-int64_t stream_next_look_us(const struct stream *stream, size_t source, int64_t now_us);
+/* When stream_scan is due without a notice, and whether a full one; INT64_MAX: only on notice. */
+int64_t stream_next_look_us(const struct stream *stream, size_t source, bool *full);
+
+/* A sentence for the log about a file of the source, each said once; NULL: no more. The caller frees it. */
+char *stream_take_note(struct stream *stream, size_t source);
 
 /* The same sources and queries with other limits, or others: definitions that stay keep their state. */
 int stream_set_spec(struct stream *stream, const struct spec *spec, struct err *err)
