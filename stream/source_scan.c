@@ -1,0 +1,502 @@
+/*
+ * Looking: the whole directory, or single names.
+ *
+ * A full scan walks the directory (and those below it), meets every wanted
+ * entry, and what it did not meet is missing. A scan of names looks at each of
+ * them with one stat: first those that are there, so that a rename is
+ * understood before its old name is missed. What could not be looked at stays
+ * as it was.
+ */
+#include "stream/source_private.h"
+
+#include "base/mem.h"
+#include "stream/file_names.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void look_fini(struct look *look)
+{
+	size_t i;
+
+	for (i = 0; i < look->n_strangers; i++)
+		free(look->strangers[i].path);
+	free(look->strangers);
+	free(look->fresh);
+	free(look->displaced);
+	buf_fini(&look->failed_dirs);
+}
+
+/* --- the directory itself ------------------------------------------------ */
+
+static void set_trouble(struct source *source, const char *path, int failure)
+{
+	char reason[128];
+
+	(void)snprintf(source->trouble, sizeof(source->trouble),
+		"source %s: cannot read %s%s%s: %s; what was counted stays, it is tried again",
+		source->spec->name, source->spec->path, path[0] == '\0' ? "" : "/", path,
+		strerror_r(failure, reason, sizeof(reason)));
+}
+
+/* Another directory has the path: everything we know has to be found again in it. */
+static void unconfirm_all(struct source *source)
+{
+	size_t slot;
+
+	for (slot = 0; slot < source->n_slots; slot++) {
+		if (file_at(source, slot)->path != NULL)
+			file_at(source, slot)->flags |= FLAG_UNCONFIRMED;
+	}
+	source->is_matching = true;
+	source->is_replaced_empty = true;
+	source->wants_full = true;
+}
+
+/* Is the directory we hold still the one at the path? False: trouble. */
+static bool check_dir(struct source *source)
+{
+	struct stat status;
+	int failure = stat(source->spec->path, &status) == 0 ? 0 : errno;
+
+	if (failure == 0 &&
+		(status.st_dev != source->dir_device || status.st_ino != source->dir_inode)) {
+		failure = source_open_dir(source);
+		if (failure == 0) {
+			note_say(source,
+				"%s is another directory now; its files are looked up in it",
+				source->spec->path);
+			unconfirm_all(source);
+		}
+	}
+	if (failure != 0) {
+		set_trouble(source, "", failure);
+		source->wants_full = true;
+	}
+	return failure == 0;
+}
+
+/* --- walking ------------------------------------------------------------- */
+
+/* Directories still to be read: their paths, each with a NUL. */
+struct walk {
+	struct source *source;
+	struct look *look;
+	struct buf dirs;
+	size_t next;     /* offset in dirs */
+	struct buf path; /* of the entry at hand */
+};
+
+static int fail_dir(struct walk *walk, const char *path, int failure, struct err *err)
+{
+	set_trouble(walk->source, path, failure);
+	buf_add(&walk->look->failed_dirs, path, strlen(path) + 1);
+	return buf_ok(&walk->look->failed_dirs) ? 0 : err_nomem(err);
+}
+
+/* Neither a file nor a directory. */
+static void pass_over(struct source *source, const char *path, mode_t mode)
+{
+	note_say_once(source, path,
+		S_ISLNK(mode) ? "a symbolic link, not followed"
+			      : "a FIFO, socket or device, not read");
+}
+
+/* A stat that failed: gone is nothing, anything else leaves the file as it is. */
+static void pass_unseen(
+	struct source *source, const struct look *look, const char *path, int failure)
+{
+	size_t slot = table_find_path(source, path);
+
+	if (failure == ENOENT)
+		return;
+	set_trouble(source, path, failure);
+	if (slot != NO_SLOT && look->is_full)
+		file_at(source, slot)->flags |= FLAG_SEEN;
+}
+
+static int push_dir(struct walk *walk, const char *path, struct err *err)
+{
+	buf_add(&walk->dirs, path, strlen(path) + 1);
+	return buf_ok(&walk->dirs) ? 0 : err_nomem(err);
+}
+
+/* The entry `name` of the directory open as `fd`, whose whole path is walk->path. */
+static int visit(struct walk *walk, int fd, const char *name, unsigned char type, struct err *err)
+{
+	const struct source_spec *spec = walk->source->spec;
+	const char *path = walk->path.data;
+	struct entry_status status;
+	int failure;
+
+	if (file_name_is_ignored(name))
+		return 0;
+	if (type == DT_DIR)
+		return spec->recursive ? push_dir(walk, path, err) : 0;
+	if (!file_name_matches(name, spec->glob) && type != DT_UNKNOWN)
+		return 0;
+	failure = entry_stat(fd, name, &status);
+	if (failure != 0) {
+		pass_unseen(walk->source, walk->look, path, failure);
+		return 0;
+	}
+	if (S_ISDIR(status.mode))
+		return spec->recursive ? push_dir(walk, path, err) : 0;
+	if (!file_name_matches(name, spec->glob))
+		return 0;
+	if (S_ISREG(status.mode))
+		return meet_entry(walk->source, walk->look, path, &status, err);
+	pass_over(walk->source, path, status.mode);
+	return 0;
+}
+
+/* Reads one directory; `dir_path` is "" or ends in no slash. */
+static int read_dir(struct walk *walk, DIR *dir, const char *dir_path, struct err *err)
+{
+	const struct dirent *entry;
+	int rc = 0;
+
+	while (rc == 0) {
+		errno = 0;
+		entry = readdir(dir);
+		if (entry == NULL)
+			break;
+		buf_clear(&walk->path);
+		if (dir_path[0] != '\0')
+			buf_printf(&walk->path, "%s/", dir_path);
+		buf_add(&walk->path, entry->d_name, strlen(entry->d_name) + 1);
+		if (!buf_ok(&walk->path))
+			return err_nomem(err);
+		rc = visit(walk, dirfd(dir), entry->d_name, entry->d_type, err);
+	}
+	if (rc == 0 && errno != 0)
+		rc = fail_dir(walk, dir_path, errno, err);
+	return rc;
+}
+
+static int walk_dir(struct walk *walk, const char *dir_path, struct err *err)
+{
+	int fd = open_below_dir(walk->source->dir_fd, dir_path);
+	DIR *dir;
+	int rc;
+
+	/* A directory that went, or became a link, between the listing and now has no files. */
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
+		return dir_path[0] == '\0' ? fail_dir(walk, dir_path, -fd, err) : 0;
+	if (fd < 0)
+		return fail_dir(walk, dir_path, -fd, err);
+	dir = fdopendir(fd);
+	if (dir == NULL) {
+		(void)close(fd);
+		return err_nomem(err);
+	}
+	rc = read_dir(walk, dir, dir_path, err);
+	(void)closedir(dir);
+	return rc;
+}
+
+/* Meets every wanted entry below `dir_path`. */
+static int walk_below(
+	struct source *source, struct look *look, const char *dir_path, struct err *err)
+{
+	struct walk walk = {.source = source, .look = look};
+	char *path;
+	int rc = push_dir(&walk, dir_path, err);
+
+	while (rc == 0 && walk.next < walk.dirs.len) {
+		/* The array of paths moves as it grows. */
+		path = mem_copy_text(
+			walk.dirs.data + walk.next, strlen(walk.dirs.data + walk.next));
+		if (path == NULL) {
+			rc = err_nomem(err);
+			break;
+		}
+		walk.next += strlen(path) + 1;
+		rc = walk_dir(&walk, path, err);
+		free(path);
+	}
+	buf_fini(&walk.dirs);
+	buf_fini(&walk.path);
+	return rc;
+}
+
+/* --- what was not met ---------------------------------------------------- */
+
+static bool is_below_failed_dir(const struct look *look, const char *path)
+{
+	size_t i = 0;
+	size_t n;
+
+	for (; i < look->failed_dirs.len; i += n + 1) {
+		const char *dir = look->failed_dirs.data + i;
+
+		n = strlen(dir);
+		if (n == 0 || (strncmp(path, dir, n) == 0 && path[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* Another file has the name; a displaced one may also have been rewritten where it is. */
+static bool is_rewritten(const struct source *source, const struct file *file)
+{
+	size_t heir = table_find_path(source, file->path);
+
+	return heir != NO_SLOT && file_at(source, heir)->identity.inode == file->identity.inode;
+}
+
+static void miss(struct source *source, size_t slot)
+{
+	struct file *file = file_at(source, slot);
+	const char *reason = "deleted or moved away";
+	bool is_noteworthy = true;
+
+	/* Another name of it may be there still; only a walk finds it. */
+	if ((file->flags & FLAG_LINKED) != 0)
+		source->wants_full = true;
+	if ((file->flags & FLAG_DISPLACED) != 0 && is_rewritten(source, file)) {
+		reason = "rewritten in place: read again as a new file";
+		table_forget_inode(source, slot);
+	} else if (file->state != FILE_DONE && file->size > file->identity.fp_offset) {
+		reason = file->identity.fp_offset == 0 ? "gone before it was read"
+						       : "gone before it was read to its end";
+	} else {
+		is_noteworthy = false;
+		if ((file->flags & FLAG_DISPLACED) != 0)
+			reason = "another file has its name now";
+	}
+	if (is_noteworthy)
+		note_say(source, "%s: %s; what was counted stays", file->path, reason);
+	table_mark_gone(source, slot, FILE_MISSING, reason);
+}
+
+/* After a full scan: who was not met is missing, unless it stands where we could not look. */
+static void sweep(struct source *source, const struct look *look)
+{
+	bool keeps_all = source->is_replaced_empty && look->n_met == 0;
+	bool is_whole = look->failed_dirs.len == 0 && !keeps_all;
+	size_t slot;
+
+	for (slot = 0; slot < source->n_slots; slot++) {
+		struct file *file = file_at(source, slot);
+		bool is_met = (file->flags & FLAG_SEEN) != 0;
+
+		file->flags &= (uint8_t)~FLAG_SEEN;
+		if (file->path == NULL)
+			continue;
+		if (!is_met && !file_is_gone(file) && !keeps_all &&
+			!is_below_failed_dir(look, file->path))
+			miss(source, slot);
+		if (is_whole)
+			file->flags &= (uint8_t)~FLAG_UNCONFIRMED;
+	}
+	if (is_whole) {
+		source->is_matching = false;
+		source->is_replaced_empty = false;
+	}
+}
+
+/* Whoever lost its name and was not met under another one. */
+static void miss_displaced(struct source *source, const struct look *look)
+{
+	size_t i;
+
+	for (i = 0; i < look->n_displaced; i++) {
+		struct file *file = file_at(source, look->displaced[i]);
+
+		if (file->path != NULL && (file->flags & FLAG_DISPLACED) != 0)
+			miss(source, look->displaced[i]);
+	}
+}
+
+/* max_file_age counts from the newest file, which may have been met last. */
+static void leave_out_old(struct source *source, struct look *look)
+{
+	int64_t max_age_us = source->spec->max_file_age_us;
+	size_t i;
+
+	for (i = 0; max_age_us >= 0 && i < look->n_fresh; i++) {
+		const struct file *file = file_at(source, look->fresh[i]);
+
+		if (file->path == NULL || file->reason != NULL || file_is_gone(file) ||
+			file->mtime_ns / 1000 >= source->newest_mtime_ns / 1000 - max_age_us)
+			continue;
+		table_remove(source, look->fresh[i]);
+		look->n_left_out++;
+	}
+	if (look->n_left_out > 0 && (!look->is_full || look->n_left_out > source->n_left_out_said))
+		note_say(source,
+			"source %s: %zu new files are left out, they are older than max_file_age "
+			"before the newest file",
+			source->spec->name, look->n_left_out);
+	if (look->is_full)
+		source->n_left_out_said = look->n_left_out;
+}
+
+/* --- single names -------------------------------------------------------- */
+
+/* *is_gone: nothing has that name. */
+static int look_at(
+	struct source *source, struct look *look, const char *path, bool *is_gone, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	struct entry_status status;
+	int failure = entry_stat(source->dir_fd, path, &status);
+
+	*is_gone = failure == ENOENT || failure == ENOTDIR;
+	if (*is_gone)
+		return 0;
+	if (failure != 0) {
+		pass_unseen(source, look, path, failure);
+		return 0;
+	}
+	if (S_ISDIR(status.mode))
+		return source->spec->recursive ? walk_below(source, look, path, err) : 0;
+	if (!file_name_matches(slash == NULL ? path : slash + 1, source->spec->glob))
+		return 0;
+	if (S_ISREG(status.mode))
+		return meet_entry(source, look, path, &status, err);
+	pass_over(source, path, status.mode);
+	/* A link or device may have taken a file's place. */
+	*is_gone = true;
+	return 0;
+}
+
+static int look_at_names(struct source *source, struct look *look,
+	const struct noticed_names *names, struct err *err)
+{
+	bool is_gone;
+	size_t slot;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < names->n; i++) {
+		rc = look_at(source, look, names->paths[i], &is_gone, err);
+		if (rc != 0)
+			return rc;
+		if (!is_gone) {
+			free(names->paths[i]);
+			names->paths[i] = NULL;
+		}
+	}
+	for (i = 0; i < names->n; i++) {
+		slot = names->paths[i] == NULL ? NO_SLOT : table_find_path(source, names->paths[i]);
+		if (slot != NO_SLOT)
+			miss(source, slot);
+	}
+	return 0;
+}
+
+/* One file in error whose time has come: if it is still there it waits again. */
+static int retry_file(struct source *source, struct look *look, size_t slot, struct err *err)
+{
+	struct file *file = file_at(source, slot);
+	unsigned n_failures = file->n_failures;
+	bool is_gone;
+	int rc = look_at(source, look, file->path, &is_gone, err);
+
+	if (rc != 0)
+		return rc;
+	if (file->state == FILE_ERROR && is_gone)
+		miss(source, slot);
+	if (file->state == FILE_ERROR && file->n_failures == n_failures) {
+		file->state = FILE_WAITING;
+		table_mark_changed(source, slot);
+	}
+	return 0;
+}
+
+static int retry_due(struct source *source, struct look *look, struct err *err)
+{
+	struct retry *retries = source->retries;
+	const size_t n = source->n_retries;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < n && retries[i].due_us > look->now_us;)
+		i++;
+	if (i == n)
+		return 0;
+	/* Looking makes new appointments, so the list is taken out and what is not due put back. */
+	source->retries = NULL;
+	source->n_retries = 0;
+	source->cap_retries = 0;
+	for (i = 0; i < n && rc == 0; i++) {
+		const struct file *file = file_at(source, retries[i].slot);
+
+		if (file->path == NULL || file->id != retries[i].id || file->state != FILE_ERROR)
+			continue;
+		if (retries[i].due_us <= look->now_us)
+			rc = retry_file(source, look, retries[i].slot, err);
+		else
+			source_add_retry(source, retries[i].slot, retries[i].due_us);
+	}
+	free(retries);
+	return rc;
+}
+
+/* --- the whole ----------------------------------------------------------- */
+
+static int look_everywhere(struct source *source, struct look *look,
+	const struct noticed_names *names, struct err *err)
+{
+	int rc;
+
+	if (look->is_full) {
+		rc = walk_below(source, look, "", err);
+		if (rc == 0)
+			rc = meet_strangers(source, look, err);
+	} else {
+		rc = look_at_names(source, look, names, err);
+	}
+	if (rc == 0)
+		rc = retry_due(source, look, err);
+	if (rc != 0)
+		return rc;
+	if (look->is_full)
+		sweep(source, look);
+	miss_displaced(source, look);
+	leave_out_old(source, look);
+	return 0;
+}
+
+/* A scan that broke off has met some files; the next one must not believe that. */
+static void forget_seen(struct source *source)
+{
+	size_t slot;
+
+	for (slot = 0; slot < source->n_slots; slot++)
+		file_at(source, slot)->flags &= (uint8_t)~FLAG_SEEN;
+	source->wants_full = true;
+}
+
+int source_scan(struct source *source, bool full, int64_t now_us, struct err *err)
+{
+	struct look look = {.now_us = now_us, .first_id = source->next_id};
+	struct noticed_names names;
+	bool is_there;
+	int rc = 0;
+
+	noticed_take(source->noticed, &names);
+	is_there = check_dir(source);
+	look.is_full = full || names.is_all || source->wants_full || source->is_matching ||
+		       source->looked_us == INT64_MIN;
+	if (look.is_full)
+		source->looked_us = now_us;
+	if (is_there) {
+		if (look.is_full)
+			source->trouble[0] = '\0';
+		source->wants_full = false;
+		rc = look_everywhere(source, &look, &names, err);
+	}
+	if (rc != 0)
+		forget_seen(source);
+	noticed_names_fini(&names);
+	look_fini(&look);
+	return rc;
+}
