@@ -1,0 +1,153 @@
+/*
+ * What all sessions have in common, whatever protocol they speak: a peer, a
+ * transport, a connection to SQL, a place in `sessions`, and one way to die.
+ *
+ * A protocol embeds struct session as its first member and says in struct
+ * session_ops what it does with bytes. It answers through session_write and
+ * runs statements through execution.h, one at a time. Everything here happens
+ * on the loop; only session_list_view is called from other threads.
+ *
+ *   session_accept ─▶ open ─▶ on_bytes … on_end … on_drained …
+ *        session_finish: what was written goes out, then as session_close
+ *        session_close, a broken transport: on_cancel ends what runs; when the
+ *        transport is closed and nothing is under way: fini, and it is freed
+ */
+#ifndef DAEMON_SESSION_H
+#define DAEMON_SESSION_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "daemon/answer_cache.h"
+#include "daemon/config.h"
+#include "daemon/execution.h"
+#include "daemon/executor.h"
+#include "daemon/transport.h"
+#include "sql/statement.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* `sessions.query` shows the beginning of the statement. */
+#define SESSION_QUERY_BYTES 1024
+
+enum session_state { SESSION_IDLE, SESSION_RUNNING, SESSION_IN_TRANSACTION };
+
+struct session;
+struct session_list;
+
+/* What the sessions of a daemon share. The loop's. */
+struct service {
+	uv_loop_t *loop;
+	struct sql_env *env;
+	struct snapshot_store *snapshots;
+	struct executor *executor;
+	struct answer_cache *cache;
+	struct session_list *sessions;
+	const struct config *config; /* the limits that hold now */
+	bool is_stopping; /* what ends now is the last of its session */
+};
+
+struct session_ops {
+	const char *protocol; /* as `sessions` shows it at first */
+	size_t size;          /* of the struct that begins with struct session */
+	const struct sql_extension *extension; /* for its connections; NULL: none */
+
+	/* Its own members are zero. On failure the session is closed without a word; fini is called. */
+	int (*open)(struct session *session, struct err *err);
+	/* Instead of open: one sentence in the protocol's form; then it is finished. */
+	void (*refuse)(struct session *session, const char *sentence);
+	void (*on_bytes)(struct session *session, const char *bytes, size_t len);
+	void (*on_end)(struct session *session);
+	/* What was written is gone; more may be made. */
+	void (*on_drained)(struct session *session);
+	/* A new snapshot was published; NULL: it does not care. */
+	void (*on_snapshot)(struct session *session);
+	/* There is more to do from an earlier turn (session_want_turn). */
+	void (*on_turn)(struct session *session);
+	/* The transaction stood idle too long and was rolled back; `sentence` is for the peer. NULL: text of its own is not needed. */
+	void (*on_transaction_timeout)(struct session *session, const char *sentence);
+	/* Ends what runs; called when the session closes and when the daemon stops. */
+	void (*on_cancel)(struct session *session);
+	/* Nothing is under way; the members of its own are released. */
+	void (*fini)(struct session *session);
+};
+
+struct session {
+	struct transport transport;
+	const struct session_ops *ops;
+	struct service *service;
+	struct sql_session *sql; /* NULL after a refusal */
+	struct session *previous, *next; /* all of them, newest first */
+	struct session *next_turn;
+	int64_t id, pid, uid;
+	uint64_t idle_since_ms;  /* of the loop; for the transaction's timeout */
+	uint64_t stuck_since_ms; /* the peer takes nothing since; 0: it does */
+	int n_under_way;         /* executions that hold `sql` */
+	bool wants_turn;
+	bool is_counted; /* in max_sessions */
+
+	/* What `sessions` shows; behind the list's lock. */
+	const char *protocol;
+	enum session_state state;
+	int64_t since_us;
+	size_t query_len;
+	char query[SESSION_QUERY_BYTES];
+};
+
+/* --- for protocols ------------------------------------------------------- */
+
+/* As transport_write. */
+void session_write(struct session *session, struct buf *bytes);
+static inline bool session_is_clogged(const struct session *session)
+{
+	return transport_is_clogged(&session->transport);
+}
+static inline bool session_is_open(const struct session *session)
+{
+	return session->transport.state < TRANSPORT_FINISHING;
+}
+
+void session_finish(struct session *session);
+void session_close(struct session *session);
+
+/*
+ * Around every execution: what `sessions` shows, and that the session must not
+ * be freed. session_ran is called when it ended, however it did; false: the
+ * session was closed meanwhile and is freed now, it must not be touched again.
+ */
+void session_runs(struct session *session, const char *text, size_t len);
+bool session_ran(struct session *session) __attribute__((warn_unused_result));
+
+/* A peer that turns out to speak another form of the protocol. `protocol` is static. */
+void session_set_protocol(struct session *session, const char *protocol);
+
+/* on_turn is called after the others had theirs: for what is left after a slice of work on the loop. */
+void session_want_turn(struct session *session);
+
+/* --- for the server ------------------------------------------------------ */
+
+struct session_list *session_list_new(struct service *service);
+void session_list_free(struct session_list *list);
+size_t session_list_count(const struct session_list *list);
+
+/* The next connection of `listener`; over max_sessions it is refused with a sentence. */
+void session_accept(struct service *service, uv_stream_t *listener, const struct session_ops *ops);
+
+/* Tells every session that cares. */
+void session_list_published(struct session_list *list);
+
+/* Cancels what runs and finishes every session; `at_once` does not wait for what was written. */
+void session_list_stop(struct session_list *list, bool at_once);
+
+/* For `sessions`; any thread. */
+int session_list_view(struct session_list *list, struct session_view **rows, size_t *n,
+	struct err *err) __attribute__((warn_unused_result));
+
+/* A session by its id, for a cancel from another connection; NULL: gone. */
+struct session *session_list_find(struct session_list *list, int64_t id);
+
+/* `emptied` is called once, when the last session is gone after session_list_stop. */
+void session_list_on_empty(struct session_list *list, void (*emptied)(void *context), void *context);
+
+#endif
