@@ -92,7 +92,8 @@ struct pages {
 	size_t cap_leaves;
 	size_t n_pages;
 	uint64_t number;        /* of the version being built */
-	bool is_dirty;          /* differs from the newest version */
+	bool has_fresh;         /* nodes were born for it, so discarding has work */
+	bool is_dirty;          /* it may differ from the newest version */
 	struct retired retired; /* nodes of the newest version that it has no more */
 	struct snapshot
 		*spare; /* the root to publish it with, so that publishing needs no memory */
@@ -331,8 +332,40 @@ static struct leaf *fresh_leaf(struct pages *pages, size_t index)
 	if (old != NULL)
 		drop_node(pages, &old->node);
 	pages->leaves[index] = leaf;
-	pages->is_dirty = true;
+	pages->has_fresh = true;
 	return leaf;
+}
+
+/* Puts a page of this content, which may be the old page's, in the place of it. */
+static bool renew_page(struct pages *pages, struct page **slot, const unsigned char *bytes)
+{
+	struct page *page = new_node(pages, sizeof(*page));
+
+	if (page == NULL)
+		return false;
+	memcpy(page->bytes, bytes, SNAPSHOT_PAGE_BYTES);
+	if (*slot != NULL)
+		drop_node(pages, &(*slot)->node);
+	*slot = page;
+	return true;
+}
+
+bool pages_prepare(struct pages *pages, size_t index)
+{
+	struct leaf *leaf;
+	struct page **slot;
+
+	if (!reserve_leaves(pages, leaves_for(pages->n_pages)))
+		return false;
+	if (index >= pages->n_pages)
+		return true;
+	leaf = fresh_leaf(pages, index / LEAF_PAGES);
+	if (leaf == NULL)
+		return false;
+	slot = &leaf->pages[index % LEAF_PAGES];
+	if (*slot != NULL && (*slot)->node.birth == pages->number)
+		return true;
+	return renew_page(pages, slot, *slot != NULL ? (*slot)->bytes : zero_page);
 }
 
 static bool is_zero(const unsigned char *bytes)
@@ -359,15 +392,8 @@ bool pages_write(struct pages *pages, size_t index, const unsigned char *bytes)
 		*slot = NULL;
 	} else if (*slot != NULL && (*slot)->node.birth == pages->number) {
 		memcpy((*slot)->bytes, bytes, SNAPSHOT_PAGE_BYTES);
-	} else {
-		struct page *page = new_node(pages, sizeof(*page));
-
-		if (page == NULL)
-			return false;
-		memcpy(page->bytes, bytes, SNAPSHOT_PAGE_BYTES);
-		if (*slot != NULL)
-			drop_node(pages, &(*slot)->node);
-		*slot = page;
+	} else if (!renew_page(pages, slot, bytes)) {
+		return false;
 	}
 	if (index >= pages->n_pages)
 		pages->n_pages = index + 1;
@@ -378,10 +404,9 @@ bool pages_write(struct pages *pages, size_t index, const unsigned char *bytes)
 /* The working map loses all leaves from `n_keep` on. */
 static void drop_leaves(struct pages *pages, size_t n_keep)
 {
-	size_t n_leaves = leaves_for(pages->n_pages);
 	size_t i, k;
 
-	for (i = n_keep; i < n_leaves; i++) {
+	for (i = n_keep; i < pages->cap_leaves; i++) {
 		struct leaf *leaf = pages->leaves[i];
 
 		if (leaf == NULL)
@@ -438,6 +463,7 @@ void pages_publish(struct pages *pages)
 	pages->spare = NULL;
 	pages->retired = (struct retired){0};
 	pages->is_dirty = false;
+	pages->has_fresh = false;
 	pages->number++;
 
 	pthread_mutex_lock(&pages->lock);
@@ -452,10 +478,9 @@ void pages_publish(struct pages *pages)
 /* Frees what was born in the version being built. */
 static void free_fresh(struct pages *pages)
 {
-	size_t n_leaves = leaves_for(pages->n_pages);
 	size_t i, k;
 
-	for (i = 0; i < n_leaves; i++) {
+	for (i = 0; i < pages->cap_leaves; i++) {
 		struct leaf *leaf = pages->leaves[i];
 
 		if (leaf == NULL || leaf->node.birth != pages->number)
@@ -475,7 +500,7 @@ void pages_discard(struct pages *pages)
 	const struct snapshot *newest = pages->newest;
 	size_t n_leaves = leaves_for(newest->n_pages);
 
-	if (!pages->is_dirty)
+	if (!pages->is_dirty && !pages->has_fresh)
 		return;
 	free_fresh(pages);
 	/* The working root never shrinks, so the newest version's leaves fit. */
@@ -485,6 +510,7 @@ void pages_discard(struct pages *pages)
 	pages->n_pages = newest->n_pages;
 	pages->retired = (struct retired){0};
 	pages->is_dirty = false;
+	pages->has_fresh = false;
 }
 
 /* --- life ----------------------------------------------------------------- */

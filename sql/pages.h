@@ -36,6 +36,12 @@ size_t pages_working_count(const struct pages *pages);
 bool pages_write(struct pages *pages, size_t index, const unsigned char *bytes)
 	__attribute__((warn_unused_result));
 
+/*
+ * Writer: takes the memory that writing page `index` and publishing will need,
+ * and changes nothing that anybody could see. False when there is none.
+ */
+bool pages_prepare(struct pages *pages, size_t index) __attribute__((warn_unused_result));
+
 /* Writer: drops the pages from `count` on. False when there is no memory. */
 bool pages_truncate(struct pages *pages, size_t count) __attribute__((warn_unused_result));
 

@@ -539,19 +539,14 @@ static struct handle *handle_of_connection(sqlite3 *db)
 int snapshot_prepare_commit(sqlite3 *writer, struct err *err)
 {
 	struct handle *handle = handle_of_connection(writer);
-	const unsigned char *first = pages_working_page(pages_of(handle), 0);
-	unsigned char copy[SNAPSHOT_PAGE_BYTES];
 	int rc = sqlite3_db_cacheflush(writer);
 
 	assert(handle->link->is_writer);
 	if (rc != SQLITE_OK)
-		return err_set(err, rc == SQLITE_FULL ? ERR_IO : ERR_NOMEM,
-			"cannot write to the mirror: %s", sqlite3_errstr(rc));
-	if (handle->lock <= SQLITE_LOCK_SHARED || first == NULL)
-		return 0; /* nothing was changed */
-	/* The commit writes the first page once more, for its change counter. */
-	memcpy(copy, first, sizeof(copy));
-	if (!pages_write(pages_of(handle), 0, copy))
+		return err_set(
+			err, ERR_NOMEM, "cannot write to the mirror: %s", sqlite3_errstr(rc));
+	/* The commit writes the first page, for its change counter, and no other. */
+	if (!pages_prepare(pages_of(handle), 0))
 		return err_nomem(err);
 	return 0;
 }

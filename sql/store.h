@@ -48,8 +48,11 @@ int store_open(struct store **store, const struct store_options *options, struct
 void store_close(struct store *store);
 
 /*
- * Compares definitions, tells `stream` what the checkpoint remembers, fills the
- * mirror and makes the tables of `spec`. Publishes the first snapshot.
+ * Compares definitions, tells `stream` what the checkpoint remembers (up to and
+ * including stream_restored), fills the mirror and makes the tables of `spec`.
+ * Publishes the first snapshot. The spec must outlive the store or the next
+ * store_set_spec. A query that will be rebuilt is announced by a notice; its
+ * old counts stay in the checkpoint until its first new batch is committed.
  */
 int store_load(struct store *store, const struct spec *spec, struct stream *stream,
 	struct err *err) __attribute__((warn_unused_result));
@@ -65,17 +68,19 @@ int store_commit(struct store *store, const struct changes *changes, struct err 
 /* Everything committed survives a power cut when this returns 0. */
 int store_sync(struct store *store, struct err *err) __attribute__((warn_unused_result));
 
-/*
- * What `queries` shows and no batch changed: states, messages, files behind.
- * Mirror only. Publishes a snapshot only if something differs.
- */
+/* What `queries` shows and no batch changed. Texts are copied. */
 struct query_status {
-	const char *message;
+	const char *message;   /* NULL: stays as it is */
 	const char *exception; /* NULL: none */
 	int64_t n_files_behind;
 	enum query_state state;
 	bool is_data_available, is_trigger_active;
 };
+
+/*
+ * `status` has one entry per query of the spec, in its order. Mirror only;
+ * publishes a snapshot only if something differs.
+ */
 int store_set_status(struct store *store, const struct query_status *status, struct err *err)
 	__attribute__((warn_unused_result));
 

@@ -4,6 +4,7 @@
  */
 #include "sql/pages.h"
 #include "sql/snapshot.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -517,8 +518,6 @@ int main(void)
 	Suite *suite = suite_create("snapshot");
 	TCase *pages = tcase_create("pages");
 	TCase *sqlite = tcase_create("sqlite");
-	SRunner *runner;
-	int n_failed;
 
 	tcase_set_timeout(pages, 60);
 	tcase_add_loop_test(pages, versions_held_and_dropped_at_random_keep_what_they_showed, 0, 3);
@@ -542,9 +541,5 @@ int main(void)
 	tcase_add_test(sqlite, threads_of_readers_never_see_a_torn_version);
 	suite_add_tcase(suite, sqlite);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	n_failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return n_failed == 0 ? 0 : 1;
+	return run_suite(suite);
 }

@@ -1,0 +1,119 @@
+/* Small calls over SQLite for our own statements. A bind cannot fail but for memory, which the step
+ * then reports. */
+#include "sql/db.h"
+
+#include "base/timestamp.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+int db_error(sqlite3 *db, int rc, const char *what, struct err *err)
+{
+	int code = ERR_SQL;
+	int sys_errno = 0;
+
+	switch (rc & 0xff) {
+	case SQLITE_NOMEM: return err_nomem(err);
+	case SQLITE_FULL: return err_set_errno(err, ENOSPC, "%s", what);
+	case SQLITE_IOERR:
+		if (rc == SQLITE_IOERR_NOMEM)
+			return err_nomem(err);
+		if (rc == SQLITE_IOERR_DATA || rc == SQLITE_IOERR_CORRUPTFS) {
+			code = ERR_CORRUPT;
+			break;
+		}
+		sys_errno = db != NULL ? sqlite3_system_errno(db) : 0;
+		return err_set_errno(err, sys_errno != 0 ? sys_errno : EIO, "%s", what);
+	case SQLITE_READONLY: return err_set_errno(err, EROFS, "%s", what);
+	case SQLITE_CANTOPEN:
+		sys_errno = db != NULL ? sqlite3_system_errno(db) : 0;
+		return err_set_errno(err, sys_errno != 0 ? sys_errno : ENOENT, "%s", what);
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED: code = ERR_BUSY; break;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB: code = ERR_CORRUPT; break;
+	default: break;
+	}
+	return err_set(
+		err, code, "%s: %s", what, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+}
+
+int db_exec(sqlite3 *db, const char *sql, struct err *err)
+{
+	int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+
+	if (rc == SQLITE_OK)
+		return 0;
+	return db_error(db, sqlite3_extended_errcode(db), "cannot change the database", err);
+}
+
+int db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **stmt, struct err *err)
+{
+	*stmt = NULL;
+	if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL) == SQLITE_OK)
+		return 0;
+	return db_error(db, sqlite3_extended_errcode(db), sql, err);
+}
+
+int db_step(sqlite3_stmt *stmt, struct err *err)
+{
+	int rc = sqlite3_step(stmt);
+	sqlite3 *db = sqlite3_db_handle(stmt);
+
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc != SQLITE_DONE)
+		(void)db_error(db, sqlite3_extended_errcode(db), "cannot change the database", err);
+	(void)sqlite3_reset(stmt);
+	return rc == SQLITE_DONE ? 0 : err->code;
+}
+
+int db_run(sqlite3_stmt *stmt, struct err *err)
+{
+	int rc = db_step(stmt, err);
+
+	if (rc == 1)
+		(void)sqlite3_reset(stmt);
+	return rc < 0 ? rc : 0;
+}
+
+int db_get_int(sqlite3 *db, const char *sql, int64_t missing, int64_t *value, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int rc = db_prepare(db, sql, &stmt, err);
+
+	if (rc < 0)
+		return rc;
+	rc = db_step(stmt, err);
+	if (rc >= 0)
+		*value = rc == 1 ? sqlite3_column_int64(stmt, 0) : missing;
+	(void)sqlite3_finalize(stmt);
+	return rc < 0 ? rc : 0;
+}
+
+void db_bind_text(sqlite3_stmt *stmt, int index, const char *text)
+{
+	(void)sqlite3_bind_text(stmt, index, text, -1, SQLITE_STATIC);
+}
+
+void db_bind_time(sqlite3_stmt *stmt, int index, int64_t us)
+{
+	char text[TIMESTAMP_TEXT_BYTES];
+	size_t len = timestamp_format(us, text);
+
+	(void)sqlite3_bind_text(stmt, index, text, (int)len, SQLITE_TRANSIENT);
+}
+
+void db_add_name(struct buf *buf, const char *name)
+{
+	const char *at;
+
+	buf_add_char(buf, '"');
+	for (at = name; *at != '\0'; at++) {
+		if (*at == '"')
+			buf_add_char(buf, '"');
+		buf_add_char(buf, *at);
+	}
+	buf_add_char(buf, '"');
+}
