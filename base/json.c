@@ -2,10 +2,14 @@
  * The reader behind json.h.
  *
  * Strings are most of the bytes, so their plain runs (printable ASCII but
- * quote and backslash) are skipped 16 or 8 bytes at a time; whatever stops a
- * run is looked at alone. Containers are walked with one bit a level instead
- * of the C stack. Every reader below takes `at` on the first byte of its
- * thing and leaves it behind the last one, or on the first wrong one.
+ * quote and backslash) are skipped 16 or 8 bytes at a time, digits 8; what
+ * stops a run is looked at alone. Containers are walked with one bit a level
+ * instead of the C stack.
+ *
+ * Every reader takes `at` on the first byte of its thing, which is there, and
+ * returns where it ends; NULL says that scan->status tells why it does not.
+ * The cursor is handed from reader to reader, not kept in the scan, because a
+ * step through memory for each of them would cost more than the reading.
  */
 #include "base/json.h"
 
@@ -21,22 +25,55 @@
 #define RUN_BYTES 8
 #endif
 
-static enum json_status malformed(struct json_scan *scan, const char *at, const char *fault)
+#define WORD_BYTES 8
+#define EACH_BYTE  UINT64_C(0x0101010101010101)
+#define HIGH_BITS  (EACH_BYTE * 0x80)
+
+#define NOINLINE __attribute__((noinline))
+
+static NOINLINE const char *malformed(struct json_scan *scan, const char *at, const char *fault)
 {
 	scan->at = at;
 	scan->fault = *at == '\n' ? "the line ends inside a value" : fault;
-	return JSON_MALFORMED;
+	scan->status = JSON_MALFORMED;
+	return NULL;
 }
 
-static enum json_status incomplete(struct json_scan *scan)
+static NOINLINE const char *incomplete(struct json_scan *scan)
 {
 	scan->at = scan->end;
-	return JSON_INCOMPLETE;
+	scan->status = JSON_INCOMPLETE;
+	return NULL;
 }
 
-static bool is_digit(char c)
+static inline const char *skip_blanks(const char *at, const char *end)
+{
+	while (at < end && json_is_blank(*at))
+		at++;
+	return at;
+}
+
+static inline bool is_digit(char c)
 {
 	return (unsigned char)(c - '0') < 10;
+}
+
+/* Eight bytes, the first one lowest. */
+static inline uint64_t load_word(const char *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	word = __builtin_bswap64(word);
+#endif
+	return word;
+}
+
+/* How many bytes stand before the lowest that is marked by its high bit; `marks` is not 0. */
+static inline unsigned bytes_before(uint64_t marks)
+{
+	return (unsigned)__builtin_ctzll(marks) / 8;
 }
 
 /* --- strings ------------------------------------------------------------- */
@@ -59,21 +96,16 @@ static inline unsigned plain_prefix(const char *at)
 
 	return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8(stops) | 1u << RUN_BYTES);
 #else
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	const uint64_t highs = UINT64_C(0x8080808080808080);
-	uint64_t word, quotes, backslashes, stops;
-
-	memcpy(&word, at, sizeof(word));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	word = __builtin_bswap64(word);
-#endif
+	uint64_t word = load_word(at);
+	uint64_t quotes = word ^ EACH_BYTE * '"';
+	uint64_t backslashes = word ^ EACH_BYTE * '\\';
 	/* The lowest marked byte is exact; borrows can only mark bytes above it. */
-	quotes = word ^ ones * '"';
-	backslashes = word ^ ones * '\\';
-	stops = ((quotes - ones) & ~quotes) | ((backslashes - ones) & ~backslashes) |
-		(word - ones * 0x20) | word;
-	stops &= highs;
-	return stops == 0 ? RUN_BYTES : (unsigned)__builtin_ctzll(stops) / 8;
+	uint64_t stops = ((quotes - EACH_BYTE) & ~quotes) |
+			 ((backslashes - EACH_BYTE) & ~backslashes) | (word - EACH_BYTE * 0x20) |
+			 word;
+
+	stops &= HIGH_BITS;
+	return stops == 0 ? RUN_BYTES : bytes_before(stops);
 #endif
 }
 
@@ -92,18 +124,16 @@ static inline const char *skip_plain(const char *at, const char *end)
 	return at;
 }
 
-/* At a backslash; returns JSON_OK with *at behind the escape. */
-static enum json_status skip_escape(struct json_scan *scan, const char **at)
+/* At a backslash. */
+static const char *skip_escape(struct json_scan *scan, const char *at)
 {
-	const char *escape = *at + 1;
+	const char *escape = at + 1;
 	int i;
 
 	if (escape == scan->end)
 		return incomplete(scan);
-	if (*escape != '\0' && strchr("\"\\/bfnrt", *escape) != NULL) {
-		*at = escape + 1;
-		return JSON_OK;
-	}
+	if (*escape != '\0' && strchr("\"\\/bfnrt", *escape) != NULL)
+		return escape + 1;
 	if (*escape != 'u')
 		return malformed(scan, escape, "an unknown escape in a string");
 	for (i = 1; i <= 4; i++) {
@@ -112,150 +142,155 @@ static enum json_status skip_escape(struct json_scan *scan, const char **at)
 		if (!is_digit(escape[i]) && (unsigned)((escape[i] | 0x20) - 'a') >= 6)
 			return malformed(scan, escape + i, "\\u without four hexadecimal digits");
 	}
-	*at = escape + 5;
-	return JSON_OK;
+	return escape + 5;
 }
 
-/* At a byte from 0x80 on; returns JSON_OK with *at behind that character and those like it that
- * follow. */
-static enum json_status skip_utf8(struct json_scan *scan, const char **at)
+/* At a byte from 0x80 on: that character, and those like it that follow. */
+static const char *skip_utf8(struct json_scan *scan, const char *at)
 {
 	bool is_cut;
 	size_t n;
 
 	do {
-		n = utf8_sequence(*at, (size_t)(scan->end - *at), &is_cut);
+		n = utf8_sequence(at, (size_t)(scan->end - at), &is_cut);
 		if (n == 0 && is_cut)
 			return incomplete(scan);
 		if (n == 0)
-			return malformed(scan, *at, "invalid UTF-8 in a string");
-		*at += n;
-	} while (*at < scan->end && (signed char)**at < 0);
-	return JSON_OK;
+			return malformed(scan, at, "invalid UTF-8 in a string");
+		at += n;
+	} while (at < scan->end && (signed char)*at < 0);
+	return at;
 }
 
-/* What is not plain in a string, up to its end. */
-static enum json_status read_hard_string(
+/* From what is not plain in a string to its closing quote. */
+static NOINLINE const char *skip_hard_string(
 	struct json_scan *scan, const char *at, struct json_value *value)
 {
-	enum json_status status;
-
 	for (;; at = skip_plain(at, scan->end)) {
 		if (at == scan->end)
 			return incomplete(scan);
 		if (*at == '"')
-			break;
+			return at;
 		if (*at == '\\') {
 			value->has_escapes = true;
-			status = skip_escape(scan, &at);
+			at = skip_escape(scan, at);
 		} else if ((signed char)*at < 0) {
-			status = skip_utf8(scan, &at);
+			at = skip_utf8(scan, at);
 		} else {
-			status = malformed(scan, at, "a control character in a string");
+			return malformed(scan, at, "a control character in a string");
 		}
-		if (status != JSON_OK)
-			return status;
+		if (at == NULL)
+			return NULL;
 	}
-	scan->at = at + 1;
-	value->len = (size_t)(scan->at - value->text);
-	return JSON_OK;
 }
 
-static inline enum json_status read_string(struct json_scan *scan, struct json_value *value)
+static inline const char *read_string(
+	struct json_scan *scan, const char *start, struct json_value *value)
 {
-	const char *at = skip_plain(scan->at + 1, scan->end);
+	const char *at = skip_plain(start + 1, scan->end);
 
-	value->text = scan->at;
-	value->type = JSON_STRING;
 	value->has_escapes = false;
-	if (at == scan->end || *at != '"')
-		return read_hard_string(scan, at, value);
-	scan->at = at + 1;
-	value->len = (size_t)(scan->at - value->text);
-	return JSON_OK;
+	if (at == scan->end || *at != '"') {
+		at = skip_hard_string(scan, at, value);
+		if (at == NULL)
+			return NULL;
+	}
+	value->text = start;
+	value->len = (size_t)(at + 1 - start);
+	value->type = JSON_STRING;
+	return at + 1;
 }
 
 /* --- numbers and literals ------------------------------------------------ */
 
+static NOINLINE bool goes_on_as_word(char c)
+{
+	return is_digit(c) || (unsigned)((c | 0x20) - 'a') < 26 || c == '.' || c == '-' ||
+	       c == '+' || c == '_';
+}
+
 /* A number or a literal ends where no byte of a word follows; `at` stands behind it. */
-static inline enum json_status end_word(
-	struct json_scan *scan, const char *at, enum json_type type, struct json_value *value)
+static inline const char *end_word(struct json_scan *scan, const char *start, const char *at,
+	enum json_type type, struct json_value *value)
 {
 	if (at == scan->end)
 		return incomplete(scan);
-	if (is_digit(*at) || (unsigned)((*at | 0x20) - 'a') < 26 || *at == '.' || *at == '-' ||
-		*at == '+' || *at == '_')
+	if (*at != ',' && *at != '}' && goes_on_as_word(*at))
 		return malformed(scan, at,
 			type == JSON_NUMBER ? "no number goes on like this" : "no such word");
-	value->text = scan->at;
-	value->len = (size_t)(at - scan->at);
+	value->text = start;
+	value->len = (size_t)(at - start);
 	value->type = type;
 	value->has_escapes = false;
-	scan->at = at;
-	return JSON_OK;
+	return at;
 }
 
 static inline const char *skip_digits(const char *at, const char *end)
 {
+	uint64_t word, others;
+
+	while (end - at >= WORD_BYTES) {
+		/* A digit becomes 0 to 9, which 0x76 does not lift to the high bit. */
+		word = load_word(at) ^ EACH_BYTE * '0';
+		others = (((word & ~HIGH_BITS) + EACH_BYTE * 0x76) | word) & HIGH_BITS;
+		if (others != 0)
+			return at + bytes_before(others);
+		at += WORD_BYTES;
+	}
 	while (at < end && is_digit(*at))
 		at++;
 	return at;
 }
 
-/* The digits that must stand behind a point or an exponent; NULL when they do not, with *status
- * set. */
-static const char *need_digits(struct json_scan *scan, const char *at, enum json_status *status)
+/* The digits that must stand behind a sign, a point or an exponent. */
+static inline const char *need_digits(struct json_scan *scan, const char *at)
 {
-	if (at == scan->end) {
-		*status = incomplete(scan);
-		return NULL;
-	}
-	if (!is_digit(*at)) {
-		*status = malformed(scan, at, "a digit is expected");
-		return NULL;
-	}
+	if (at == scan->end)
+		return incomplete(scan);
+	if (!is_digit(*at))
+		return malformed(scan, at, "a digit is expected");
 	return skip_digits(at, scan->end);
 }
 
-static enum json_status read_fraction_and_exponent(
-	struct json_scan *scan, const char *at, struct json_value *value)
+/* Behind the integer part. */
+static NOINLINE const char *skip_fraction_and_exponent(struct json_scan *scan, const char *at)
 {
-	enum json_status status;
-
-	if (at < scan->end && *at == '.') {
-		at = need_digits(scan, at + 1, &status);
+	if (*at == '.') {
+		at = need_digits(scan, at + 1);
 		if (at == NULL)
-			return status;
+			return NULL;
 	}
 	if (at < scan->end && (*at == 'e' || *at == 'E')) {
 		at++;
 		if (at < scan->end && (*at == '+' || *at == '-'))
 			at++;
-		at = need_digits(scan, at, &status);
-		if (at == NULL)
-			return status;
+		at = need_digits(scan, at);
 	}
-	return end_word(scan, at, JSON_NUMBER, value);
+	return at;
 }
 
-static inline enum json_status read_number(struct json_scan *scan, struct json_value *value)
+static inline const char *read_number(
+	struct json_scan *scan, const char *start, struct json_value *value)
 {
-	const char *first = scan->at + (*scan->at == '-');
-	const char *at;
-	enum json_status status;
+	const char *first = start + (*start == '-');
+	const char *at = need_digits(scan, first);
 
-	at = need_digits(scan, first, &status);
 	if (at == NULL)
-		return status;
+		return NULL;
 	if (*first == '0' && at > first + 1)
 		return malformed(scan, first + 1, "a number with a leading zero");
-	return read_fraction_and_exponent(scan, at, value);
+	if (at < scan->end && (*at == '.' || *at == 'e' || *at == 'E')) {
+		at = skip_fraction_and_exponent(scan, at);
+		if (at == NULL)
+			return NULL;
+	}
+	return end_word(scan, start, at, JSON_NUMBER, value);
 }
 
-static enum json_status read_literal(
-	struct json_scan *scan, const char *word, enum json_type type, struct json_value *value)
+static const char *read_literal(struct json_scan *scan, const char *start, const char *word,
+	enum json_type type, struct json_value *value)
 {
-	const char *at = scan->at;
+	const char *at = start;
 
 	for (; *word != '\0'; word++, at++) {
 		if (at == scan->end)
@@ -263,54 +298,64 @@ static enum json_status read_literal(
 		if (*at != *word)
 			return malformed(scan, at, "no such word");
 	}
-	return end_word(scan, at, type, value);
+	return end_word(scan, start, at, type, value);
 }
 
-static inline enum json_status read_scalar(struct json_scan *scan, struct json_value *value)
+static inline const char *read_scalar(
+	struct json_scan *scan, const char *at, struct json_value *value)
 {
-	switch (*scan->at) {
-	case '"': return read_string(scan, value);
-	case '-':
-	case '0':
-	case '1':
-	case '2':
-	case '3':
-	case '4':
-	case '5':
-	case '6':
-	case '7':
-	case '8':
-	case '9': return read_number(scan, value);
-	case 't': return read_literal(scan, "true", JSON_TRUE, value);
-	case 'f': return read_literal(scan, "false", JSON_FALSE, value);
-	case 'n': return read_literal(scan, "null", JSON_NULL, value);
-	default: return malformed(scan, scan->at, "a value is expected");
-	}
+	if (*at == '"')
+		return read_string(scan, at, value);
+	if (is_digit(*at) || *at == '-')
+		return read_number(scan, at, value);
+	if (*at == 't')
+		return read_literal(scan, at, "true", JSON_TRUE, value);
+	if (*at == 'f')
+		return read_literal(scan, at, "false", JSON_FALSE, value);
+	if (*at == 'n')
+		return read_literal(scan, at, "null", JSON_NULL, value);
+	return malformed(scan, at, "a value is expected");
 }
 
 /* --- containers ---------------------------------------------------------- */
 
-/* The name of a member, its colon and the blanks around it; JSON_OK with `at` on the value's first
- * byte. */
-static inline enum json_status read_name(struct json_scan *scan, struct json_value *name)
+/* Blanks, behind which a byte must stand. */
+static inline const char *next_byte(struct json_scan *scan, const char *at)
 {
-	enum json_status status;
+	at = skip_blanks(at, scan->end);
+	return at < scan->end ? at : incomplete(scan);
+}
 
-	if (scan->at == scan->end)
-		return JSON_INCOMPLETE;
-	if (*scan->at != '"')
-		return malformed(scan, scan->at, "a name in double quotes is expected");
-	status = read_string(scan, name);
-	if (status != JSON_OK)
-		return status;
-	json_skip_blanks(scan);
-	if (scan->at == scan->end)
-		return JSON_INCOMPLETE;
-	if (*scan->at != ':')
-		return malformed(scan, scan->at, "a colon is expected");
-	scan->at++;
-	json_skip_blanks(scan);
-	return scan->at == scan->end ? JSON_INCOMPLETE : JSON_OK;
+/* The name of a member, its colon and the blanks around it, up to the value's first byte. */
+static inline const char *read_name(struct json_scan *scan, const char *at, struct json_value *name)
+{
+	if (*at != '"')
+		return malformed(scan, at, "a name in double quotes is expected");
+	at = read_string(scan, at, name);
+	if (at == NULL)
+		return NULL;
+	at = next_byte(scan, at);
+	if (at == NULL)
+		return NULL;
+	if (*at != ':')
+		return malformed(scan, at, "a colon is expected");
+	return next_byte(scan, at + 1);
+}
+
+/* Behind an item of a container: its closing bracket, or, behind a comma, the next item's first
+ * byte. */
+static inline const char *next_item(
+	struct json_scan *scan, const char *at, char closer, bool *is_closed)
+{
+	at = next_byte(scan, at);
+	if (at == NULL)
+		return NULL;
+	*is_closed = *at == closer;
+	if (*is_closed)
+		return at;
+	if (*at != ',')
+		return malformed(scan, at, "a comma or the closing bracket is expected");
+	return next_byte(scan, at + 1);
 }
 
 /* The open containers, one bit each: 1 for an object. */
@@ -326,136 +371,198 @@ static bool nest_is_object(const struct nest *nest)
 	return (nest->is_object[level / 64] >> level % 64 & 1) != 0;
 }
 
-/* At an opening bracket. */
-static enum json_status nest_open(struct nest *nest, struct json_scan *scan)
+static const char *fail_if_too_deep(struct json_scan *scan, const char *at, unsigned depth)
+{
+	if (depth < JSON_MAX_DEPTH)
+		return at;
+	return malformed(scan, at, "nested deeper than 1,000 levels");
+}
+
+static void nest_open(struct nest *nest, bool is_object)
 {
 	uint64_t bit = UINT64_C(1) << nest->depth % 64;
-	uint64_t *word;
+	uint64_t *word = &nest->is_object[nest->depth / 64];
 
-	if (nest->depth == JSON_MAX_DEPTH)
-		return malformed(scan, scan->at, "nested deeper than 1,000 levels");
-	word = &nest->is_object[nest->depth / 64];
 	if (nest->depth % 64 == 0)
 		*word = 0;
-	*word = *scan->at == '{' ? *word | bit : *word & ~bit;
+	*word = is_object ? *word | bit : *word & ~bit;
 	nest->depth++;
-	scan->at++;
-	return JSON_OK;
 }
 
 /*
- * Inside a container, in front of what comes next: a closing bracket, which is
- * passed (*is_closed), or the first byte of an element or member, whose comma
- * is passed. `is_fresh`: nothing of this container was read yet.
+ * At an opening bracket: opens it and all that stand at its first items.
+ * Returns the first byte of a scalar, or of an empty container's closing
+ * bracket (*is_closed).
  */
-static inline enum json_status next_item(
-	struct json_scan *scan, char closer, bool is_fresh, bool *is_closed)
+static const char *descend(
+	struct json_scan *scan, const char *at, struct nest *nest, bool *is_closed)
 {
-	json_skip_blanks(scan);
-	if (scan->at == scan->end)
-		return JSON_INCOMPLETE;
-	*is_closed = *scan->at == closer;
-	if (*is_closed) {
-		scan->at++;
-		return JSON_OK;
+	struct json_value name;
+	bool is_object;
+
+	*is_closed = false;
+	while (*at == '{' || *at == '[') {
+		is_object = *at == '{';
+		at = fail_if_too_deep(scan, at, nest->depth);
+		if (at == NULL)
+			return NULL;
+		nest_open(nest, is_object);
+		at = next_byte(scan, at + 1);
+		if (at == NULL)
+			return NULL;
+		*is_closed = *at == (is_object ? '}' : ']');
+		if (*is_closed)
+			return at;
+		if (is_object)
+			at = read_name(scan, at, &name);
+		if (at == NULL)
+			return NULL;
 	}
-	if (is_fresh)
-		return JSON_OK;
-	if (*scan->at != ',')
-		return malformed(scan, scan->at, "a comma or the closing bracket is expected");
-	scan->at++;
-	json_skip_blanks(scan);
-	return scan->at == scan->end ? JSON_INCOMPLETE : JSON_OK;
+	return at;
 }
 
-static enum json_status skip_container(struct json_scan *scan)
+/* At an opening bracket inside `depth` others; returns behind the closing one. */
+static NOINLINE const char *skip_container(struct json_scan *scan, const char *at, unsigned depth)
 {
 	struct nest nest;
 	struct json_value ignored;
-	enum json_status status;
-	bool is_fresh = true;
 	bool is_closed, is_object;
 
-	nest.depth = scan->depth;
-	status = nest_open(&nest, scan);
-	while (status == JSON_OK && nest.depth > scan->depth) {
-		is_object = nest_is_object(&nest);
-		status = next_item(scan, is_object ? '}' : ']', is_fresh, &is_closed);
-		if (status != JSON_OK)
-			break;
-		is_fresh = false;
-		if (is_closed) {
-			nest.depth--;
-			continue;
-		}
-		if (is_object) {
-			status = read_name(scan, &ignored);
-			if (status != JSON_OK)
+	nest.depth = depth;
+	for (;;) {
+		at = descend(scan, at, &nest, &is_closed);
+		if (at != NULL && !is_closed)
+			at = read_scalar(scan, at, &ignored);
+		/* Behind an item, or at a closing bracket: up, until a next item stands there. */
+		while (at != NULL) {
+			if (is_closed) {
+				at++;
+				nest.depth--;
+				if (nest.depth == depth)
+					return at;
+			}
+			is_object = nest_is_object(&nest);
+			at = next_item(scan, at, is_object ? '}' : ']', &is_closed);
+			if (at != NULL && !is_closed) {
+				if (is_object)
+					at = read_name(scan, at, &ignored);
 				break;
+			}
 		}
-		if (*scan->at == '{' || *scan->at == '[') {
-			status = nest_open(&nest, scan);
-			is_fresh = true;
-		} else {
-			status = read_scalar(scan, &ignored);
-		}
+		if (at == NULL)
+			return NULL;
 	}
-	return status;
 }
 
-static inline enum json_status read_value(struct json_scan *scan, struct json_value *value)
+static inline const char *read_value(
+	struct json_scan *scan, const char *start, unsigned depth, struct json_value *value)
 {
-	const char *start = scan->at;
-	enum json_status status;
+	const char *at;
 
 	if (*start != '{' && *start != '[')
-		return read_scalar(scan, value);
-	status = skip_container(scan);
+		return read_scalar(scan, start, value);
+	at = skip_container(scan, start, depth);
+	if (at == NULL)
+		return NULL;
 	value->text = start;
-	value->len = (size_t)(scan->at - start);
+	value->len = (size_t)(at - start);
 	value->type = *start == '{' ? JSON_OBJECT : JSON_ARRAY;
 	value->has_escapes = false;
-	return status;
+	return at;
+}
+
+/* What a public reader returns: `at` is where its thing ends, or NULL. */
+static enum json_status finish(struct json_scan *scan, const char *at)
+{
+	if (at == NULL)
+		return scan->status;
+	scan->at = at;
+	return JSON_OK;
 }
 
 enum json_status json_read_value(struct json_scan *scan, struct json_value *value)
 {
-	return read_value(scan, value);
+	return finish(scan, read_value(scan, scan->at, scan->depth, value));
 }
 
-enum json_status json_next_member(
-	struct json_scan *scan, bool is_first, struct json_value *name, struct json_value *value)
+/* Names are short: two overlapping loads compare most of them without a call. */
+static inline bool same_bytes(const char *a, const char *b, size_t len)
 {
-	bool is_closed;
-	enum json_status status = next_item(scan, '}', is_first, &is_closed);
+	uint32_t a_first, a_last, b_first, b_last;
 
-	if (status != JSON_OK)
-		return status;
-	if (is_closed)
-		return JSON_END;
-	status = read_name(scan, name);
-	if (status != JSON_OK)
-		return status;
-	return read_value(scan, value);
+	if (len < sizeof(a_first) || len > 2 * sizeof(a_first))
+		return memcmp(a, b, len) == 0;
+	memcpy(&a_first, a, sizeof(a_first));
+	memcpy(&b_first, b, sizeof(b_first));
+	memcpy(&a_last, a + len - sizeof(a_last), sizeof(a_last));
+	memcpy(&b_last, b + len - sizeof(b_last), sizeof(b_last));
+	return ((a_first ^ b_first) | (a_last ^ b_last)) == 0;
+}
+
+static inline bool is_name(const struct json_value *name, const struct json_member *member)
+{
+	if (name->has_escapes)
+		return json_string_is(name, member->name, member->name_len);
+	return name->len == member->name_len + 2 &&
+	       same_bytes(name->text + 1, member->name, member->name_len);
+}
+
+/*
+ * Values are read straight to where they are kept: copying one that was just
+ * written piece by piece stalls on some processors for as long as reading it.
+ */
+static inline const char *read_members(
+	struct json_scan *scan, const char *at, struct json_member *members, size_t n)
+{
+	struct json_value name, ignored;
+	struct json_value *value;
+	bool is_closed;
+	size_t i;
+
+	for (;;) {
+		at = read_name(scan, at, &name);
+		if (at == NULL)
+			return NULL;
+		value = &ignored;
+		for (i = 0; i < n; i++) {
+			if (is_name(&name, &members[i]))
+				value = &members[i].value;
+		}
+		at = read_value(scan, at, scan->depth + 1, value);
+		if (at == NULL)
+			return NULL;
+		at = next_item(scan, at, '}', &is_closed);
+		if (at == NULL || is_closed)
+			return at;
+	}
+}
+
+enum json_status json_read_object(struct json_scan *scan, struct json_member *members, size_t n)
+{
+	const char *at = fail_if_too_deep(scan, scan->at, scan->depth);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		members[i].value.text = NULL;
+	if (at != NULL)
+		at = next_byte(scan, at + 1);
+	if (at != NULL && *at != '}')
+		at = read_members(scan, at, members, n);
+	return finish(scan, at != NULL ? at + 1 : NULL);
 }
 
 bool json_find_member(
 	const struct json_value *object, const char *name, size_t len, struct json_value *value)
 {
-	struct json_scan scan = {.at = object->text + 1, .end = object->text + object->len};
-	struct json_value member_name, member;
-	bool is_first = true;
-	bool is_found = false;
+	struct json_member member = {.name = name, .name_len = len};
+	struct json_scan scan = {.at = object->text, .end = object->text + object->len};
+	enum json_status status = json_read_object(&scan, &member, 1);
 
-	assert(object->type == JSON_OBJECT);
-	while (json_next_member(&scan, is_first, &member_name, &member) == JSON_OK) {
-		is_first = false;
-		if (json_string_is(&member_name, name, len)) {
-			*value = member;
-			is_found = true;
-		}
-	}
-	return is_found;
+	assert(object->type == JSON_OBJECT && status == JSON_OK);
+	if (member.value.text == NULL)
+		return false;
+	*value = member.value;
+	return true;
 }
 
 /* --- what a string stands for -------------------------------------------- */

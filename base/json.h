@@ -33,7 +33,6 @@ enum json_type {
 
 enum json_status {
 	JSON_OK,
-	JSON_END, /* the container's closing bracket was passed: no further member or element */
 	JSON_INCOMPLETE,
 	JSON_MALFORMED,
 };
@@ -45,11 +44,19 @@ struct json_value {
 	bool has_escapes; /* a string that json_unescape must see */
 };
 
+/* A member that json_read_object looks for, by its unescaped name; the value is that of the last one. */
+struct json_member {
+	const char *name;
+	size_t name_len;
+	struct json_value value; /* text NULL: missing */
+};
+
 struct json_scan {
 	const char *at;    /* the next byte; after JSON_MALFORMED the first wrong one */
 	const char *end;   /* behind the last byte there is */
 	const char *fault; /* after JSON_MALFORMED: what is wrong, in a few words; static */
 	unsigned depth;    /* containers that are open around `at`, by the caller's account */
+	enum json_status status; /* what the last call returned */
 };
 
 static inline bool json_is_blank(char c)
@@ -57,23 +64,17 @@ static inline bool json_is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-static inline void json_skip_blanks(struct json_scan *scan)
-{
-	while (scan->at < scan->end && json_is_blank(*scan->at))
-		scan->at++;
-}
-
-/* Reads the value whose first byte is *scan->at (there is one), nested ones with it. Never JSON_END. */
+/*
+ * Reads the value whose first byte is *scan->at (there is one), nested ones
+ * with it, and leaves `at` behind it. On JSON_INCOMPLETE and JSON_MALFORMED
+ * *value is undefined.
+ */
 enum json_status json_read_value(struct json_scan *scan, struct json_value *value);
 
-/*
- * The next member of an object whose opening bracket is behind `at`;
- * scan->depth counts that bracket. `is_first`: none was read yet.
- */
-enum json_status json_next_member(struct json_scan *scan, bool is_first, struct json_value *name,
-	struct json_value *value);
+/* The same for an object, whose opening bracket stands at `at`: fills the values of members[0, n), whose names are distinct. */
+enum json_status json_read_object(struct json_scan *scan, struct json_member *members, size_t n);
 
-/* The last member of that name (after unescaping) in a complete, valid object. */
+/* One member of a complete, valid object; false: it has none of that name. */
 bool json_find_member(const struct json_value *object, const char *name, size_t len,
 	struct json_value *value);
 

@@ -196,27 +196,25 @@ static int give_not_an_object(struct feed *feed, const struct json_value *value)
 static int judge_time(struct feed *feed, int64_t *us, struct reject *reject, bool *is_good)
 {
 	struct judge *judge = feed->judge;
-	struct json_value value;
-	const char *text;
-	size_t len;
-	bool is_there;
-	int rc = event_fields_time(&judge->fields, &value, &is_there, &text, &len, feed->err);
+	struct event_time_source time;
+	int rc = event_fields_time(&judge->fields, &time, feed->err);
 
 	if (rc != 0)
 		return rc;
 	*is_good = false;
-	if (!is_there) {
+	if (time.value == NULL) {
 		reject->reason = REJECT_NO_TIME;
 		(void)snprintf(reject->detail, sizeof(reject->detail),
 			"the field \"%.100s\" is missing or null", judge->shape->time_field);
 		return 0;
 	}
 	reject->reason = REJECT_BAD_TIME;
-	if (value.type == JSON_NUMBER)
-		*is_good = event_time_from_number(
-			value.text, value.len, judge->shape->time_unit, us, reject->detail);
+	if (time.value->type == JSON_NUMBER)
+		*is_good = event_time_from_number(time.value->text, time.value->len,
+			judge->shape->time_unit, us, reject->detail);
 	else
-		*is_good = event_time_from_value(&value, text, len, us, reject->detail);
+		*is_good =
+			event_time_from_value(time.value, time.text, time.len, us, reject->detail);
 	return 0;
 }
 

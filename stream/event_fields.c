@@ -18,16 +18,16 @@ static struct field_path split_path(struct event_fields *fields, const char *pat
 {
 	size_t len = first_part(path);
 	struct field_path split = {.rest = path[len] == '.' ? path + len + 1 : NULL};
-	struct field_head *head;
+	struct json_member *head;
 
 	for (split.head = 0; split.head < fields->n_heads; split.head++) {
 		head = &fields->heads[split.head];
-		if (head->len == len && memcmp(head->name, path, len) == 0)
+		if (head->name_len == len && memcmp(head->name, path, len) == 0)
 			return split;
 	}
 	head = &fields->heads[fields->n_heads++];
 	head->name = path;
-	head->len = len;
+	head->name_len = len;
 	return split;
 }
 
@@ -58,150 +58,119 @@ void event_fields_fini(struct event_fields *fields)
 	*fields = (struct event_fields){0};
 }
 
-static void remember(
-	struct event_fields *fields, const struct json_value *name, const struct json_value *value)
-{
-	struct field_head *head = fields->heads;
-	struct field_head *end = head + fields->n_heads;
-
-	for (; head < end; head++) {
-		if (json_string_is(name, head->name, head->len)) {
-			head->value = *value;
-			return;
-		}
-	}
-}
-
 enum json_status event_fields_read(struct event_fields *fields, struct json_scan *scan)
 {
-	struct json_value name, value;
-	enum json_status status;
-	bool is_first = true;
-	size_t i;
-
-	if (scan->depth == JSON_MAX_DEPTH)
-		return json_read_value(scan, &value);
-	for (i = 0; i < fields->n_heads; i++)
-		fields->heads[i].value.text = NULL;
-	scan->at++;
-	scan->depth++;
-	while ((status = json_next_member(scan, is_first, &name, &value)) == JSON_OK) {
-		is_first = false;
-		remember(fields, &name, &value);
-	}
-	scan->depth--;
-	return status == JSON_END ? JSON_OK : status;
+	return json_read_object(scan, fields->heads, fields->n_heads);
 }
 
-/* False: missing, or null. */
-static bool follow(
-	const struct event_fields *fields, const struct field_path *path, struct json_value *value)
+/* NULL: missing, or null. What is found behind a dot stands in *inner. */
+static inline const struct json_value *follow(
+	const struct event_fields *fields, const struct field_path *path, struct json_value *inner)
 {
+	const struct json_value *value = &fields->heads[path->head].value;
 	const char *rest = path->rest;
 	struct json_value object;
 	size_t len;
 
-	*value = fields->heads[path->head].value;
 	if (value->text == NULL)
-		return false;
+		return NULL;
 	while (rest != NULL) {
 		len = first_part(rest);
 		object = *value;
-		if (object.type != JSON_OBJECT || !json_find_member(&object, rest, len, value))
-			return false;
+		if (object.type != JSON_OBJECT || !json_find_member(&object, rest, len, inner))
+			return NULL;
+		value = inner;
 		rest = rest[len] == '.' ? rest + len + 1 : NULL;
 	}
-	return value->type != JSON_NULL;
+	return value->type != JSON_NULL ? value : NULL;
 }
 
-/*
- * What a string stands for, in *text and *len. The buffer's room must have
- * been made: earlier texts point into it.
- */
-static void string_text(
-	struct buf *unescaped, const struct json_value *value, const char **text, size_t *len)
-{
-	char *room;
-
-	if (!value->has_escapes) {
-		*text = value->text + 1;
-		*len = value->len - 2;
-		return;
-	}
-	room = unescaped->data + unescaped->len;
-	*text = room;
-	*len = json_unescape(value, room);
-	unescaped->len += *len;
-}
-
-int event_fields_time(struct event_fields *fields, struct json_value *value, bool *is_there,
-	const char **text, size_t *len, struct err *err)
-{
-	*is_there = follow(fields, &fields->time, value);
-	*text = NULL;
-	*len = 0;
-	if (!*is_there || value->type != JSON_STRING)
-		return 0;
-	buf_clear(&fields->unescaped);
-	if (value->has_escapes && buf_reserve(&fields->unescaped, value->len) == NULL)
-		return err_nomem(err);
-	string_text(&fields->unescaped, value, text, len);
-	return 0;
-}
-
-static void take_value(struct event_value *out, const char *text, size_t len)
+static void set_value(struct event_value *out, const char *text, size_t len)
 {
 	if (len > EVENT_GROUP_MAX_BYTES) {
 		*out = (struct event_value){.kind = EVENT_VALUE_TOO_LONG};
 		return;
 	}
-	*out = (struct event_value){text, (uint32_t)len, EVENT_VALUE_TEXT};
+	out->text = text;
+	out->len = (uint32_t)len;
+	out->kind = EVENT_VALUE_TEXT;
 }
 
-/*
- * The bytes that the strings with escapes among the fields may need. A dotted
- * path may end at one inside an object; without either there is none.
- */
-static size_t escaped_bytes(const struct event_fields *fields)
+/* Room for what the fields' strings with escapes stand for, so that none of their texts moves. */
+static int reserve_unescaped(struct event_fields *fields, struct err *err)
 {
-	const struct json_value *head;
-	struct json_value value;
-	bool is_possible = false;
+	const struct json_value *value;
+	struct json_value inner;
 	size_t total = 0;
 	size_t i;
 
-	for (i = 0; i < fields->n_heads; i++) {
-		head = &fields->heads[i].value;
-		if (head->text != NULL && (head->has_escapes || head->type == JSON_OBJECT))
-			is_possible = true;
+	for (i = 0; i < fields->n_paths; i++) {
+		value = follow(fields, &fields->paths[i], &inner);
+		if (value != NULL && value->has_escapes)
+			total += value->len;
 	}
-	for (i = 0; is_possible && i < fields->n_paths; i++) {
-		if (follow(fields, &fields->paths[i], &value) && value.has_escapes)
-			total += value.len;
+	buf_clear(&fields->unescaped);
+	if (buf_reserve(&fields->unescaped, total) == NULL)
+		return err_nomem(err);
+	return 0;
+}
+
+/* The texts of the fields whose strings have escapes. */
+static int unescape_values(struct event_fields *fields, struct err *err)
+{
+	struct buf *unescaped = &fields->unescaped;
+	const struct json_value *value;
+	struct json_value inner;
+	size_t i, len;
+	int rc = reserve_unescaped(fields, err);
+
+	for (i = 0; i < fields->n_paths && rc == 0; i++) {
+		value = follow(fields, &fields->paths[i], &inner);
+		if (value == NULL || !value->has_escapes)
+			continue;
+		len = json_unescape(value, unescaped->data + unescaped->len);
+		set_value(&fields->values[i], unescaped->data + unescaped->len, len);
+		unescaped->len += len;
 	}
-	return total;
+	return rc;
 }
 
 int event_fields_values(struct event_fields *fields, struct err *err)
 {
-	struct json_value value;
-	const char *text;
-	size_t need = escaped_bytes(fields);
-	size_t i, len;
+	const struct json_value *value;
+	struct json_value inner;
+	bool has_escapes = false;
+	size_t i;
 
-	buf_clear(&fields->unescaped);
-	if (need > 0 && buf_reserve(&fields->unescaped, need) == NULL)
-		return err_nomem(err);
 	for (i = 0; i < fields->n_paths; i++) {
-		if (!follow(fields, &fields->paths[i], &value)) {
+		value = follow(fields, &fields->paths[i], &inner);
+		if (value == NULL) {
 			fields->values[i] = (struct event_value){.kind = EVENT_VALUE_NULL};
-			continue;
+		} else if (value->type == JSON_STRING) {
+			has_escapes |= value->has_escapes;
+			set_value(&fields->values[i], value->text + 1, value->len - 2);
+		} else {
+			set_value(&fields->values[i], value->text, value->len);
 		}
-		text = value.text;
-		len = value.len;
-		if (value.type == JSON_STRING)
-			string_text(&fields->unescaped, &value, &text, &len);
-		take_value(&fields->values[i], text, len);
 	}
+	return has_escapes ? unescape_values(fields, err) : 0;
+}
+
+int event_fields_time(struct event_fields *fields, struct event_time_source *time, struct err *err)
+{
+	const struct json_value *value = follow(fields, &fields->time, &time->inner);
+
+	time->value = value;
+	if (value == NULL || value->type != JSON_STRING)
+		return 0;
+	time->text = value->text + 1;
+	time->len = value->len - 2;
+	if (!value->has_escapes)
+		return 0;
+	buf_clear(&fields->unescaped);
+	if (buf_reserve(&fields->unescaped, value->len) == NULL)
+		return err_nomem(err);
+	time->len = json_unescape(value, fields->unescaped.data);
+	time->text = fields->unescaped.data;
 	return 0;
 }

@@ -17,20 +17,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A path's first part; several paths may share one. */
-struct field_head {
-	const char *name; /* points into the shape */
-	size_t len;
-	struct json_value value; /* of the object read last; text NULL: missing */
-};
-
 struct field_path {
 	size_t head;
 	const char *rest; /* behind the first dot; NULL: the head is all */
 };
 
 struct event_fields {
-	struct field_head *heads;
+	struct json_member *heads; /* the paths' first parts; several paths may share one */
 	size_t n_heads;
 	struct field_path time;
 	struct field_path *paths; /* one per field of the shape */
@@ -46,13 +39,17 @@ void event_fields_fini(struct event_fields *fields);
 /* Reads the object at scan->at as json_read_value does, and remembers the members that are asked for. */
 enum json_status event_fields_read(struct event_fields *fields, struct json_scan *scan);
 
-/*
- * After a complete read: the value of the time field (false: missing or
- * null), with *text and *len what it stands for if it is a string, and
- * fields->values. ERR_NOMEM is the only failure.
- */
-int event_fields_time(struct event_fields *fields, struct json_value *value, bool *is_there,
-	const char **text, size_t *len, struct err *err) __attribute__((warn_unused_result));
+/* The time field of an object; `text` and `len`: what it stands for where it is a string. */
+struct event_time_source {
+	const struct json_value *value; /* NULL: missing, or null */
+	const char *text;
+	size_t len;
+	struct json_value inner; /* memory that `value` may point to */
+};
+
+/* After a complete read, and before the next: the time field, and fields->values. ERR_NOMEM is the only failure. */
+int event_fields_time(struct event_fields *fields, struct event_time_source *time, struct err *err)
+	__attribute__((warn_unused_result));
 int event_fields_values(struct event_fields *fields, struct err *err)
 	__attribute__((warn_unused_result));
 

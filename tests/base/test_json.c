@@ -20,6 +20,19 @@ struct text {
 		literal, sizeof(literal) - 1                                                       \
 	}
 
+/* Reading an object for its members comes to the same end. */
+static void check_same_as_object(
+	const struct json_scan *read, enum json_status status, const char *bytes)
+{
+	struct json_scan scan = {.at = bytes, .end = read->end, .depth = read->depth};
+	struct json_member member = {"a", 1, {0}};
+
+	ck_assert_int_eq(json_read_object(&scan, &member, 1), status);
+	ck_assert_ptr_eq(scan.at, read->at);
+	if (status == JSON_MALFORMED)
+		ck_assert_str_eq(scan.fault, read->fault);
+}
+
 /* A copy that ends where its allocation ends, so that a checker sees a read behind it. */
 static enum json_status read_prefix(
 	const struct text *text, size_t len, size_t *stop, struct json_value *value)
@@ -30,6 +43,8 @@ static enum json_status read_prefix(
 
 	memcpy(copy, text->bytes, len);
 	status = json_read_value(&scan, value);
+	if (len > 0 && *copy == '{')
+		check_same_as_object(&scan, status, copy);
 	*stop = (size_t)(scan.at - copy);
 	if (status == JSON_MALFORMED)
 		ck_assert_ptr_nonnull(scan.fault);
@@ -237,33 +252,38 @@ END_TEST
 START_TEST(the_types_and_source_texts_of_members_are_given)
 {
 	static const struct {
+		const char *name;
 		enum json_type type;
 		const char *text;
 	} expected[] = {
-		{JSON_STRING, "\"x\\n\""},
-		{JSON_NUMBER, "1.50"},
-		{JSON_TRUE, "true"},
-		{JSON_FALSE, "false"},
-		{JSON_NULL, "null"},
-		{JSON_OBJECT, "{ \"z\" : 1 }"},
-		{JSON_ARRAY, "[ 1 ]"},
+		{"string", JSON_STRING, "\"x\\n\""},
+		{"n", JSON_NUMBER, "1.50"},
+		{"yes", JSON_TRUE, "true"},
+		{"no", JSON_FALSE, "false"},
+		{"null", JSON_NULL, "null"},
+		{"eight888", JSON_OBJECT, "{ \"z\" : 1 }"},
+		{"nine99999", JSON_ARRAY, "[ 1 ]"},
+		{"", JSON_NUMBER, "7"},
 	};
-	const char *bytes = "{\"a\":\"x\\n\",\"a\":1.50 , \"a\":true,\"a\":false,\"a\":null,"
-			    "\"a\":{ \"z\" : 1 }\t,\"a\": [ 1 ] }";
-	struct json_scan scan = {.at = bytes + 1, .end = bytes + strlen(bytes), .depth = 1};
-	struct json_value name, value;
+	const char *bytes = "{\"string\":\"x\\n\",\"n\":1.50 , \"yes\":true,\"no\":false,"
+			    "\"null\":null,\"eight888\":{ \"z\" : 1 }\t,\"nine99999\": [ 1 ],"
+			    "\"\":7,\"eight887\":1,\"nine99998\":1,\"e\":1} ";
+	struct json_member members[N(expected) + 1];
+	struct json_scan scan = {.at = bytes, .end = bytes + strlen(bytes)};
 	int i;
 
+	for (i = 0; i < N(expected); i++)
+		members[i] = (struct json_member){expected[i].name, strlen(expected[i].name), {0}};
+	members[i] = (struct json_member){"missing", 7, {0}};
+	ck_assert_int_eq(json_read_object(&scan, members, N(members)), JSON_OK);
+	ck_assert_ptr_eq(scan.at, scan.end - 1);
 	for (i = 0; i < N(expected); i++) {
-		ck_assert_int_eq(json_next_member(&scan, i == 0, &name, &value), JSON_OK);
-		ck_assert(json_string_is(&name, "a", 1));
-		ck_assert_int_eq(value.type, expected[i].type);
-		ck_assert_uint_eq(value.len, strlen(expected[i].text));
-		ck_assert_mem_eq(value.text, expected[i].text, value.len);
-		ck_assert_int_eq(value.has_escapes, i == 0);
+		ck_assert_int_eq(members[i].value.type, expected[i].type);
+		ck_assert_uint_eq(members[i].value.len, strlen(expected[i].text));
+		ck_assert_mem_eq(members[i].value.text, expected[i].text, strlen(expected[i].text));
+		ck_assert_int_eq(members[i].value.has_escapes, i == 0);
 	}
-	ck_assert_int_eq(json_next_member(&scan, false, &name, &value), JSON_END);
-	ck_assert_ptr_eq(scan.at, scan.end);
+	ck_assert_ptr_null(members[i].value.text);
 }
 END_TEST
 
