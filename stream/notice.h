@@ -1,0 +1,50 @@
+/*
+ * What the kernel tells about a directory: inotify, one watch for it and, if
+ * recursive, one for each directory below.
+ *
+ * Notices only make changes visible sooner. Where they cannot be had (no more
+ * watches, a directory that is gone) notice_trouble() says why, and whoever
+ * polls goes on without them until notice_repair() succeeds. Knows no files of
+ * a source, only names. One thread at a time; never blocks.
+ */
+#ifndef STREAM_NOTICE_H
+#define STREAM_NOTICE_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+
+struct notice;
+
+/* A path below the directory where something changed; NULL: anything may have changed. */
+struct notice_sink {
+	void *context;
+	void (*on_change)(void *context, const char *relative_path);
+};
+
+/*
+ * Watches `path` (copied; a link is followed). Fails only for lack of memory;
+ * what cannot be watched is trouble, not failure. The sink is called from
+ * notice_read and notice_repair alone.
+ */
+int notice_open(struct notice **notice, const char *path, bool recursive,
+	const struct notice_sink *sink, struct err *err) __attribute__((warn_unused_result));
+void notice_close(struct notice *notice);
+
+/* Readable when there is something for notice_read; -1: there are no notices. May change in notice_repair. */
+int notice_fd(const struct notice *notice);
+
+/* Takes what the kernel has, at most a bounded piece; the descriptor stays readable if there is more. */
+void notice_read(struct notice *notice);
+
+/*
+ * To be called every poll_interval: whether the directory at the path is still
+ * the one that is watched, and if there was trouble, tries again. Costs one
+ * stat when all is well.
+ */
+void notice_repair(struct notice *notice);
+
+/* NULL: every change is told. Else the sentence why not. */
+const char *notice_trouble(const struct notice *notice);
+
+#endif
