@@ -73,20 +73,21 @@ int sql_env_set_limits(struct sql_env *env, int64_t query_timeout_us, int64_t qu
 	__attribute__((warn_unused_result));
 
 struct sql_session;
+struct connection; /* one guarded SQLite connection, lent to sessions */
 
 /*
  * What a protocol adds to the connections of its sessions: functions and
  * read-only tables of its own (PostgreSQL's catalog). `install` runs once a
  * connection, before the guard is armed; it may register functions and modules
  * and attach and fill databases in memory, which the guard then lets nobody
- * change. `functions` and `modules` are the names the guard lets pass.
- * Immutable, outlives the env.
+ * change. `functions` are the names the guard lets pass. Immutable, outlives
+ * the env.
  */
 struct sql_extension {
-	int (*install)(void *context, sqlite3 *db, struct err *err);
+	/* `connection` is what a function's own data may be: connection_session() tells who runs it. */
+	int (*install)(void *context, sqlite3 *db, struct connection *connection, struct err *err);
 	void *context;
 	const char *const *functions; /* ends with NULL; NULL: none */
-	const char *const *modules;   /* virtual tables; ends with NULL; NULL: none */
 };
 
 struct sql_session_options {
@@ -106,8 +107,8 @@ int sql_session_new(struct sql_session **session, struct sql_env *env,
 /* All its statements are freed by then (asserted). */
 void sql_session_free(struct sql_session *session);
 
-/* Within a function that `install` registered: the session that runs it, and its `user`. */
-struct sql_session *sql_session_of(sqlite3_context *context);
+/* Within a function or a virtual table that `install` registered: the session that runs it, and its `user`. */
+struct sql_session *connection_session(const struct connection *connection);
 void *sql_session_user(const struct sql_session *session);
 
 /* Session settings that a protocol may change. */
@@ -118,8 +119,14 @@ void sql_session_set_timeout(struct sql_session *session, int64_t timeout_us); /
 
 bool sql_session_in_transaction(const struct sql_session *session);
 bool sql_session_has_temp(const struct sql_session *session);
-/* Ends the transaction and its pinned snapshot, drops TEMP objects when `all`. */
+/* Ends running statements, the transaction and its pinned snapshot; drops TEMP objects when `all`. */
 void sql_session_reset(struct sql_session *session, bool all);
+
+/*
+ * The protocol waits for its peer now: statements that are prepared and do not
+ * run let go of the connection (and find their way back by themselves).
+ */
+void sql_session_rest(struct sql_session *session);
 
 /* The running statement ends with ERR_INTERRUPTED soon; sticky until the statement ends. Any thread. */
 void sql_session_cancel(struct sql_session *session);

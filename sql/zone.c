@@ -13,6 +13,7 @@
 #include "sql/zone_names.h"
 #include "sql/zone_rule.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct zone_type {
 };
 
 struct zone {
+	_Atomic int n_refs;
 	char name[ZONE_NAME_BYTES];
 	char *abbreviations;  /* NUL-terminated texts, a NUL behind the last */
 	int64_t *transitions; /* ascending instants; type_of[i] holds from transitions[i] */
@@ -278,6 +280,7 @@ int zone_new_from(struct zone **zone, const char *directory, const char *name, s
 
 	if (new == NULL)
 		return err_nomem(err);
+	new->n_refs = 1;
 	if (strcasecmp(name, "UTC") == 0 || strcasecmp(name, "GMT") == 0) {
 		make_fixed(new, 0, strcasecmp(name, "UTC") == 0 ? "UTC" : "GMT");
 		new->names = zone_names_find(new->name);
@@ -288,7 +291,7 @@ int zone_new_from(struct zone **zone, const char *directory, const char *name, s
 		new->names = zone_names_find(name);
 	}
 	if (status != 0) {
-		zone_free(new);
+		zone_unref(new);
 		return status;
 	}
 	*zone = new;
@@ -300,9 +303,17 @@ int zone_new(struct zone **zone, const char *name, struct err *err)
 	return zone_new_from(zone, ZONE_DIRECTORY, name, err);
 }
 
-void zone_free(struct zone *zone)
+struct zone *zone_ref(struct zone *zone)
 {
-	if (zone == NULL)
+	if (zone != NULL)
+		atomic_fetch_add_explicit(&zone->n_refs, 1, memory_order_relaxed);
+	return zone;
+}
+
+void zone_unref(struct zone *zone)
+{
+	if (zone == NULL ||
+		atomic_fetch_sub_explicit(&zone->n_refs, 1, memory_order_acq_rel) != 1)
 		return;
 	free(zone->transitions);
 	free(zone->type_of);

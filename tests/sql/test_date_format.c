@@ -19,7 +19,7 @@ static void print(struct buf *out, const char *pattern_text, int64_t us, const c
 	date_pattern_print(pattern, us, zone, out);
 	buf_add_char(out, '\0');
 	ck_assert(buf_ok(out));
-	zone_free(zone);
+	zone_unref(zone);
 	date_pattern_free(pattern);
 }
 

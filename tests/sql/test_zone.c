@@ -42,7 +42,7 @@ START_TEST(offsets_agree_with_the_c_library)
 			names[_i], (long long)t, offset.seconds, local.tm_gmtoff);
 		ck_assert_str_eq(offset.abbreviation, local.tm_zone);
 	}
-	zone_free(zone);
+	zone_unref(zone);
 }
 END_TEST
 
@@ -62,7 +62,7 @@ START_TEST(local_midnights_lead_back_to_their_first_moment)
 			ck_assert_msg(
 				before < day * 86400, "%s day %lld", names[_i], (long long)day);
 	}
-	zone_free(zone);
+	zone_unref(zone);
 }
 END_TEST
 
@@ -74,11 +74,11 @@ START_TEST(a_skipped_and_a_doubled_hour_have_one_answer)
 	ck_assert_int_eq(zone_to_utc(zone, 1457836200), 1457863200);
 	/* 2016-11-06 01:30 happens twice: the first is in daylight saving time. */
 	ck_assert_int_eq(zone_to_utc(zone, 1478395800), 1478395800 + 7 * 3600);
-	zone_free(zone);
+	zone_unref(zone);
 	/* Sao Paulo's clocks went from 23:59:59 to 01:00 on 2016-10-16. */
 	zone = load("America/Sao_Paulo");
 	ck_assert_int_eq(zone_to_utc(zone, 1476576000), 1476576000 + 3 * 3600);
-	zone_free(zone);
+	zone_unref(zone);
 }
 END_TEST
 
@@ -108,7 +108,7 @@ START_TEST(utc_and_offsets_need_no_file)
 	ck_assert_str_eq(zone_name(zone), fixed_rows[_i].shown);
 	ck_assert_int_eq(zone_at(zone, 1469501107).seconds, fixed_rows[_i].seconds);
 	ck_assert_int_eq(zone_to_utc(zone, 0), -fixed_rows[_i].seconds);
-	zone_free(zone);
+	zone_unref(zone);
 }
 END_TEST
 
@@ -139,7 +139,7 @@ START_TEST(the_environment_does_not_matter)
 	tzset();
 	zone = load("Asia/Kathmandu");
 	ck_assert_int_eq(zone_at(zone, 1469501107).seconds, 20700);
-	zone_free(zone);
+	zone_unref(zone);
 }
 END_TEST
 
@@ -220,7 +220,7 @@ START_TEST(a_broken_file_is_refused_or_harmless)
 			continue;
 		for (int64_t t = INT64_C(-4000000000); t < INT64_C(5000000000); t += 77777777)
 			(void)zone_to_utc(zone, t);
-		zone_free(zone);
+		zone_unref(zone);
 	}
 	for (size_t len = 0; len < bytes.len; len += 13) {
 		ck_assert_int_eq(file_replace(path, bytes.data, len, 0600, &err), 0);

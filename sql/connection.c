@@ -1,0 +1,250 @@
+/*
+ * Opening, lending, giving back.
+ *
+ * The order of opening matters: switches and limits before our modules and
+ * functions, the extension's before the authorizer, the authorizer last.
+ */
+#include "sql/connection.h"
+
+#include "sql/bounded.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Opcodes between two looks at the clock: some ten microseconds. */
+#define PROGRESS_EVERY_OPS 1000
+
+void connection_enter(struct connection *connection)
+{
+	allocator_enter(&connection->budget);
+}
+
+void connection_leave(struct connection *connection)
+{
+	(void)connection;
+	allocator_leave();
+}
+
+void connection_renew(struct connection *connection, int64_t stop_at_us)
+{
+	struct sql_session *session = connection->session;
+	int64_t share = session->limits.query_memory_bytes;
+	struct budget *budget = &connection->budget;
+
+	budget_renew(budget, stop_at_us);
+	/* Executions that are under way share what the first of them was given. */
+	if (session->n_running > 0)
+		return;
+	/* What TEMP objects hold may be as much again. */
+	budget->limit_bytes = budget->used_bytes < share ? budget->used_bytes + share : 2 * share;
+}
+
+bool connection_is_stopped(void *context)
+{
+	struct connection *connection = context;
+
+	return !budget_check(&connection->budget);
+}
+
+static int on_progress(void *context)
+{
+	return connection_is_stopped(context);
+}
+
+struct sql_session *connection_session(const struct connection *connection)
+{
+	return connection->session;
+}
+
+static int set_up(struct connection *connection, struct err *err)
+{
+	const struct sql_extension *extension = connection->extension;
+	int status = guard_prepare(connection->db, err);
+
+	if (status == 0)
+		status = functions_register(connection->db, &connection->functions, err);
+	if (status == 0)
+		status = bounded_register(connection->db, &connection->budget, err);
+	if (status == 0)
+		status = control_register(connection, err);
+	if (status == 0 && extension != NULL)
+		status = extension->install(extension->context, connection->db, connection, err);
+	if (status == 0)
+		status = guard_arm(connection->db, &connection->guard, err);
+	if (status == 0)
+		sqlite3_progress_handler(
+			connection->db, PROGRESS_EVERY_OPS, on_progress, connection);
+	return status;
+}
+
+static int open_new(struct sql_env *env, const struct sql_extension *extension,
+	struct connection **connection, struct err *err)
+{
+	struct connection *new = calloc(1, sizeof(*new));
+	int status;
+
+	if (new == NULL)
+		return err_nomem(err);
+	new->env = env;
+	new->extension = extension;
+	new->guard.functions = extension != NULL ? extension->functions : NULL;
+	new->budget.limit_bytes = INT64_MAX;
+	new->budget.stop_at_us = INT64_MAX;
+	connection_enter(new);
+	status = snapshot_open_reader(env->options.snapshots, &new->db, err);
+	if (status == 0)
+		status = set_up(new, err);
+	connection_leave(new);
+	if (status != 0) {
+		connection_close(new);
+		return status;
+	}
+	*connection = new;
+	return 0;
+}
+
+void connection_close(struct connection *connection)
+{
+	struct compiled *next;
+	int status;
+
+	connection_enter(connection);
+	for (struct compiled *compiled = connection->compiled; compiled != NULL; compiled = next) {
+		next = compiled->next;
+		assert(!compiled->in_use);
+		(void)sqlite3_finalize(compiled->stmt);
+		shape_unref(compiled->shape);
+		free(compiled);
+	}
+	status = sqlite3_close(connection->db);
+	assert(status == SQLITE_OK);
+	connection_leave(connection);
+	free(connection);
+}
+
+/* An idle connection that knows the session's extension; NULL: none. The mutex is held. */
+static struct connection *take_idle(struct sql_env *env, const struct sql_extension *extension)
+{
+	for (struct connection **at = &env->idle; *at != NULL; at = &(*at)->next) {
+		struct connection *found = *at;
+
+		if (found->extension == extension) {
+			*at = found->next;
+			env->n_idle--;
+			return found;
+		}
+	}
+	return NULL;
+}
+
+/* The env's zone may have changed since this session last had a connection. The mutex is held. */
+static void refresh_zone(struct sql_session *session)
+{
+	struct zone *old = session->zone;
+
+	if (session->has_own_zone || old == session->env->zone)
+		return;
+	session->zone = zone_ref(session->env->zone);
+	zone_unref(old);
+}
+
+int connection_borrow(struct sql_session *session, struct err *err)
+{
+	struct sql_env *env = session->env;
+	struct connection *connection;
+
+	if (session->connection != NULL)
+		return 0;
+	(void)pthread_mutex_lock(&env->mutex);
+	connection = take_idle(env, session->options.extension);
+	refresh_zone(session);
+	session->limits = env->limits;
+	(void)pthread_mutex_unlock(&env->mutex);
+	if (connection == NULL) {
+		int status = open_new(env, session->options.extension, &connection, err);
+
+		if (status != 0)
+			return status;
+	}
+	connection->session = session;
+	connection->functions.zone = session->zone;
+	connection->budget.cancelled = &session->is_cancelled;
+	guard_limit_values(connection->db, session->limits.query_memory_bytes);
+	session->connection = connection;
+	return 0;
+}
+
+void connection_give_back(struct sql_session *session)
+{
+	struct connection *connection = session->connection;
+	struct sql_env *env = session->env;
+	bool is_kept = false;
+
+	if (connection == NULL || session->attached != NULL ||
+		!sqlite3_get_autocommit(connection->db) || session->has_temp)
+		return;
+	session->connection = NULL;
+	connection->session = NULL;
+	connection->budget.cancelled = NULL;
+	if (!connection->is_tainted) {
+		(void)pthread_mutex_lock(&env->mutex);
+		if (env->n_idle < CONNECTION_MAX_IDLE) {
+			connection->next = env->idle;
+			env->idle = connection;
+			env->n_idle++;
+			is_kept = true;
+		}
+		(void)pthread_mutex_unlock(&env->mutex);
+	}
+	if (!is_kept)
+		connection_close(connection);
+}
+
+/* Seconds with what fits behind the point, for a sentence. */
+static double seconds(int64_t us)
+{
+	return (double)us / 1e6;
+}
+
+static int fail_for_time(const struct sql_session *session, struct err *err)
+{
+	int64_t env_us = session->limits.query_timeout_us;
+	int64_t own_us = session->timeout_us;
+	int64_t us = own_us != 0 && (env_us == 0 || own_us < env_us) ? own_us : env_us;
+
+	return err_set(err, ERR_INTERRUPTED,
+		"the statement took longer than its timeout of %g seconds", seconds(us));
+}
+
+int connection_fail(struct connection *connection, int rc, struct err *err)
+{
+	struct sql_session *session = connection->session;
+	enum budget_end ended = connection->budget.ended;
+	int primary = rc & 0xff;
+
+	session->error_code = sqlite3_extended_errcode(connection->db);
+	if ((session->error_code & 0xff) != primary)
+		session->error_code = rc;
+	session->error_offset = sqlite3_error_offset(connection->db);
+	if (primary == SQLITE_INTERRUPT || primary == SQLITE_NOMEM) {
+		if (ended == BUDGET_CANCELLED)
+			return err_set(err, ERR_INTERRUPTED, "the statement was cancelled");
+		if (ended == BUDGET_TIME)
+			return fail_for_time(session, err);
+		if (primary == SQLITE_INTERRUPT)
+			return err_set(err, ERR_INTERRUPTED, "the statement was interrupted");
+		if (ended == BUDGET_BYTES)
+			return err_set(err, ERR_NOMEM,
+				"the statement needs more memory than query_memory (%lld MiB)",
+				(long long)(session->limits.query_memory_bytes >> 20));
+		return err_nomem(err);
+	}
+	if (connection->guard.denied[0] != '\0' && primary != SQLITE_TOOBIG) {
+		session->error_code = SQLITE_AUTH;
+		return err_set(err, ERR_DENIED, "%s", connection->guard.denied);
+	}
+	if (primary == SQLITE_READONLY)
+		return err_set(err, ERR_DENIED, "tallyd is read-only");
+	return err_set(err, primary == SQLITE_TOOBIG ? ERR_LIMIT : ERR_SQL, "%s",
+		sqlite3_errmsg(connection->db));
+}

@@ -1,0 +1,63 @@
+/*
+ * The triple is never shorter than what replaces it: `window.end` and
+ * `window_end` have ten bytes both.
+ */
+#include "sql/dialect.h"
+
+#include "sql/tokens.h"
+
+#include <string.h>
+
+static void replace_triple(char *text, size_t from, size_t to, const char *column)
+{
+	size_t len = strlen(column);
+
+	memcpy(text + from, column, len);
+	memset(text + from + len, ' ', to - from - len);
+}
+
+bool dialect_rewrite(char *text, size_t len)
+{
+	struct tokens tokens = {text, text + len};
+	struct token first = {.kind = TOKEN_END}, second = first;
+	bool found = false;
+
+	for (;;) {
+		struct token third = tokens_next(&tokens);
+		const char *column = token_is_name(&third, "start") ? "window_start"
+				     : token_is_name(&third, "end") ? "window_end"
+								    : NULL;
+
+		if (third.kind == TOKEN_END || third.kind == TOKEN_BAD)
+			return found;
+		if (column != NULL && token_is(&second, ".") && token_is_name(&first, "window")) {
+			replace_triple(text, (size_t)(first.at - text),
+				(size_t)(third.at + third.len - text), column);
+			found = true;
+			first = second = (struct token){.kind = TOKEN_END};
+			continue;
+		}
+		first = second;
+		second = third;
+	}
+}
+
+size_t dialect_view_select(const char *text, size_t len)
+{
+	struct tokens tokens = {text, text + len};
+	struct token token = tokens_next(&tokens);
+
+	while (token_is(&token, ";"))
+		token = tokens_next(&tokens);
+	if (!token_is_word(&token, "create"))
+		return 0;
+	token = tokens_next(&tokens);
+	if (token_is_word(&token, "temp") || token_is_word(&token, "temporary"))
+		token = tokens_next(&tokens);
+	if (!token_is_word(&token, "view"))
+		return 0;
+	/* No name or column between here and AS can be a bare AS: it is reserved. */
+	while (token.kind != TOKEN_END && token.kind != TOKEN_BAD && !token_is_word(&token, "as"))
+		token = tokens_next(&tokens);
+	return token.kind == TOKEN_WORD ? (size_t)(tokens.at - text) : 0;
+}

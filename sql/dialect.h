@@ -1,0 +1,29 @@
+/*
+ * `window.start` and `window.end`, which people who come from Spark type and
+ * which SQLite takes for columns of a table named window.
+ *
+ * The rule: a statement is prepared as written; only if that fails, and the
+ * text holds such a triple, it is prepared again with the triple written as
+ * `window_start` or `window_end`, padded with blanks to the same length, so
+ * that every offset stays true. Pure text.
+ */
+#ifndef SQL_DIALECT_H
+#define SQL_DIALECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Rewrites every triple `window . start|end` outside strings and comments in
+ * place (any case, any quoting, white space and comments between). False: there
+ * was none.
+ */
+bool dialect_rewrite(char *text, size_t len);
+
+/*
+ * CREATE VIEW does not resolve names, so whether a view needs rewriting shows
+ * only in its SELECT: the offset where that begins; 0: this is no CREATE VIEW.
+ */
+size_t dialect_view_select(const char *text, size_t len);
+
+#endif

@@ -1,0 +1,407 @@
+/*
+ * The authorizer and its lists. What is not on a list is refused.
+ */
+#include "sql/guard.h"
+
+#include "sql/tokens.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Bits of the list of functions; 0: as quick and as constant as its arguments. */
+enum { SLOW = GUARD_SAW_SLOW, FICKLE = GUARD_SAW_FICKLE, CONTROL = GUARD_SAW_CONTROL };
+
+/*
+ * Not here, on purpose: load_extension and fts3_tokenizer (reach outside),
+ * json_patch (quadratic inside one opcode), sqlite_log, sqlite_offset, and the
+ * functions of the full text and R-tree modules, which are taken away.
+ * date('now') is not fickle here: the VFS notices when the clock is read.
+ */
+struct known_function {
+	const char *name;
+	unsigned bits;
+};
+
+static const struct known_function functions[] = {
+	{"->", SLOW},
+	{"->>", SLOW},
+	{"abs", 0},
+	{"acos", 0},
+	{"acosh", 0},
+	{"asin", 0},
+	{"asinh", 0},
+	{"atan", 0},
+	{"atan2", 0},
+	{"atanh", 0},
+	{"avg", 0},
+	{"ceil", 0},
+	{"ceiling", 0},
+	{"changes", FICKLE},
+	{"char", 0},
+	{"coalesce", 0},
+	{"cos", 0},
+	{"cosh", 0},
+	{"count", 0},
+	{"cume_dist", 0},
+	{"current_date", 0},
+	{"current_time", 0},
+	{"current_timestamp", 0},
+	{"date", 0},
+	{"date_format", 0},
+	{"date_trunc", 0},
+	{"datetime", 0},
+	{"degrees", 0},
+	{"dense_rank", 0},
+	{"exp", 0},
+	{"first_value", 0},
+	{"floor", 0},
+	{"format", 0},
+	{"from_unixtime", 0},
+	{"glob", 0},
+	{"group_concat", 0},
+	{"hex", SLOW},
+	{"ifnull", 0},
+	{"iif", 0},
+	{"instr", 0},
+	{"json", SLOW},
+	{"json_array", SLOW},
+	{"json_array_length", SLOW},
+	{"json_each", SLOW},
+	{"json_extract", SLOW},
+	{"json_group_array", SLOW},
+	{"json_group_object", SLOW},
+	{"json_insert", SLOW},
+	{"json_object", SLOW},
+	{"json_quote", SLOW},
+	{"json_remove", SLOW},
+	{"json_replace", SLOW},
+	{"json_set", SLOW},
+	{"json_tree", SLOW},
+	{"json_type", SLOW},
+	{"json_valid", SLOW},
+	{"julianday", 0},
+	{"lag", 0},
+	{"last_insert_rowid", FICKLE},
+	{"last_value", 0},
+	{"lead", 0},
+	{"length", 0},
+	{"like", 0},
+	{"likelihood", 0},
+	{"likely", 0},
+	{"ln", 0},
+	{"log", 0},
+	{"log10", 0},
+	{"log2", 0},
+	{"lower", 0},
+	{"ltrim", 0},
+	{"max", 0},
+	{"min", 0},
+	{"mod", 0},
+	{"nth_value", 0},
+	{"ntile", 0},
+	{"nullif", 0},
+	{"percent_rank", 0},
+	{"pi", 0},
+	{"pow", 0},
+	{"power", 0},
+	{"printf", 0},
+	{"process_all_available", SLOW | FICKLE | CONTROL},
+	{"quote", SLOW},
+	{"radians", 0},
+	{"random", SLOW | FICKLE},
+	{"randomblob", SLOW | FICKLE},
+	{"rank", 0},
+	{"replace", SLOW},
+	{"round", 0},
+	{"row_number", 0},
+	{"rtrim", 0},
+	{"sign", 0},
+	{"sin", 0},
+	{"sinh", 0},
+	{"soundex", 0},
+	{"sqlite_compileoption_get", 0},
+	{"sqlite_compileoption_used", 0},
+	{"sqlite_source_id", 0},
+	{"sqlite_version", 0},
+	{"sqrt", 0},
+	{"start", SLOW | FICKLE | CONTROL},
+	{"stop", SLOW | FICKLE | CONTROL},
+	{"strftime", 0},
+	{"substr", 0},
+	{"substring", 0},
+	{"subtype", 0},
+	{"sum", 0},
+	{"tally_version", 0},
+	{"tan", 0},
+	{"tanh", 0},
+	{"time", 0},
+	{"to_timestamp", 0},
+	{"total", 0},
+	{"total_changes", FICKLE},
+	{"trim", 0},
+	{"trunc", 0},
+	{"typeof", 0},
+	{"unicode", 0},
+	{"unix_timestamp", 0},
+	{"unixepoch", 0},
+	{"unlikely", 0},
+	{"upper", 0},
+	{"zeroblob", SLOW},
+};
+
+/* They describe; none of them writes or reads a file. */
+static const char *const pragmas[] = {"collation_list", "compile_options", "database_list",
+	"function_list", "index_info", "index_list", "table_info", "table_list", "table_xinfo"};
+
+static int refuse(struct guard *guard, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int refuse(struct guard *guard, const char *format, ...)
+{
+	va_list args;
+
+	/* The first refusal is the cause of those that follow. */
+	if (guard->denied[0] == '\0') {
+		va_start(args, format);
+		(void)vsnprintf(guard->denied, sizeof(guard->denied), format, args);
+		va_end(args);
+	}
+	return SQLITE_DENY;
+}
+
+static bool is_in(const char *const *names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcasecmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int compare_name(const void *key, const void *entry)
+{
+	const struct known_function *function = entry;
+
+	return strcasecmp(key, function->name);
+}
+
+static int judge_function(struct guard *guard, const char *name)
+{
+	const struct known_function *known = bsearch(name, functions,
+		sizeof(functions) / sizeof(functions[0]), sizeof(functions[0]), compare_name);
+
+	if (known != NULL) {
+		guard->saw |= known->bits;
+		return SQLITE_OK;
+	}
+	for (const char *const *extra = guard->functions; extra != NULL && *extra != NULL;
+		extra++) {
+		if (strcasecmp(*extra, name) == 0) {
+			guard->saw |= FICKLE;
+			return SQLITE_OK;
+		}
+	}
+	return refuse(guard, "tallyd is read-only: the function %.64s() is not available", name);
+}
+
+/* SQLite announces every change of a schema as writing to its table; what is changed, it announces
+ * too. */
+static bool is_schema_table(const char *table)
+{
+	return strncasecmp(table, "sqlite_", 7) == 0;
+}
+
+static int judge_write(
+	struct guard *guard, const char *verb, const char *table, const char *database)
+{
+	if (is_schema_table(table))
+		return SQLITE_OK;
+	if (database == NULL || strcasecmp(database, "temp") != 0)
+		return refuse(guard, "tallyd is read-only: %s %.64s", verb, table);
+	guard->saw |= GUARD_SAW_TEMP_WRITE;
+	return SQLITE_OK;
+}
+
+static int allow_temp(struct guard *guard, unsigned saw)
+{
+	guard->saw |= GUARD_SAW_TEMP_SCHEMA | saw;
+	return SQLITE_OK;
+}
+
+/* The rest: refused, each by its name. */
+static int refuse_action(struct guard *guard, int action, const char *first, const char *second)
+{
+	static const struct {
+		int action;
+		const char *words;
+		bool names_second;
+	} table[] = {
+		{SQLITE_CREATE_INDEX, "CREATE INDEX", false},
+		{SQLITE_CREATE_TABLE, "CREATE TABLE", false},
+		{SQLITE_CREATE_TEMP_TRIGGER, "CREATE TRIGGER", false},
+		{SQLITE_CREATE_TRIGGER, "CREATE TRIGGER", false},
+		{SQLITE_CREATE_VIEW, "CREATE VIEW", false},
+		{SQLITE_DROP_INDEX, "DROP INDEX", false},
+		{SQLITE_DROP_TABLE, "DROP TABLE", false},
+		{SQLITE_DROP_TEMP_TRIGGER, "DROP TRIGGER", false},
+		{SQLITE_DROP_TRIGGER, "DROP TRIGGER", false},
+		{SQLITE_DROP_VIEW, "DROP VIEW", false},
+		{SQLITE_ATTACH, "ATTACH", false},
+		{SQLITE_DETACH, "DETACH", false},
+		{SQLITE_ALTER_TABLE, "ALTER TABLE", true},
+		{SQLITE_REINDEX, "REINDEX", false},
+		{SQLITE_ANALYZE, "ANALYZE", false},
+		{SQLITE_CREATE_VTABLE, "CREATE VIRTUAL TABLE", false},
+		{SQLITE_DROP_VTABLE, "DROP TABLE", false},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (table[i].action == action) {
+			const char *name = table[i].names_second ? second : first;
+
+			return refuse(guard, "tallyd is read-only: %s%s%.64s", table[i].words,
+				name != NULL ? " " : "", name != NULL ? name : "");
+		}
+	}
+	return refuse(guard, "tallyd is read-only: action %d", action);
+}
+
+static int on_authorize(void *context, int action, const char *first, const char *second,
+	const char *database, const char *inside)
+{
+	struct guard *guard = context;
+
+	(void)inside;
+	if (guard->is_open)
+		return SQLITE_OK;
+	switch (action) {
+	case SQLITE_SELECT:
+	case SQLITE_RECURSIVE: return SQLITE_OK;
+	case SQLITE_READ:
+		if (database != NULL && strcasecmp(database, "temp") == 0)
+			guard->saw |= GUARD_SAW_TEMP_READ;
+		return SQLITE_OK;
+	case SQLITE_FUNCTION: return judge_function(guard, second);
+	case SQLITE_TRANSACTION:
+	case SQLITE_SAVEPOINT: guard->saw |= GUARD_SAW_TRANSACTION; return SQLITE_OK;
+	case SQLITE_PRAGMA:
+		if (!is_in(pragmas, sizeof(pragmas) / sizeof(pragmas[0]), first))
+			return refuse(guard, "tallyd is read-only: PRAGMA %.64s", first);
+		guard->saw |= GUARD_SAW_PRAGMA;
+		return SQLITE_OK;
+	case SQLITE_INSERT: return judge_write(guard, "INSERT INTO", first, database);
+	case SQLITE_UPDATE: return judge_write(guard, "UPDATE", first, database);
+	case SQLITE_DELETE: return judge_write(guard, "DELETE FROM", first, database);
+	case SQLITE_CREATE_TEMP_TABLE:
+	case SQLITE_CREATE_TEMP_INDEX:
+	case SQLITE_DROP_TEMP_INDEX:
+	case SQLITE_DROP_TEMP_TABLE:
+	case SQLITE_DROP_TEMP_VIEW: return allow_temp(guard, 0);
+	case SQLITE_CREATE_TEMP_VIEW: return allow_temp(guard, GUARD_SAW_CREATE_VIEW);
+	default: return refuse_action(guard, action, first, second);
+	}
+}
+
+void guard_begin(struct guard *guard)
+{
+	guard->saw = 0;
+	guard->denied[0] = '\0';
+}
+
+bool guard_judge(struct guard *guard, sqlite3_stmt *stmt, const char *text, size_t len)
+{
+	struct tokens tokens = {text, text + len};
+	struct token verb;
+
+	if (sqlite3_stmt_readonly(stmt) ||
+		(guard->saw &
+			(GUARD_SAW_TEMP_WRITE | GUARD_SAW_TEMP_SCHEMA | GUARD_SAW_TRANSACTION)))
+		return true;
+	do
+		verb = tokens_next(&tokens);
+	while (token_is(&verb, ";"));
+	(void)refuse(
+		guard, "tallyd is read-only: %.*s", verb.len > 64 ? 64 : (int)verb.len, verb.at);
+	return false;
+}
+
+void guard_limit_values(sqlite3 *db, int64_t query_memory_bytes)
+{
+	/* A value is often held twice or three times while it is made; events' json may have 16
+	 * MiB. */
+	int64_t bytes = query_memory_bytes / 4;
+
+	if (bytes > 64 << 20)
+		bytes = 64 << 20;
+	if (bytes < 1 << 20)
+		bytes = 1 << 20;
+	(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, (int)bytes);
+}
+
+static void set_limits(sqlite3 *db)
+{
+	static const struct {
+		int limit, value;
+	} limits[] = {
+		/* A person's longest statement is some kilobytes; a program's list of ids fits. */
+		{SQLITE_LIMIT_SQL_LENGTH, 1 << 20},
+		/* Wide enough for any of our tables joined ten times; names are resolved in n². */
+		{SQLITE_LIMIT_COLUMN, 1000},
+		/* Each level is a stack frame of the parser and of the code generator. */
+		{SQLITE_LIMIT_EXPR_DEPTH, 500},
+		/* Terms of a UNION are compiled recursively. */
+		{SQLITE_LIMIT_COMPOUND_SELECT, 200},
+		/* About 100 MB of program; the memory budget is met before. */
+		{SQLITE_LIMIT_VDBE_OP, 1000000},
+		/* SQLite's own default; Debian's build allows 250,000, an array of as many cells.
+		 */
+		{SQLITE_LIMIT_VARIABLE_NUMBER, 32766},
+		/* TEMP triggers are refused; nothing is left to nest. */
+		{SQLITE_LIMIT_TRIGGER_DEPTH, 1},
+		/* Sorting threads would escape the thread's budget. */
+		{SQLITE_LIMIT_WORKER_THREADS, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		(void)sqlite3_limit(db, limits[i].limit, limits[i].value);
+}
+
+int guard_prepare(sqlite3 *db, struct err *err)
+{
+	/* Of the built-in modules only these read nothing but their arguments. */
+	static const char *kept[] = {"json_each", "json_tree", NULL};
+	static const struct {
+		int option, value;
+	} switches[] = {
+		{SQLITE_DBCONFIG_DEFENSIVE, 1},
+		{SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+		{SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+		{SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0},
+		{SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+		{SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0},
+		/* People from Spark put patterns into double quotes. */
+		{SQLITE_DBCONFIG_DQS_DML, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+		if (sqlite3_db_config(db, switches[i].option, switches[i].value, NULL) != SQLITE_OK)
+			return err_set(err, ERR_IO, "SQLite lacks a switch that tallyd needs: %d",
+				switches[i].option);
+	}
+	if (sqlite3_drop_modules(db, kept) != SQLITE_OK)
+		return err_nomem(err);
+	set_limits(db);
+	return 0;
+}
+
+int guard_arm(sqlite3 *db, struct guard *guard, struct err *err)
+{
+	/* Not zero before: an extension may have attached databases of its own. */
+	(void)sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+	if (sqlite3_set_authorizer(db, on_authorize, guard) != SQLITE_OK)
+		return err_set(err, ERR_IO, "SQLite refuses the guard: %s", sqlite3_errmsg(db));
+	return 0;
+}
