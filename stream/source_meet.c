@@ -194,6 +194,7 @@ static void hold_unverified(struct source *source, const struct look *look, size
 
 	take_status(file, look, status);
 	file->identity.change_mark = 0;
+	file->flags &= (uint8_t)~FLAG_FRESH_TIME;
 	file->flags |= FLAG_UNVERIFIED;
 	source_failed(source, slot, trouble, look->now_us);
 }
