@@ -29,7 +29,9 @@
 #define EACH_BYTE  UINT64_C(0x0101010101010101)
 #define HIGH_BITS  (EACH_BYTE * 0x80)
 
+/* Which functions are worth a call of their own is known here better than to the compiler. */
 #define NOINLINE __attribute__((noinline))
+#define INLINE   inline __attribute__((always_inline))
 
 static NOINLINE const char *malformed(struct json_scan *scan, const char *at, const char *fault)
 {
@@ -44,13 +46,6 @@ static NOINLINE const char *incomplete(struct json_scan *scan)
 	scan->at = scan->end;
 	scan->status = JSON_INCOMPLETE;
 	return NULL;
-}
-
-static inline const char *skip_blanks(const char *at, const char *end)
-{
-	while (at < end && json_is_blank(*at))
-		at++;
-	return at;
 }
 
 static inline bool is_digit(char c)
@@ -84,7 +79,7 @@ static inline bool is_plain(char c)
 }
 
 /* How many of the RUN_BYTES bytes at `at` are plain before the first that is not. */
-static inline unsigned plain_prefix(const char *at)
+static INLINE unsigned plain_prefix(const char *at)
 {
 #if RUN_BYTES == 16
 	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
@@ -109,7 +104,7 @@ static inline unsigned plain_prefix(const char *at)
 #endif
 }
 
-static inline const char *skip_plain(const char *at, const char *end)
+static INLINE const char *skip_plain(const char *at, const char *end)
 {
 	unsigned n;
 
@@ -184,7 +179,7 @@ static NOINLINE const char *skip_hard_string(
 	}
 }
 
-static inline const char *read_string(
+static INLINE const char *read_string(
 	struct json_scan *scan, const char *start, struct json_value *value)
 {
 	const char *at = skip_plain(start + 1, scan->end);
@@ -210,7 +205,7 @@ static NOINLINE bool goes_on_as_word(char c)
 }
 
 /* A number or a literal ends where no byte of a word follows; `at` stands behind it. */
-static inline const char *end_word(struct json_scan *scan, const char *start, const char *at,
+static INLINE const char *end_word(struct json_scan *scan, const char *start, const char *at,
 	enum json_type type, struct json_value *value)
 {
 	if (at == scan->end)
@@ -225,7 +220,7 @@ static inline const char *end_word(struct json_scan *scan, const char *start, co
 	return at;
 }
 
-static inline const char *skip_digits(const char *at, const char *end)
+static INLINE const char *skip_digits(const char *at, const char *end)
 {
 	uint64_t word, others;
 
@@ -243,7 +238,7 @@ static inline const char *skip_digits(const char *at, const char *end)
 }
 
 /* The digits that must stand behind a sign, a point or an exponent. */
-static inline const char *need_digits(struct json_scan *scan, const char *at)
+static INLINE const char *need_digits(struct json_scan *scan, const char *at)
 {
 	if (at == scan->end)
 		return incomplete(scan);
@@ -269,7 +264,7 @@ static NOINLINE const char *skip_fraction_and_exponent(struct json_scan *scan, c
 	return at;
 }
 
-static inline const char *read_number(
+static INLINE const char *read_number(
 	struct json_scan *scan, const char *start, struct json_value *value)
 {
 	const char *first = start + (*start == '-');
@@ -301,7 +296,7 @@ static const char *read_literal(struct json_scan *scan, const char *start, const
 	return end_word(scan, start, at, type, value);
 }
 
-static inline const char *read_scalar(
+static INLINE const char *read_scalar(
 	struct json_scan *scan, const char *at, struct json_value *value)
 {
 	if (*at == '"')
@@ -319,15 +314,23 @@ static inline const char *read_scalar(
 
 /* --- containers ---------------------------------------------------------- */
 
-/* Blanks, behind which a byte must stand. */
-static inline const char *next_byte(struct json_scan *scan, const char *at)
+static NOINLINE const char *skip_blanks(struct json_scan *scan, const char *at)
 {
-	at = skip_blanks(at, scan->end);
+	while (at < scan->end && json_is_blank(*at))
+		at++;
 	return at < scan->end ? at : incomplete(scan);
 }
 
+/* Blanks, of which there are usually none, behind which a byte must stand. */
+static INLINE const char *next_byte(struct json_scan *scan, const char *at)
+{
+	if (at<scan->end && * at> ' ')
+		return at;
+	return skip_blanks(scan, at);
+}
+
 /* The name of a member, its colon and the blanks around it, up to the value's first byte. */
-static inline const char *read_name(struct json_scan *scan, const char *at, struct json_value *name)
+static INLINE const char *read_name(struct json_scan *scan, const char *at, struct json_value *name)
 {
 	if (*at != '"')
 		return malformed(scan, at, "a name in double quotes is expected");
@@ -344,7 +347,7 @@ static inline const char *read_name(struct json_scan *scan, const char *at, stru
 
 /* Behind an item of a container: its closing bracket, or, behind a comma, the next item's first
  * byte. */
-static inline const char *next_item(
+static INLINE const char *next_item(
 	struct json_scan *scan, const char *at, char closer, bool *is_closed)
 {
 	at = next_byte(scan, at);
@@ -454,7 +457,7 @@ static NOINLINE const char *skip_container(struct json_scan *scan, const char *a
 	}
 }
 
-static inline const char *read_value(
+static INLINE const char *read_value(
 	struct json_scan *scan, const char *start, unsigned depth, struct json_value *value)
 {
 	const char *at;
@@ -486,7 +489,7 @@ enum json_status json_read_value(struct json_scan *scan, struct json_value *valu
 }
 
 /* Names are short: two overlapping loads compare most of them without a call. */
-static inline bool same_bytes(const char *a, const char *b, size_t len)
+static INLINE bool same_bytes(const char *a, const char *b, size_t len)
 {
 	uint32_t a_first, a_last, b_first, b_last;
 
@@ -499,7 +502,7 @@ static inline bool same_bytes(const char *a, const char *b, size_t len)
 	return ((a_first ^ b_first) | (a_last ^ b_last)) == 0;
 }
 
-static inline bool is_name(const struct json_value *name, const struct json_member *member)
+static INLINE bool is_name(const struct json_value *name, const struct json_member *member)
 {
 	if (name->has_escapes)
 		return json_string_is(name, member->name, member->name_len);
@@ -511,7 +514,7 @@ static inline bool is_name(const struct json_value *name, const struct json_memb
  * Values are read straight to where they are kept: copying one that was just
  * written piece by piece stalls on some processors for as long as reading it.
  */
-static inline const char *read_members(
+static INLINE const char *read_members(
 	struct json_scan *scan, const char *at, struct json_member *members, size_t n)
 {
 	struct json_value name, ignored;

@@ -67,22 +67,42 @@ static void explain_number(
 		shown_length(text, len), text, dots(len), time_unit_name(unit));
 }
 
-/* Up to 15 digits in seconds: the usual case, without a call. */
-static bool plain_seconds(const char *text, size_t len, int64_t *us)
+/* The number that eight digits write, if they are digits: pairs, then fours, then all at once. */
+static inline bool eight_digits(const char *text, uint64_t *n)
 {
-	int64_t n = 0;
+	uint64_t word;
+
+	memcpy(&word, text, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	word = __builtin_bswap64(word);
+#endif
+	word ^= UINT64_C(0x3030303030303030);
+	if (((word + UINT64_C(0x7676767676767676)) & UINT64_C(0x8080808080808080)) != 0)
+		return false;
+	word = word * 10 + (word >> 8);
+	word = (word & UINT64_C(0x00FF00FF00FF00FF)) * 100 +
+	       (word >> 16 & UINT64_C(0x00FF00FF00FF00FF));
+	word = (word & 0xFFFF) * 10000 + (word >> 32 & 0xFFFF);
+	*n = word;
+	return true;
+}
+
+/* 8 to 12 digits in seconds: the usual case. */
+static inline bool plain_seconds(const char *text, size_t len, int64_t *us)
+{
+	uint64_t n;
 	size_t i;
 
-	if (len > 15)
+	if (len < 8 || len > 12 || !eight_digits(text, &n))
 		return false;
-	for (i = 0; i < len; i++) {
+	for (i = 8; i < len; i++) {
 		if ((unsigned char)(text[i] - '0') >= 10)
 			return false;
-		n = n * 10 + (text[i] - '0');
+		n = n * 10 + (unsigned char)(text[i] - '0');
 	}
-	if (n > TIMESTAMP_MAX_US / US_PER_S)
+	if (n > (uint64_t)(TIMESTAMP_MAX_US / US_PER_S))
 		return false;
-	*us = n * US_PER_S;
+	*us = (int64_t)n * US_PER_S;
 	return true;
 }
 
