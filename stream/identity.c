@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#define FINGERPRINT_OF_NOTHING 0
+
 /* 1: `len` bytes are in data; 0: the file ends before; an error of reading. */
 static int read_range(int fd, int64_t from, unsigned char *data, size_t len, struct err *err)
 {
@@ -53,13 +55,17 @@ int identity_fingerprint(int fd, int64_t offset, struct file_identity *identity,
 
 	if (rc < 0)
 		return rc;
-	if (rc == 0)
-		return err_set(err, ERR_MISSING, "the file is shorter than the %lld bytes read",
-			(long long)offset);
+	/* Cut off since it was read: no bytes have these. */
+	identity->fp_head = rc == 1 ? head : FINGERPRINT_OF_NOTHING;
+	identity->fp_tail = rc == 1 ? tail : FINGERPRINT_OF_NOTHING;
 	identity->fp_offset = offset;
-	identity->fp_head = head;
-	identity->fp_tail = tail;
 	return 0;
+}
+
+static bool is_of_nothing(const struct file_identity *identity)
+{
+	return identity->fp_head == FINGERPRINT_OF_NOTHING &&
+	       identity->fp_tail == FINGERPRINT_OF_NOTHING;
 }
 
 int identity_fits(int fd, const struct file_identity *identity, struct err *err)
@@ -73,7 +79,7 @@ int identity_fits(int fd, const struct file_identity *identity, struct err *err)
 	rc = hash_ends(fd, identity->fp_offset, &head, &tail, err);
 	if (rc != 1)
 		return rc;
-	return head == identity->fp_head && tail == identity->fp_tail ? 1 : 0;
+	return head == identity->fp_head && tail == identity->fp_tail && !is_of_nothing(identity);
 }
 
 bool identity_is_at(const struct file_identity *identity, const struct entry_status *status)

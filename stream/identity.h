@@ -29,7 +29,11 @@ struct file_identity {
 	uint32_t change_mark; /* the change time, folded: a rewrite that keeps size and time shows */
 };
 
-/* Hashes the bytes before `offset` of an open file into the fp_ fields; ERR_MISSING when there are fewer. */
+/*
+ * Hashes the bytes before `offset` of an open file into the fp_ fields. If the
+ * file became shorter than that, they get a value that nothing fits, so the
+ * next look finds that it was rewritten.
+ */
 int identity_fingerprint(int fd, int64_t offset, struct file_identity *identity, struct err *err)
 	__attribute__((warn_unused_result));
 

@@ -312,22 +312,49 @@ START_TEST(identity_a_file_moved_out_and_back_goes_on_where_it_was)
 }
 END_TEST
 
+/* Makes `name` with the inode that was just freed; false: this file system hands out others. */
+static bool reuse_inode(const char *name, const char *text, uint64_t inode)
+{
+	struct stat status;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		fixture_write(&f, name, text);
+		ck_assert_int_eq(stat(fixture_path(&f, name), &status), 0);
+		if (status.st_ino == inode)
+			return true;
+		fixture_remove(&f, name);
+	}
+	return false;
+}
+
 START_TEST(identity_a_reused_inode_is_a_new_file)
 {
+	static const char *const names[] = {"a", "b"};
+	static const bool is_missed_first[] = {false, true};
+	static const char *const firsts[] = {"first ", "second ", "third ", "fourth "};
 	struct file *file;
+	uint64_t inode;
+	size_t i;
 
-	fixture_write(&f, "a", "first ");
-	fixture_expect(&f, "first ");
-	fixture_write(&f, "b", "other!");
-	fixture_scan(&f);
-	fixture_remove(&f, "a");
-	fixture_remove(&f, "b");
-	/* Make the record of `a` one that lay where `b` lies, on a file system without birth times.
-	 */
-	file = fixture_file(&f, "a");
-	fixture_write(&f, "a", "other!");
-	fixture_expect(&f, "other!");
-	ck_assert_int_eq(file->state, FILE_MISSING);
+	for (i = 0; i < 4; i++) {
+		fixture_write(&f, "a", firsts[i]);
+		fixture_expect(&f, firsts[i]);
+		file = fixture_file(&f, "a");
+		/* As on a file system without birth times, which would tell them apart. */
+		file->identity.birth_ns = 0;
+		inode = file->identity.inode;
+		fixture_remove(&f, "a");
+		if (is_missed_first[i / 2])
+			fixture_scan(&f);
+		if (!reuse_inode(names[i % 2], "other!", inode))
+			return;
+		fixture_expect(&f, "other!");
+		ck_assert_int_eq(file->state, FILE_MISSING);
+		ck_assert_uint_eq(fixture_n_live(&f), 1);
+		fixture_remove(&f, names[i % 2]);
+		fixture_scan(&f);
+	}
 }
 END_TEST
 

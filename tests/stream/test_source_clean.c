@@ -1,0 +1,277 @@
+/* SEMANTICS §5, after processing: archive and delete, and when not. */
+#include "tests/run.h"
+#include "tests/stream/source_fixture.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct fixture f;
+
+static void setup(void)
+{
+	fixture_open(&f);
+	f.spec.clean_source = CLEAN_SOURCE_ARCHIVE;
+}
+
+static void teardown(void)
+{
+	fixture_close(&f);
+}
+
+static int clean(const char *name)
+{
+	struct err err = ERR_INIT;
+	int rc = source_clean(f.source, fixture_slot(&f, fixture_file(&f, name)), &err);
+
+	ck_assert_msg(rc >= 0, "%s", err.text);
+	return rc;
+}
+
+static void in_archive(const char *name, const char *expected)
+{
+	char path[512];
+	char text[64] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", f.archive, name);
+	fd = open(path, O_RDONLY);
+	ck_assert_msg(fd >= 0, "%s is missing", path);
+	ck_assert_int_ge(read(fd, text, sizeof(text) - 1), 0);
+	close(fd);
+	ck_assert_str_eq(text, expected);
+}
+
+START_TEST(off_leaves_the_file_alone)
+{
+	f.spec.clean_source = CLEAN_SOURCE_OFF;
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	ck_assert_int_eq(clean("a"), 0);
+	ck_assert_int_eq(access(fixture_path(&f, "a"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(delete_deletes_a_done_file)
+{
+	f.spec.clean_source = CLEAN_SOURCE_DELETE;
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	ck_assert_int_eq(clean("a"), 1);
+	ck_assert_int_ne(access(fixture_path(&f, "a"), F_OK), 0);
+	ck_assert_int_eq(fixture_gone(&f, "a")->state, FILE_DELETED);
+	fixture_expect(&f, "");
+	ck_assert_int_eq(fixture_gone(&f, "a")->state, FILE_DELETED);
+	fixture_write(&f, "a", "2 ");
+	fixture_expect(&f, "2 ");
+}
+END_TEST
+
+START_TEST(archive_keeps_the_relative_path)
+{
+	f.spec.recursive = true;
+	fixture_mkdir(&f, "x");
+	fixture_mkdir(&f, "x/y");
+	fixture_write(&f, "x/y/a", "1 ");
+	fixture_expect(&f, "1 ");
+	ck_assert_int_eq(clean("x/y/a"), 1);
+	in_archive("x/y/a", "1 ");
+	ck_assert_int_eq(fixture_gone(&f, "x/y/a")->state, FILE_ARCHIVED);
+}
+END_TEST
+
+START_TEST(archive_never_overwrites)
+{
+	static const char *const texts[] = {"1 ", "2 ", "3 "};
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		fixture_write(&f, "a", texts[i]);
+		fixture_expect(&f, texts[i]);
+		ck_assert_int_eq(clean("a"), 1);
+	}
+	in_archive("a", "1 ");
+	in_archive("a.1", "2 ");
+	in_archive("a.2", "3 ");
+}
+END_TEST
+
+START_TEST(not_while_it_is_unread_growing_or_in_error)
+{
+	fixture_write(&f, "a", "1 ");
+	fixture_scan(&f);
+	ck_assert_int_eq(clean("a"), 0);
+	fixture_read(&f);
+	fixture_file(&f, "a")->state = FILE_GROWING;
+	ck_assert_int_eq(clean("a"), 0);
+	source_failed(f.source, fixture_slot(&f, fixture_file(&f, "a")), "broken", f.now_us);
+	ck_assert_int_eq(clean("a"), 0);
+}
+END_TEST
+
+START_TEST(not_when_its_size_changed_since_it_was_read)
+{
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	fixture_append(&f, "a", "2 ");
+	ck_assert_int_eq(clean("a"), 0);
+	fixture_expect(&f, "2 ");
+	ck_assert_int_eq(clean("a"), 1);
+	in_archive("a", "1 2 ");
+}
+END_TEST
+
+START_TEST(not_when_its_time_changed_since_it_was_read)
+{
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	fixture_set_mtime(&f, "a", 5);
+	ck_assert_int_eq(clean("a"), 0);
+	fixture_expect(&f, "");
+	ck_assert_int_eq(clean("a"), 1);
+}
+END_TEST
+
+START_TEST(not_when_another_file_has_its_name)
+{
+	fixture_write(&f, "a", "1 ");
+	fixture_set_mtime(&f, "a", 5);
+	fixture_expect(&f, "1 ");
+	fixture_write(&f, ".b", "2 ");
+	fixture_set_mtime(&f, ".b", 5);
+	fixture_rename(&f, ".b", "a");
+	ck_assert_int_eq(clean("a"), 0);
+	ck_assert_int_eq(access(fixture_path(&f, "a"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_failure_leaves_the_file_and_names_it)
+{
+	struct err err = ERR_INIT;
+	int fd = open(f.archive, O_CREAT | O_WRONLY, 0666);
+
+	close(fd);
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	ck_assert_int_lt(source_clean(f.source, fixture_slot(&f, fixture_file(&f, "a")), &err), 0);
+	ck_assert_ptr_nonnull(strstr(err.text, f.archive));
+	ck_assert_int_eq(fixture_file(&f, "a")->state, FILE_DONE);
+	ck_assert_int_eq(access(fixture_path(&f, "a"), F_OK), 0);
+}
+END_TEST
+
+/* /dev/shm is another file system than /tmp where this can be tried. */
+START_TEST(another_file_system_is_refused_with_a_sentence)
+{
+	char archive[] = "/dev/shm/tallyd-archive-XXXXXX";
+	struct source *source = NULL;
+	struct err err = ERR_INIT;
+	struct stat here;
+	struct stat there;
+
+	if (mkdtemp(archive) == NULL)
+		return;
+	ck_assert_int_eq(stat(f.dir, &here), 0);
+	ck_assert_int_eq(stat(archive, &there), 0);
+	f.spec.archive_dir = archive;
+	if (here.st_dev != there.st_dev) {
+		ck_assert_int_eq(source_open(&source, &f.spec, &err), ERR_CONFIG);
+		ck_assert_ptr_nonnull(strstr(err.text, "another file system"));
+		fixture_write(&f, "a", "1 ");
+		fixture_expect(&f, "1 ");
+		ck_assert_int_eq(
+			source_clean(f.source, fixture_slot(&f, fixture_file(&f, "a")), &err),
+			ERR_IO);
+		ck_assert_ptr_nonnull(strstr(err.text, "another file system"));
+		ck_assert_int_eq(fixture_file(&f, "a")->state, FILE_DONE);
+	}
+	rmdir(archive);
+}
+END_TEST
+
+START_TEST(archive_dir_inside_the_source_is_refused)
+{
+	static const char *const inside[] = {"", "/", "/archive", "/archive/", "/not/yet/there"};
+	struct source *source = NULL;
+	struct err err = ERR_INIT;
+	char path[256];
+	char link[128];
+	size_t i;
+
+	fixture_mkdir(&f, "archive");
+	f.spec.archive_dir = path;
+	for (i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", f.dir, inside[i]);
+		ck_assert_int_eq(source_open(&source, &f.spec, &err), ERR_CONFIG);
+		ck_assert_ptr_nonnull(strstr(err.text, "is inside the source's directory"));
+	}
+	/* A link that leads there is no way around. */
+	snprintf(link, sizeof(link), "%s/link", f.root);
+	ck_assert_int_eq(symlink(f.dir, link), 0);
+	snprintf(path, sizeof(path), "%s/new", link);
+	ck_assert_int_eq(source_open(&source, &f.spec, &err), ERR_CONFIG);
+	/* Beside it is fine, even with a name that begins alike. */
+	snprintf(path, sizeof(path), "%s-archive", f.dir);
+	ck_assert_int_eq(source_open(&source, &f.spec, &err), 0);
+	source_close(source);
+}
+END_TEST
+
+START_TEST(archive_without_a_directory_is_refused)
+{
+	struct source *source = NULL;
+	struct err err = ERR_INIT;
+
+	f.spec.archive_dir = NULL;
+	ck_assert_int_eq(source_open(&source, &f.spec, &err), ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(err.text, "needs archive_dir"));
+}
+END_TEST
+
+START_TEST(a_deleted_name_of_a_hard_link_does_not_count_the_other_name_again)
+{
+	f.spec.clean_source = CLEAN_SOURCE_DELETE;
+	fixture_write(&f, "a", "1 ");
+	ck_assert_int_eq(link(fixture_path(&f, "a"), fixture_path(&f, "b")), 0);
+	fixture_expect(&f, "1 ");
+	ck_assert_int_eq(clean("a"), 1);
+	fixture_expect(&f, "");
+	ck_assert_int_eq(fixture_file(&f, "b")->state, FILE_DONE);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+	const TTest *const tests[] = {
+		off_leaves_the_file_alone,
+		delete_deletes_a_done_file,
+		archive_keeps_the_relative_path,
+		archive_never_overwrites,
+		not_while_it_is_unread_growing_or_in_error,
+		not_when_its_size_changed_since_it_was_read,
+		not_when_its_time_changed_since_it_was_read,
+		not_when_another_file_has_its_name,
+		a_failure_leaves_the_file_and_names_it,
+		another_file_system_is_refused_with_a_sentence,
+		archive_dir_inside_the_source_is_refused,
+		archive_without_a_directory_is_refused,
+		a_deleted_name_of_a_hard_link_does_not_count_the_other_name_again,
+	};
+	Suite *suite = suite_create("source_clean");
+	TCase *tc = tcase_create("after_processing");
+	size_t i;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(tc, tests[i]);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+int main(void)
+{
+	return run_suite(make_suite());
+}
