@@ -7,6 +7,7 @@
 #include "sql/connection.h"
 
 #include "sql/bounded.h"
+#include "sql/collation.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -61,6 +62,8 @@ static int set_up(struct connection *connection, struct err *err)
 	const struct sql_extension *extension = connection->extension;
 	int status = guard_prepare(connection->db, err);
 
+	if (status == 0)
+		status = collation_register(connection->db, err);
 	if (status == 0)
 		status = functions_register(connection->db, &connection->functions, err);
 	if (status == 0)
