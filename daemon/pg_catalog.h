@@ -15,7 +15,7 @@
 #define PG_SERVER_VERSION     "15.0"
 #define PG_SERVER_VERSION_NUM "150000"
 
-/* What the functions need to know of the session: the `user` of its sql_session. Borrowed, outlives it. */
+/* What the functions need to know of the session they run in. */
 struct pg_identity {
 	const char *user;     /* of the startup packet */
 	const char *database; /* of the startup packet */
@@ -25,7 +25,10 @@ struct pg_identity {
 	const char *(*setting)(void *context, const char *name);
 };
 
-/* The extension for struct sql_session_options; static, immutable. */
-const struct sql_extension *pg_catalog_extension(void);
+/* From the `user` of a PostgreSQL session's sql_session. */
+const struct pg_identity *pg_identity_of(void *user);
+
+/* What struct sql_session_options wants. */
+extern const struct sql_extension pg_catalog;
 
 #endif

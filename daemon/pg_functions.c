@@ -23,7 +23,7 @@ static const struct pg_identity *identity_of(sqlite3_context *context)
 {
 	struct sql_session *session = sql_session_of(context);
 
-	return session == NULL ? NULL : sql_session_user(session);
+	return session == NULL ? NULL : pg_identity_of(sql_session_user(session));
 }
 
 static void result_text(sqlite3_context *context, const char *text)
@@ -335,61 +335,62 @@ static void regexp(sqlite3_context *context, int argc, sqlite3_value **argv)
 
 typedef void function(sqlite3_context *context, int argc, sqlite3_value **argv);
 
+/* name, arguments, call, constant */
+#define FUNCTIONS(X)                                                                               \
+	X("version", 0, constant_text, "PostgreSQL " PG_SERVER_VERSION " (tallyd " PACKAGE_VERSION ")") \
+	X("current_database", 0, session_database, NULL) \
+	X("current_schema", 0, constant_text, "public") \
+	X("current_schemas", 1, constant_text, "{pg_catalog,public}") \
+	X("pg_current_user", 0, session_user, NULL) \
+	X("current_setting", 1, session_setting, NULL) \
+	X("current_setting", 2, session_setting, NULL) \
+	X("pg_backend_pid", 0, session_pid, NULL) \
+	X("pg_is_in_recovery", 0, constant_false, NULL) \
+	X("pg_get_userbyid", 1, session_user, NULL) \
+	X("pg_table_is_visible", 1, constant_true, NULL) \
+	X("pg_type_is_visible", 1, constant_true, NULL) \
+	X("pg_function_is_visible", 1, constant_true, NULL) \
+	X("pg_relation_is_publishable", 1, constant_false, NULL) \
+	X("has_table_privilege", 2, constant_true, NULL) \
+	X("has_table_privilege", 3, constant_true, NULL) \
+	X("has_schema_privilege", 2, constant_true, NULL) \
+	X("pg_get_expr", 2, constant_text, NULL) \
+	X("pg_get_expr", 3, constant_text, NULL) \
+	X("pg_get_function_result", 1, constant_text, "") \
+	X("pg_get_function_arguments", 1, constant_text, "") \
+	X("pg_encoding_to_char", 1, constant_text, "UTF8") \
+	X("array_to_string", 2, first_argument, NULL) \
+	X("obj_description", 1, constant_text, NULL) \
+	X("obj_description", 2, constant_text, NULL) \
+	X("col_description", 2, constant_text, NULL) \
+	X("shobj_description", 2, constant_text, NULL) \
+	X("pg_table_size", 1, constant_false, NULL) \
+	X("pg_relation_size", 1, constant_false, NULL) \
+	X("pg_size_pretty", 1, first_argument, NULL) \
+	X("format_type", 2, format_type, NULL) \
+	X("quote_ident", 1, quote_ident, NULL) \
+	X("to_regclass", 1, cast_regclass, NULL) \
+	X("pg_regclass", 1, cast_regclass, NULL) \
+	X("pg_int", 1, cast_int, NULL) \
+	X("pg_bool", 1, cast_bool, NULL) \
+	X("pg_date", 1, cast_date, NULL) \
+	X("pg_extract", 2, extract_field, NULL) \
+	X("now", 0, now_text, NULL) \
+	X("regexp", 2, regexp, NULL)
+
+#define ROW(name, n_args, call, constant)  {name, n_args, call, constant},
+#define NAME(name, n_args, call, constant) name,
+
 static const struct {
 	const char *name;
 	int n_args;
 	function *call;
 	const char *constant;
-} functions[] = {
-	{"version", 0, constant_text,
-		"PostgreSQL " PG_SERVER_VERSION " (tallyd " PACKAGE_VERSION ")"},
-	{"current_database", 0, session_database, NULL},
-	{"current_schema", 0, constant_text, "public"},
-	{"current_schemas", 1, constant_text, "{pg_catalog,public}"},
-	{"pg_current_user", 0, session_user, NULL},
-	{"current_setting", 1, session_setting, NULL},
-	{"current_setting", 2, session_setting, NULL},
-	{"pg_backend_pid", 0, session_pid, NULL},
-	{"pg_is_in_recovery", 0, constant_false, NULL},
-	{"pg_get_userbyid", 1, session_user, NULL},
-	{"pg_table_is_visible", 1, constant_true, NULL},
-	{"pg_type_is_visible", 1, constant_true, NULL},
-	{"pg_function_is_visible", 1, constant_true, NULL},
-	{"pg_relation_is_publishable", 1, constant_false, NULL},
-	{"has_table_privilege", 2, constant_true, NULL},
-	{"has_table_privilege", 3, constant_true, NULL},
-	{"has_schema_privilege", 2, constant_true, NULL},
-	{"pg_get_expr", 2, constant_text, NULL},
-	{"pg_get_expr", 3, constant_text, NULL},
-	{"pg_get_function_result", 1, constant_text, ""},
-	{"pg_get_function_arguments", 1, constant_text, ""},
-	{"pg_encoding_to_char", 1, constant_text, "UTF8"},
-	{"array_to_string", 2, first_argument, NULL},
-	{"obj_description", 1, constant_text, NULL},
-	{"obj_description", 2, constant_text, NULL},
-	{"col_description", 2, constant_text, NULL},
-	{"shobj_description", 2, constant_text, NULL},
-	{"pg_table_size", 1, constant_false, NULL},
-	{"pg_relation_size", 1, constant_false, NULL},
-	{"pg_size_pretty", 1, first_argument, NULL},
-	{"format_type", 2, format_type, NULL},
-	{"quote_ident", 1, quote_ident, NULL},
-	{"to_regclass", 1, cast_regclass, NULL},
-	{"pg_regclass", 1, cast_regclass, NULL},
-	{"pg_int", 1, cast_int, NULL},
-	{"pg_bool", 1, cast_bool, NULL},
-	{"pg_date", 1, cast_date, NULL},
-	{"pg_extract", 2, extract_field, NULL},
-	{"now", 0, now_text, NULL},
-	{"regexp", 2, regexp, NULL},
-};
+} functions[] = {FUNCTIONS(ROW)};
+
+const char *const pg_function_names[] = {FUNCTIONS(NAME) NULL};
 
 #define N_FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
-
-const char *pg_function_name_at(size_t i)
-{
-	return i < N_FUNCTIONS ? functions[i].name : NULL;
-}
 
 int pg_functions_install(sqlite3 *db)
 {

@@ -6,10 +6,9 @@
 #define DAEMON_PG_FUNCTIONS_H
 
 #include <sqlite3.h>
-#include <stddef.h>
 
-/* The name of the i-th function; NULL behind the last. Names may repeat. */
-const char *pg_function_name_at(size_t i);
+/* Their names, for the guard; ends with NULL. Names may repeat. */
+extern const char *const pg_function_names[];
 
 /* Registers all of them; an SQLite result code. */
 int pg_functions_install(sqlite3 *db);

@@ -26,6 +26,11 @@
 	" = 'REAL' THEN 'double precision' WHEN " column " = 'BLOB' THEN 'bytea' WHEN " column     \
 	" LIKE 'TIMESTAMP%' THEN 'timestamp without time zone' ELSE 'text' END"
 
+struct pg_table {
+	const char *name;
+	const char *select; /* gives its rows and names its columns */
+};
+
 static const struct pg_table tables[] = {
 	{"pg_namespace",
 		"SELECT column1 AS oid, column2 AS nspname, 10 AS nspowner, NULL AS nspacl FROM "
@@ -259,10 +264,37 @@ static const sqlite3_module module = {
 	.xRowid = on_rowid,
 };
 
-const struct pg_table *pg_table_at(size_t i)
-{
-	return i < N_TABLES ? &tables[i] : NULL;
-}
+/* The tables above, and the pragma functions behind them. */
+const char *const pg_table_names[] = {
+	"pg_namespace",
+	"pg_class",
+	"pg_attribute",
+	"pg_type",
+	"pg_am",
+	"pg_database",
+	"pg_roles",
+	"pg_user",
+	"pg_proc",
+	"pg_extension",
+	"pg_description",
+	"pg_attrdef",
+	"pg_collation",
+	"pg_range",
+	"pg_enum",
+	"pg_tables",
+	"pg_views",
+	"pg_settings",
+	"information_schema_tables",
+	"information_schema_columns",
+	"information_schema_schemata",
+	"pragma_table_list",
+	"pragma_table_xinfo",
+	"pragma_function_list",
+	NULL,
+};
+
+_Static_assert(sizeof(pg_table_names) / sizeof(pg_table_names[0]) == N_TABLES + 4,
+	"every table is known to the guard");
 
 int pg_tables_install(sqlite3 *db)
 {

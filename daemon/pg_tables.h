@@ -7,16 +7,9 @@
 #define DAEMON_PG_TABLES_H
 
 #include <sqlite3.h>
-#include <stddef.h>
-#include <stdint.h>
 
-struct pg_table {
-	const char *name;
-	const char *select; /* gives its rows and names its columns */
-};
-
-/* The i-th table; NULL behind the last. */
-const struct pg_table *pg_table_at(size_t i);
+/* What the guard must let pass for them; ends with NULL. */
+extern const char *const pg_table_names[];
 
 /* Registers all of them; an SQLite result code. The functions of pg_functions.h must be there first. */
 int pg_tables_install(sqlite3 *db);

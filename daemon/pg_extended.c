@@ -1,0 +1,708 @@
+/*
+ * Prepared statements and portals: Parse, Bind, Describe, Execute, Close.
+ *
+ * What a statement is announced as is fixed at Parse. A portal keeps its
+ * parameters; it runs its statement's text through the common execution, so
+ * SQLite's compiled form comes from the session's cache and an answer may come
+ * from the answer cache. An error makes the session skip messages until Sync.
+ */
+#include "daemon/pg_session.h"
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "daemon/pg_dialect.h"
+#include "daemon/pg_error.h"
+#include "daemon/pg_token.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The error of an extended message: said, and then silence until Sync. */
+static void refuse(struct pg_session *pg, const char *state, const char *sentence)
+{
+	pg_fail(pg, state, sentence, NULL, 0, -1);
+	pg->state = PG_STATE_SKIPPING;
+}
+
+static void refuse_err(struct pg_session *pg, const struct err *err)
+{
+	refuse(pg, pg_state_of(err), err->text);
+}
+
+/* --- statements ---------------------------------------------------------- */
+
+static void statement_unref(struct pg_statement *statement)
+{
+	if (statement == NULL || --statement->n_refs > 0)
+		return;
+	buf_fini(&statement->sql);
+	free(statement->text);
+	free(statement->params);
+	free(statement->columns);
+	free(statement);
+}
+
+static struct pg_statement *statement_find(struct pg_session *pg, const char *name)
+{
+	struct pg_statement *statement = pg->statements;
+
+	while (statement != NULL && strcmp(statement->name, name) != 0)
+		statement = statement->next;
+	return statement;
+}
+
+void pg_statements_drop(struct pg_session *pg, const char *name)
+{
+	struct pg_statement **link = &pg->statements;
+
+	while (*link != NULL) {
+		struct pg_statement *statement = *link;
+
+		if (name != NULL && strcmp(statement->name, name) != 0) {
+			link = &statement->next;
+			continue;
+		}
+		*link = statement->next;
+		pg->n_objects--;
+		statement_unref(statement);
+	}
+}
+
+static struct pg_statement *statement_new(
+	const char *name, const char *text, size_t len, struct err *err)
+{
+	struct pg_statement *statement = calloc(1, sizeof(*statement));
+
+	if (statement != NULL)
+		statement->text = mem_copy_text(text, len);
+	if (statement == NULL || statement->text == NULL) {
+		free(statement);
+		(void)err_nomem(err);
+		return NULL;
+	}
+	(void)snprintf(statement->name, sizeof(statement->name), "%s", name);
+	statement->len = len;
+	statement->n_refs = 1;
+	pg_command_parse(statement->text, len, &statement->command);
+	return statement;
+}
+
+/* Columns whose type everybody knows, for parameters that are compared with them. */
+static enum pg_oid oid_of_name(const struct pg_token *token)
+{
+	static const struct {
+		const char *name;
+		enum pg_oid oid;
+	} names[] = {{"count", PG_INT8}, {"window_start", PG_TIMESTAMP},
+		{"window_end", PG_TIMESTAMP}, {"time", PG_TIMESTAMP}, {"line", PG_INT8},
+		{"offset", PG_INT8}, {"limit", PG_INT8}, {"batch_id", PG_INT8}, {"size", PG_INT8},
+		{"events", PG_INT8}, {"rejects", PG_INT8}, {"timestamp", PG_TIMESTAMP},
+		{"mtime", PG_TIMESTAMP}, {"files", PG_INT8}, {"bytes", PG_INT8},
+		{"started_at", PG_TIMESTAMP}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (pg_token_is(token, names[i].name))
+			return names[i].oid;
+	return PG_UNSPECIFIED;
+}
+
+static enum pg_oid oid_of_cast(const struct pg_token *token)
+{
+	static const struct {
+		const char *name;
+		enum pg_oid oid;
+	} names[] = {{"int", PG_INT4}, {"int4", PG_INT4}, {"integer", PG_INT4}, {"int8", PG_INT8},
+		{"bigint", PG_INT8}, {"int2", PG_INT2}, {"smallint", PG_INT2}, {"text", PG_TEXT},
+		{"varchar", PG_VARCHAR}, {"float8", PG_FLOAT8}, {"double", PG_FLOAT8},
+		{"float4", PG_FLOAT4}, {"real", PG_FLOAT4}, {"numeric", PG_NUMERIC},
+		{"bool", PG_BOOL}, {"boolean", PG_BOOL}, {"bytea", PG_BYTEA},
+		{"timestamp", PG_TIMESTAMP}, {"timestamptz", PG_TIMESTAMPTZ}, {"date", PG_DATE}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (pg_token_is(token, names[i].name))
+			return names[i].oid;
+	return PG_UNSPECIFIED;
+}
+
+/*
+ * SQLite gives parameters no types; drivers want them. A cast behind `$n`, or a
+ * well-known column or LIMIT in front of it with at most an operator between
+ * them, says what is meant; else it is text.
+ */
+static void infer_params(struct pg_statement *statement)
+{
+	const char *at = statement->text;
+	const char *end = at + statement->len;
+	enum pg_oid before = PG_UNSPECIFIED;
+	struct pg_token token = {.kind = PG_TOKEN_SPACE};
+	size_t current = 0; /* the parameter in front, 1-based */
+	bool is_cast = false;
+
+	while (at < end) {
+		token = pg_token_next(at, (size_t)(end - at));
+		at += token.len;
+		if (token.kind == PG_TOKEN_SPACE)
+			continue;
+		if (is_cast && current > 0 && statement->params[current - 1] == PG_UNSPECIFIED)
+			statement->params[current - 1] = oid_of_cast(&token);
+		if (token.kind == PG_TOKEN_PARAMETER) {
+			current = strtoul(token.text + 1, NULL, 10);
+			if (current > statement->n_params)
+				current = 0;
+			else if (current > 0 && statement->params[current - 1] == PG_UNSPECIFIED)
+				statement->params[current - 1] = before;
+		} else if (!pg_token_is(&token, "::")) {
+			current = 0;
+		}
+		is_cast = pg_token_is(&token, "::");
+		if (token.kind == PG_TOKEN_NAME && !pg_token_is(&token, "between") &&
+			!pg_token_is(&token, "and"))
+			before = oid_of_name(&token);
+		else if (token.kind == PG_TOKEN_STRING || token.kind == PG_TOKEN_NUMBER ||
+			pg_token_is(&token, "(") || pg_token_is(&token, ")"))
+			before = PG_UNSPECIFIED;
+	}
+	for (size_t i = 0; i < statement->n_params; i++)
+		if (statement->params[i] == PG_UNSPECIFIED)
+			statement->params[i] = PG_TEXT;
+}
+
+/* --- Parse --------------------------------------------------------------- */
+
+/* Takes from SQLite's compiled form what is announced. */
+static int describe_compiled(struct pg_statement *made, const struct statement *compiled, struct err *err)
+{
+	size_t n_params = statement_n_params(compiled);
+	enum pg_oid *params;
+
+	made->n_columns = statement_n_columns(compiled);
+	made->columns = calloc(made->n_columns > 0 ? made->n_columns : 1, sizeof(*made->columns));
+	if (made->columns == NULL)
+		return err_nomem(err);
+	for (size_t i = 0; i < made->n_columns; i++) {
+		(void)snprintf(made->columns[i].name, PG_NAME_BYTES, "%.63s",
+			statement_column_name(compiled, i));
+		made->columns[i].oid = pg_oid_of_type(statement_column_type(compiled, i));
+	}
+	if (n_params > made->n_params) {
+		params = realloc(made->params, n_params * sizeof(*params));
+		if (params == NULL)
+			return err_nomem(err);
+		memset(params + made->n_params, 0, (n_params - made->n_params) * sizeof(*params));
+		made->params = params;
+	}
+	made->n_params = n_params;
+	infer_params(made);
+	return 0;
+}
+
+static enum work_step compile_step(struct work *work, int64_t budget_us, bool on_worker)
+{
+	struct pg_compile *compile =
+		(struct pg_compile *)((char *)work - offsetof(struct pg_compile, work));
+	struct pg_statement *made = compile->statement;
+	struct statement *compiled = NULL;
+	size_t tail;
+	int rc = statement_prepare(compile->sql, made->sql.data, made->sql.len,
+		on_worker ? 2000000 : budget_us, &tail, &compiled, &compile->err);
+
+	if (rc == PREPARE_YIELD && !on_worker)
+		return WORK_YIELD;
+	if (rc == PREPARE_YIELD)
+		rc = err_set(&compile->err, ERR_LIMIT,
+			"the statement is too complex: preparing it takes more than 2 seconds");
+	compile->offset = rc != 0 ? sql_session_error_offset(compile->sql) : -1;
+	if (rc == 0 && compiled != NULL)
+		rc = describe_compiled(made, compiled, &compile->err);
+	statement_free(compiled);
+	compile->is_failed = rc != 0;
+	return WORK_ENDED;
+}
+
+static void compile_on_ended(struct work *work)
+{
+	struct pg_compile *compile =
+		(struct pg_compile *)((char *)work - offsetof(struct pg_compile, work));
+	struct pg_session *pg =
+		(struct pg_session *)((char *)compile - offsetof(struct pg_session, compile));
+
+	if (!session_ran(&pg->session))
+		return;
+	pg_parse_ended(pg);
+	pg_go_on(pg);
+}
+
+static void statement_keep(struct pg_session *pg, struct pg_statement *made)
+{
+	made->next = pg->statements;
+	pg->statements = made;
+	pg->n_objects++;
+	pg_write_empty(&pg->out, '1');
+}
+
+/* PARSE: what was compiled is kept, or its error said. */
+void pg_parse_ended(struct pg_session *pg)
+{
+	struct pg_compile *compile = &pg->compile;
+	struct pg_statement *made = compile->statement;
+
+	pg->running = PG_RUN_NONE;
+	compile->statement = NULL;
+	if (!compile->is_failed) {
+		statement_keep(pg, made);
+		return;
+	}
+	pg_fail(pg, pg_state_of(&compile->err), compile->err.text, made->text, made->len,
+		compile->offset < 0 ? -1
+				    : (int)pg_translate_offset(made->text, made->len,
+					      (size_t)compile->offset));
+	pg->state = PG_STATE_SKIPPING;
+	statement_unref(made);
+}
+
+static void compile_start(struct pg_session *pg, struct pg_statement *made)
+{
+	struct pg_compile *compile = &pg->compile;
+
+	*compile = (struct pg_compile){.statement = made, .sql = pg->session.sql, .offset = -1};
+	compile->err = (struct err)ERR_INIT;
+	compile->work.step = compile_step;
+	compile->work.on_ended = compile_on_ended;
+	pg->running = PG_RUN_COMPILE;
+	session_runs(&pg->session, made->text, made->len);
+	if (executor_try(pg->session.service->executor, &compile->work)) {
+		bool is_there = session_ran(&pg->session);
+
+		assert(is_there);
+		pg_parse_ended(pg);
+	}
+}
+
+/* The statement is one, and fits where it goes. */
+static bool parse_is_allowed(struct pg_session *pg, const char *name, const char *text, size_t len)
+{
+	bool is_empty, rest_is_empty;
+	size_t first = pg_statement_length(text, len, &is_empty);
+
+	(void)pg_statement_length(text + first, len - first, &rest_is_empty);
+	if (strlen(name) >= PG_NAME_BYTES) {
+		refuse(pg, "42622", "the name of the prepared statement is too long");
+	} else if (!rest_is_empty) {
+		refuse(pg, "42601", "cannot insert multiple commands into a prepared statement");
+	} else if (utf8_valid_prefix(text, len) < len) {
+		refuse(pg, "22021", "invalid byte sequence for encoding \"UTF8\"");
+	} else if (*name != '\0' && statement_find(pg, name) != NULL) {
+		char sentence[128];
+
+		(void)snprintf(sentence, sizeof(sentence),
+			"prepared statement \"%s\" already exists", name);
+		refuse(pg, PG_STATE_DUPLICATE, sentence);
+	} else if (pg->n_objects >= PG_MAX_OBJECTS) {
+		refuse(pg, "53400", "too many prepared statements and portals in this session");
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static int statement_prepare_text(struct pg_session *pg, struct pg_statement *made, struct err *err)
+{
+	struct pg_column columns[3];
+
+	if (pg->is_failed && !pg_utility_is_heard(&made->command))
+		return err_set(err, ERR_DENIED, "current transaction is aborted, commands ignored "
+						"until end of transaction block");
+	if (made->command.kind == PG_COMMAND_QUERY)
+		return pg_translate(made->text, made->len, &made->sql, err);
+	made->n_columns = pg_utility_columns(&made->command, columns);
+	made->columns = calloc(3, sizeof(*made->columns));
+	if (made->columns == NULL)
+		return err_nomem(err);
+	memcpy(made->columns, columns, made->n_columns * sizeof(*columns));
+	return 0;
+}
+
+void pg_parse(struct pg_session *pg, const struct pg_message *message)
+{
+	struct pg_reader reader = pg_reader_of(message);
+	const char *name = pg_read_text(&reader);
+	const char *text = pg_read_text(&reader);
+	int n = pg_read_int16(&reader);
+	struct pg_statement *made;
+	struct err err = ERR_INIT;
+
+	if (reader.failed || n < 0 || (reader.end - reader.at) != 4 * (ptrdiff_t)n) {
+		pg_die(pg, PG_STATE_PROTOCOL, "invalid Parse message");
+		return;
+	}
+	if (!parse_is_allowed(pg, name, text, strlen(text)))
+		return;
+	if (*name == '\0')
+		pg_statements_drop(pg, "");
+	made = statement_new(name, text, strlen(text), &err);
+	if (made == NULL) {
+		refuse_err(pg, &err);
+		return;
+	}
+	made->params = calloc(n > 0 ? (size_t)n : 1, sizeof(*made->params));
+	made->n_params = made->params != NULL ? (size_t)n : 0;
+	for (size_t i = 0; i < made->n_params; i++)
+		made->params[i] = (enum pg_oid)pg_read_int32(&reader);
+	if (statement_prepare_text(pg, made, &err) != 0) {
+		refuse(pg, pg->is_failed ? PG_STATE_FAILED : pg_state_of(&err), err.text);
+		statement_unref(made);
+	} else if (made->command.kind == PG_COMMAND_QUERY) {
+		compile_start(pg, made);
+	} else {
+		statement_keep(pg, made);
+	}
+}
+
+/* --- portals ------------------------------------------------------------- */
+
+struct pg_portal *pg_portal_find(struct pg_session *pg, const char *name)
+{
+	struct pg_portal *portal = pg->portals;
+
+	while (portal != NULL && strcmp(portal->name, name) != 0)
+		portal = portal->next;
+	return portal;
+}
+
+static void portal_free(struct pg_portal *portal)
+{
+	execution_fini(&portal->execution);
+	pg_rows_fini(&portal->rows);
+	statement_unref(portal->statement);
+	buf_fini(&portal->bytes);
+	buf_fini(&portal->format);
+	free(portal->params);
+	free(portal);
+}
+
+void pg_portal_drop(struct pg_session *pg, struct pg_portal *portal)
+{
+	struct pg_portal **link = &pg->portals;
+
+	while (*link != portal)
+		link = &(*link)->next;
+	*link = portal->next;
+	pg->n_objects--;
+	portal_free(portal);
+}
+
+void pg_portals_drop(struct pg_session *pg)
+{
+	while (pg->portals != NULL)
+		pg_portal_drop(pg, pg->portals);
+}
+
+static struct pg_portal *portal_new(
+	struct pg_session *pg, const char *name, struct pg_statement *statement, struct err *err)
+{
+	struct pg_portal *portal = calloc(1, sizeof(*portal));
+
+	if (portal == NULL) {
+		(void)err_nomem(err);
+		return NULL;
+	}
+	(void)snprintf(portal->name, sizeof(portal->name), "%s", name);
+	portal->statement = statement;
+	statement->n_refs++;
+	execution_init(&portal->execution);
+	portal->execution.on_page = pg_run_on_page;
+	portal->execution.on_ended = pg_run_on_ended;
+	portal->rows.columns = statement->columns;
+	portal->rows.n_columns = statement->n_columns;
+	portal->next = pg->portals;
+	pg->portals = portal;
+	pg->n_objects++;
+	return portal;
+}
+
+/* The formats of a Bind: none (text), one for all, or one each. False: a count that fits neither. */
+static bool read_formats(struct pg_reader *reader, size_t n, unsigned char *formats, bool *is_valid)
+{
+	int given = pg_read_int16(reader);
+
+	if (given < 0 || (given > 1 && (size_t)given != n))
+		return false;
+	for (int i = 0; i < given; i++) {
+		int format = pg_read_int16(reader);
+
+		*is_valid = *is_valid && (format == 0 || format == 1);
+		if (given == 1)
+			memset(formats, format, n);
+		else
+			formats[i] = (unsigned char)format;
+	}
+	return true;
+}
+
+/* Values may lie in `bytes`, which moves while it grows: their places are noted first and made pointers last. */
+static int read_params(struct pg_portal *portal, struct pg_reader *reader,
+	const unsigned char *formats, struct err *err)
+{
+	size_t n = portal->n_params;
+
+	for (size_t i = 0; i < n; i++) {
+		struct buf scratch = {0};
+		struct pg_parameter parameter = {.oid = portal->statement->params[i],
+			.format = formats[i],
+			.len = pg_read_int32(reader)};
+		int rc;
+
+		if (parameter.len > 0 || parameter.len == 0)
+			parameter.data = pg_read_bytes(reader, (size_t)parameter.len);
+		if (reader->failed)
+			return err_set(err, ERR_PROTOCOL, "invalid Bind message");
+		rc = pg_read_parameter(&parameter, &portal->params[i], &scratch, err);
+		if (rc == 0 && portal->params[i].data != NULL) {
+			buf_add(&portal->bytes, portal->params[i].data, portal->params[i].len);
+			rc = buf_ok(&portal->bytes) ? 0 : err_nomem(err);
+		}
+		buf_fini(&scratch);
+		if (rc != 0)
+			return rc;
+	}
+	for (size_t i = 0, at = 0; i < n; i++) {
+		if (portal->params[i].data == NULL)
+			continue;
+		portal->params[i].data = portal->bytes.data != NULL ? portal->bytes.data + at : "";
+		at += portal->params[i].len;
+	}
+	return 0;
+}
+
+static int fill_portal(struct pg_portal *portal, struct pg_reader *reader, struct err *err)
+{
+	struct pg_statement *statement = portal->statement;
+	size_t n = statement->n_params;
+	size_t n_columns = statement->n_columns;
+	unsigned char *formats = calloc(n > 0 ? n : 1, 1);
+	bool is_valid = true;
+	int given;
+	int rc = 0;
+
+	portal->params = calloc(n > 0 ? n : 1, sizeof(*portal->params));
+	portal->rows.formats = calloc(n_columns > 0 ? n_columns : 1, 1);
+	if (formats == NULL || portal->params == NULL || portal->rows.formats == NULL) {
+		rc = err_nomem(err);
+	} else if (!read_formats(reader, n, formats, &is_valid)) {
+		rc = err_set(err, ERR_PROTOCOL, "bind message has the wrong number of parameter formats");
+	} else {
+		given = pg_read_int16(reader);
+		portal->n_params = n;
+		if (given < 0 || (size_t)given != n)
+			rc = err_set(err, ERR_PROTOCOL,
+				"bind message supplies %d parameters, but prepared statement \"%s\" "
+				"requires %zu",
+				given, statement->name, n);
+		else
+			rc = read_params(portal, reader, formats, err);
+	}
+	if (rc == 0 && !read_formats(reader, n_columns, portal->rows.formats, &is_valid))
+		rc = err_set(err, ERR_PROTOCOL, "bind message has the wrong number of result formats");
+	if (rc == 0 && (!is_valid || !pg_reader_is_done(reader)))
+		rc = err_set(err, ERR_PROTOCOL, "invalid Bind message");
+	free(formats);
+	return rc;
+}
+
+void pg_bind(struct pg_session *pg, const struct pg_message *message)
+{
+	struct pg_reader reader = pg_reader_of(message);
+	const char *name = pg_read_text(&reader);
+	const char *of = pg_read_text(&reader);
+	struct pg_statement *statement;
+	struct pg_portal *portal;
+	struct err err = ERR_INIT;
+	char sentence[160];
+
+	if (reader.failed || strlen(name) >= PG_NAME_BYTES) {
+		pg_die(pg, PG_STATE_PROTOCOL, "invalid Bind message");
+		return;
+	}
+	statement = statement_find(pg, of);
+	portal = pg_portal_find(pg, name);
+	if (statement == NULL) {
+		(void)snprintf(sentence, sizeof(sentence),
+			"prepared statement \"%.60s\" does not exist", of);
+		refuse(pg, PG_STATE_NO_STATEMENT, sentence);
+		return;
+	}
+	if (pg->is_failed && !pg_utility_is_heard(&statement->command)) {
+		refuse(pg, PG_STATE_FAILED,
+			"current transaction is aborted, commands ignored until end of transaction "
+			"block");
+		return;
+	}
+	if (portal != NULL && *name != '\0') {
+		(void)snprintf(sentence, sizeof(sentence), "cursor \"%s\" already exists", name);
+		refuse(pg, "42P03", sentence);
+		return;
+	}
+	if (portal != NULL)
+		pg_portal_drop(pg, portal);
+	if (pg->n_objects >= PG_MAX_OBJECTS) {
+		refuse(pg, "53400", "too many prepared statements and portals in this session");
+		return;
+	}
+	portal = portal_new(pg, name, statement, &err);
+	if (portal == NULL || fill_portal(portal, &reader, &err) != 0) {
+		if (portal != NULL)
+			pg_portal_drop(pg, portal);
+		refuse_err(pg, &err);
+		return;
+	}
+	pg_write_empty(&pg->out, '2');
+}
+
+int pg_portal_declare(struct pg_session *pg, const struct pg_command *command, struct err *err)
+{
+	struct pg_statement *statement;
+	struct pg_portal *portal;
+
+	if (!sql_session_in_transaction(pg->session.sql) || pg->is_implicit)
+		return err_set(err, ERR_USAGE, "DECLARE CURSOR can only be used in transaction blocks");
+	if (pg_portal_find(pg, command->name) != NULL)
+		return err_set(err, ERR_BUSY, "cursor \"%.60s\" already exists", command->name);
+	if (pg->n_objects >= PG_MAX_OBJECTS)
+		return err_set(err, ERR_LIMIT, "too many cursors in this session");
+	statement = statement_new("", command->rest, command->rest_len, err);
+	if (statement == NULL)
+		return err->code;
+	if (pg_translate(statement->text, statement->len, &statement->sql, err) != 0) {
+		statement_unref(statement);
+		return err->code;
+	}
+	portal = portal_new(pg, command->name, statement, err);
+	statement_unref(statement); /* the portal holds it now */
+	if (portal == NULL)
+		return err->code;
+	portal->rows.columns = NULL; /* each FETCH announces them */
+	return 0;
+}
+
+/* --- Describe, Execute, Close -------------------------------------------- */
+
+void pg_write_description(struct buf *out, const struct pg_column *columns, size_t n,
+	const unsigned char *formats)
+{
+	size_t mark;
+
+	if (n == 0) {
+		pg_write_empty(out, 'n');
+		return;
+	}
+	mark = pg_begin(out, 'T');
+	pg_add_int16(out, (int)n);
+	for (size_t i = 0; i < n; i++) {
+		pg_add_text(out, columns[i].name);
+		pg_add_int32(out, 0);
+		pg_add_int16(out, 0);
+		pg_add_int32(out, (int32_t)columns[i].oid);
+		pg_add_int16(out, pg_type_size(columns[i].oid));
+		pg_add_int32(out, -1);
+		pg_add_int16(out, formats == NULL ? 0 : formats[i]);
+	}
+	pg_end(out, mark);
+}
+
+static void describe_statement(struct pg_session *pg, const char *name)
+{
+	struct pg_statement *statement = statement_find(pg, name);
+	char sentence[160];
+	size_t mark;
+
+	if (statement == NULL) {
+		(void)snprintf(sentence, sizeof(sentence),
+			"prepared statement \"%.60s\" does not exist", name);
+		refuse(pg, PG_STATE_NO_STATEMENT, sentence);
+		return;
+	}
+	mark = pg_begin(&pg->out, 't');
+	pg_add_int16(&pg->out, (int)statement->n_params);
+	for (size_t i = 0; i < statement->n_params; i++)
+		pg_add_int32(&pg->out, (int32_t)statement->params[i]);
+	pg_end(&pg->out, mark);
+	pg_write_description(&pg->out, statement->columns, statement->n_columns, NULL);
+}
+
+void pg_describe(struct pg_session *pg, const struct pg_message *message)
+{
+	struct pg_reader reader = pg_reader_of(message);
+	unsigned char what = pg_read_byte(&reader);
+	const char *name = pg_read_text(&reader);
+	struct pg_portal *portal;
+
+	if (!pg_reader_is_done(&reader) || (what != 'S' && what != 'P')) {
+		pg_die(pg, PG_STATE_PROTOCOL, "invalid Describe message");
+		return;
+	}
+	if (what == 'S') {
+		describe_statement(pg, name);
+		return;
+	}
+	portal = pg_portal_find(pg, name);
+	if (portal == NULL)
+		refuse(pg, PG_STATE_NO_CURSOR, "portal does not exist");
+	else
+		pg_write_description(&pg->out, portal->statement->columns,
+			portal->statement->n_columns, portal->rows.formats);
+}
+
+void pg_execute(struct pg_session *pg, const struct pg_message *message)
+{
+	struct pg_reader reader = pg_reader_of(message);
+	const char *name = pg_read_text(&reader);
+	int32_t max_rows = pg_read_int32(&reader);
+	struct pg_portal *portal;
+	struct pg_statement *statement;
+
+	if (!pg_reader_is_done(&reader)) {
+		pg_die(pg, PG_STATE_PROTOCOL, "invalid Execute message");
+		return;
+	}
+	portal = pg_portal_find(pg, name);
+	if (portal == NULL) {
+		refuse(pg, PG_STATE_NO_CURSOR, "portal does not exist");
+		return;
+	}
+	statement = portal->statement;
+	if (statement->command.kind == PG_COMMAND_NONE) {
+		pg_write_empty(&pg->out, 'I');
+	} else if (statement->command.kind == PG_COMMAND_QUERY) {
+		pg_run_portal(pg, portal, max_rows > 0 ? max_rows : 0);
+	} else {
+		/* The command may drop portals, this one too. */
+		struct pg_command command = statement->command;
+
+		statement->n_refs++;
+		pg_utility(pg, &command, false);
+		statement_unref(statement);
+	}
+}
+
+void pg_close(struct pg_session *pg, const struct pg_message *message)
+{
+	struct pg_reader reader = pg_reader_of(message);
+	unsigned char what = pg_read_byte(&reader);
+	const char *name = pg_read_text(&reader);
+	struct pg_portal *portal;
+
+	if (!pg_reader_is_done(&reader) || (what != 'S' && what != 'P')) {
+		pg_die(pg, PG_STATE_PROTOCOL, "invalid Close message");
+		return;
+	}
+	if (what == 'S') {
+		pg_statements_drop(pg, name);
+	} else {
+		portal = pg_portal_find(pg, name);
+		if (portal != NULL)
+			pg_portal_drop(pg, portal);
+	}
+	pg_write_empty(&pg->out, '3');
+}

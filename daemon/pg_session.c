@@ -1,0 +1,431 @@
+/*
+ * The life of a PostgreSQL session: start-up, reading one message after the
+ * other while nothing runs, and ending. What was answered gathers in `out` and
+ * leaves in one write at the end of a turn.
+ */
+#include "daemon/pg_session.h"
+
+#include "base/utf8.h"
+#include "daemon/pg_dialect.h"
+#include "daemon/pg_error.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* One message; a Query may be as long as a statement may. */
+#define MESSAGE_MAX_BYTES (4 * 1024 * 1024)
+/* With more than this here, the peer waits. */
+#define READ_AHEAD_BYTES (256 * 1024)
+#define KEEP_BYTES       8192
+
+void pg_flush(struct pg_session *pg)
+{
+	if (pg->out.len == 0 && buf_ok(&pg->out))
+		return;
+	session_write(&pg->session, &pg->out);
+	if (pg->out.cap > KEEP_BYTES)
+		buf_fini(&pg->out);
+}
+
+char pg_transaction_status(const struct pg_session *pg)
+{
+	if (pg->is_failed)
+		return 'E';
+	return sql_session_in_transaction(pg->session.sql) && !pg->is_implicit ? 'T' : 'I';
+}
+
+/* In characters from 1, as PostgreSQL counts; 0: none. */
+static int position_of(const char *text, size_t len, int offset)
+{
+	if (offset < 0 || text == NULL || (size_t)offset > len)
+		return 0;
+	return (int)utf8_length(text, (size_t)offset) + 1;
+}
+
+void pg_fail(struct pg_session *pg, const char *state, const char *sentence, const char *text,
+	size_t len, int offset)
+{
+	struct pg_report report = {.severity = "ERROR",
+		.sqlstate = state,
+		.text = sentence,
+		.position = position_of(text, len, offset)};
+
+	if (pg->session.service->is_stopping) {
+		report.sqlstate = "57P01";
+		report.text = "terminating connection: tallyd is shutting down";
+	}
+	pg_write_error(&pg->out, &report);
+	if (sql_session_in_transaction(pg->session.sql) && !pg->is_implicit)
+		pg->is_failed = true;
+}
+
+void pg_notice(struct pg_session *pg, const char *state, const char *sentence)
+{
+	struct pg_report report = {.severity = "WARNING", .sqlstate = state, .text = sentence};
+
+	pg_write_notice(&pg->out, &report);
+}
+
+void pg_die(struct pg_session *pg, const char *state, const char *sentence)
+{
+	struct pg_report report = {.severity = "FATAL", .sqlstate = state, .text = sentence};
+
+	pg_write_error(&pg->out, &report);
+	pg->state = PG_STATE_OVER;
+	pg_flush(pg);
+	session_finish(&pg->session);
+}
+
+/* --- start-up ------------------------------------------------------------ */
+
+static const char *setting_of(void *context, const char *name)
+{
+	struct pg_session *pg = context;
+
+	return pg_settings_get(&pg->settings, name);
+}
+
+const struct pg_identity *pg_identity_of(void *user)
+{
+	return &pg_of(user)->identity;
+}
+
+static void startup_parameter(struct pg_session *pg, const char *name, const char *value)
+{
+	struct err err = ERR_INIT;
+
+	if (strcmp(name, "user") == 0) {
+		(void)snprintf(pg->user, sizeof(pg->user), "%.63s", value);
+	} else if (strcmp(name, "database") == 0) {
+		(void)snprintf(pg->database, sizeof(pg->database), "%.63s", value);
+	} else if (strncmp(name, "_pq_.", 5) != 0 && strcmp(name, "options") != 0 &&
+		strcmp(name, "replication") != 0) {
+		if (strcasecmp(name, "timezone") == 0 &&
+			sql_session_set_timezone(pg->session.sql, value, &err) != 0)
+			return;
+		(void)!pg_settings_set(&pg->settings, name, value, &err);
+	}
+}
+
+static void greet(struct pg_session *pg)
+{
+	size_t mark = pg_begin(&pg->out, 'R');
+
+	pg_add_int32(&pg->out, 0);
+	pg_end(&pg->out, mark);
+	pg_report_settings(pg);
+	mark = pg_begin(&pg->out, 'K');
+	pg_add_int32(&pg->out, pg->identity.backend_pid);
+	pg_add_int32(&pg->out, pg->secret);
+	pg_end(&pg->out, mark);
+	pg_write_ready(&pg->out, 'I');
+	pg->state = PG_STATE_READY;
+}
+
+/* NegotiateProtocolVersion: we speak 3.0, and none of the named options. */
+static void negotiate(struct pg_session *pg, struct pg_reader options, bool is_newer)
+{
+	int n = 0;
+	size_t mark;
+	struct pg_reader again = options;
+	const char *name;
+
+	while ((name = pg_read_text(&options)) != NULL && *name != '\0') {
+		n += strncmp(name, "_pq_.", 5) == 0;
+		(void)pg_read_text(&options);
+	}
+	if (n == 0 && !is_newer)
+		return;
+	mark = pg_begin(&pg->out, 'v');
+	pg_add_int32(&pg->out, 0);
+	pg_add_int32(&pg->out, n);
+	while ((name = pg_read_text(&again)) != NULL && *name != '\0') {
+		if (strncmp(name, "_pq_.", 5) == 0)
+			pg_add_text(&pg->out, name);
+		(void)pg_read_text(&again);
+	}
+	pg_end(&pg->out, mark);
+}
+
+static void cancel_other(struct pg_session *pg, struct pg_reader *reader)
+{
+	int32_t pid = pg_read_int32(reader);
+	int32_t secret = pg_read_int32(reader);
+	struct session *session = session_list_find(pg->session.service->sessions, pid);
+
+	if (pg_reader_is_done(reader) && session != NULL && session->ops == &pg_session_ops &&
+		pg_of(session)->secret == secret && pg_of(session)->state != PG_STATE_STARTUP)
+		pg_run_cancel(pg_of(session), "canceling statement due to user request");
+	pg->state = PG_STATE_OVER;
+	session_finish(&pg->session);
+}
+
+static void start_up(struct pg_session *pg, const struct pg_message *message)
+{
+	struct pg_reader reader = pg_reader_of(message);
+	uint32_t version = (uint32_t)pg_read_int32(&reader);
+	const char *name, *value;
+
+	if (version == PG_SSL_REQUEST || version == PG_GSSENC_REQUEST) {
+		buf_add_char(&pg->out, 'N');
+		return;
+	}
+	if (version == PG_CANCEL_REQUEST) {
+		cancel_other(pg, &reader);
+		return;
+	}
+	if (version >> 16 != 3) {
+		pg_die(pg, "0A000", "unsupported frontend protocol: tallyd speaks version 3.0");
+		return;
+	}
+	negotiate(pg, reader, (version & 0xFFFF) > 0);
+	while ((name = pg_read_text(&reader)) != NULL && *name != '\0') {
+		value = pg_read_text(&reader);
+		if (value == NULL)
+			break;
+		startup_parameter(pg, name, value);
+	}
+	if (!pg_reader_is_done(&reader)) {
+		pg_die(pg, PG_STATE_PROTOCOL, "invalid startup packet layout");
+		return;
+	}
+	if (pg->user[0] == '\0') {
+		pg_die(pg, "28000", "no PostgreSQL user name specified in startup packet");
+		return;
+	}
+	if (pg->database[0] == '\0')
+		memcpy(pg->database, pg->user, sizeof(pg->database));
+	greet(pg);
+}
+
+/* --- messages ------------------------------------------------------------ */
+
+/* The end of an extended exchange: portals do not outlive an implicit transaction. */
+static void synchronize(struct pg_session *pg)
+{
+	if (!sql_session_in_transaction(pg->session.sql))
+		pg_portals_drop(pg);
+	pg->state = PG_STATE_READY;
+	pg_write_ready(&pg->out, pg_transaction_status(pg));
+}
+
+static void take_message(struct pg_session *pg, const struct pg_message *message)
+{
+	if (pg->state == PG_STATE_SKIPPING && message->type != 'S' && message->type != 'X')
+		return;
+	switch (message->type) {
+	case 'Q': pg_query(pg, message); break;
+	case 'P': pg_parse(pg, message); break;
+	case 'B': pg_bind(pg, message); break;
+	case 'D': pg_describe(pg, message); break;
+	case 'E': pg_execute(pg, message); break;
+	case 'C': pg_close(pg, message); break;
+	case 'S': synchronize(pg); break;
+	case 'H': pg_flush(pg); break;
+	case 'X':
+		pg->state = PG_STATE_OVER;
+		pg_flush(pg);
+		session_finish(&pg->session);
+		break;
+	case 'd':
+	case 'c':
+	case 'f': break; /* left over from a COPY that was refused; PostgreSQL ignores them, too */
+	case 'F': pg_die(pg, "0A000", "the function call protocol is not supported"); break;
+	default: pg_die(pg, PG_STATE_PROTOCOL, "invalid frontend message type"); break;
+	}
+}
+
+/* An error in an extended message; what follows is passed over until Sync. */
+static bool is_waiting(const struct pg_session *pg)
+{
+	return pg->running != PG_RUN_NONE || pg->state == PG_STATE_OVER ||
+	       !session_is_open(&pg->session) || session_is_clogged(&pg->session);
+}
+
+/* Reads one whole message. False: there is none, or the session is over. */
+static bool read_message(struct pg_session *pg)
+{
+	struct pg_message message;
+	struct err err = ERR_INIT;
+	size_t used = 0;
+	int rc = pg_message_next(pg->in.data + pg->in_at, pg->in.len - pg->in_at,
+		pg->state == PG_STATE_STARTUP, MESSAGE_MAX_BYTES, &message, &used, &err);
+
+	if (rc < 0)
+		pg_die(pg, PG_STATE_PROTOCOL, err.text);
+	if (rc <= 0)
+		return false;
+	pg->in_at += used;
+	if (message.type == '\0')
+		start_up(pg, &message);
+	else
+		take_message(pg, &message);
+	return true;
+}
+
+static void drop_consumed(struct pg_session *pg)
+{
+	buf_drop(&pg->in, pg->in_at);
+	pg->in_at = 0;
+	if (pg->in.len == 0 && pg->in.cap > KEEP_BYTES)
+		buf_fini(&pg->in);
+}
+
+void pg_go_on(struct pg_session *pg)
+{
+	if (pg->is_in_turn)
+		return;
+	pg->is_in_turn = true;
+	while (!is_waiting(pg)) {
+		if (pg->query.len > 0)
+			pg_query_go_on(pg);
+		else if (!read_message(pg))
+			break;
+		/* What has piled up goes out before more is made. */
+		if (pg->out.len > READ_AHEAD_BYTES)
+			pg_flush(pg);
+	}
+	pg->is_in_turn = false;
+	if (pg->state == PG_STATE_OVER)
+		return;
+	drop_consumed(pg);
+	if (pg->wants_channels && pg->running == PG_RUN_NONE && pg->query.len == 0 &&
+		pg_transaction_status(pg) == 'I')
+		pg_run_channels(pg);
+	pg_flush(pg);
+	if (pg->in.len < READ_AHEAD_BYTES)
+		transport_read_start(&pg->session.transport);
+	if (pg->has_ended && pg->running == PG_RUN_NONE && !session_is_clogged(&pg->session))
+		session_finish(&pg->session);
+}
+
+/* --- what the common session calls --------------------------------------- */
+
+static int on_open(struct session *session, struct err *err)
+{
+	struct pg_session *pg = pg_of(session);
+
+	pg->identity = (struct pg_identity){.user = pg->user,
+		.database = pg->database,
+		.backend_pid = (int32_t)session->id,
+		.context = pg,
+		.setting = setting_of};
+	if (getrandom(&pg->secret, sizeof(pg->secret), 0) != sizeof(pg->secret))
+		return err_set_errno(err, errno, "cannot make a secret for the session");
+	execution_init(&pg->execution);
+	pg->execution.on_page = pg_run_on_page;
+	pg->execution.on_ended = pg_run_on_ended;
+	return 0;
+}
+
+static void on_refuse(struct session *session, const char *sentence)
+{
+	struct pg_report report = {
+		.severity = "FATAL", .sqlstate = PG_STATE_TOO_MANY, .text = sentence};
+	struct buf out = {0};
+
+	pg_write_error(&out, &report);
+	session_write(session, &out);
+	buf_fini(&out);
+}
+
+static void on_bytes(struct session *session, const char *bytes, size_t len)
+{
+	struct pg_session *pg = pg_of(session);
+
+	if (pg->state == PG_STATE_OVER)
+		return;
+	buf_add(&pg->in, bytes, len);
+	if (!buf_ok(&pg->in)) {
+		session_close(session);
+		return;
+	}
+	/* A message must be here whole before it can be taken, so only what lies behind one waits. */
+	if (pg->running != PG_RUN_NONE && pg->in.len >= READ_AHEAD_BYTES)
+		transport_read_stop(&session->transport);
+	pg_go_on(pg);
+}
+
+static void on_end(struct session *session)
+{
+	struct pg_session *pg = pg_of(session);
+
+	pg->has_ended = true;
+	/* A client that went away wants no answer; PostgreSQL ends here as well. */
+	if (pg->running == PG_RUN_NONE)
+		session_finish(session);
+	else
+		pg_run_cancel(pg, "connection to client lost");
+}
+
+static void on_drained(struct session *session)
+{
+	struct pg_session *pg = pg_of(session);
+	struct execution *execution = pg_run_current(pg);
+
+	if (execution != NULL && execution->work.state == WORK_PARKED)
+		execution_continue(execution);
+	else
+		pg_go_on(pg);
+}
+
+static void on_snapshot(struct session *session)
+{
+	struct pg_session *pg = pg_of(session);
+
+	if (pg->channels == NULL)
+		return;
+	pg->wants_channels = true;
+	session_want_turn(session);
+}
+
+static void on_turn(struct session *session)
+{
+	pg_go_on(pg_of(session));
+}
+
+static void on_transaction_timeout(struct session *session, const char *sentence)
+{
+	/* PostgreSQL ends the connection, and drivers know that state. */
+	pg_die(pg_of(session), "25P03", sentence);
+}
+
+static void on_cancel(struct session *session)
+{
+	pg_run_cancel(pg_of(session), "terminating connection");
+}
+
+static void on_fini(struct session *session)
+{
+	struct pg_session *pg = pg_of(session);
+
+	pg_portals_drop(pg);
+	pg_statements_drop(pg, NULL);
+	pg_channels_drop(pg, NULL);
+	execution_fini(&pg->execution);
+	pg_rows_fini(&pg->rows);
+	buf_fini(&pg->in);
+	buf_fini(&pg->out);
+	buf_fini(&pg->sql);
+	buf_fini(&pg->query);
+}
+
+const struct session_ops pg_session_ops = {
+	.protocol = "postgres",
+	.size = sizeof(struct pg_session),
+	.extension = &pg_catalog,
+	.open = on_open,
+	.refuse = on_refuse,
+	.on_bytes = on_bytes,
+	.on_end = on_end,
+	.on_drained = on_drained,
+	.on_snapshot = on_snapshot,
+	.on_turn = on_turn,
+	.on_transaction_timeout = on_transaction_timeout,
+	.on_cancel = on_cancel,
+	.fini = on_fini,
+};
