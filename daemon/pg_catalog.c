@@ -4,9 +4,9 @@
 #include "daemon/pg_functions.h"
 #include "daemon/pg_tables.h"
 
-static int install(void *context, sqlite3 *db, struct err *err)
+static int install(void *context, sqlite3 *db, struct connection *connection, struct err *err)
 {
-	int rc = pg_functions_install(db);
+	int rc = pg_functions_install(db, connection);
 
 	(void)context;
 	if (rc == SQLITE_OK)
@@ -18,5 +18,4 @@ static int install(void *context, sqlite3 *db, struct err *err)
 	return 0;
 }
 
-const struct sql_extension pg_catalog = {
-	.install = install, .functions = pg_function_names, .modules = pg_table_names};
+const struct sql_extension pg_catalog = {.install = install, .functions = pg_function_names};

@@ -161,7 +161,7 @@ static void infer_params(struct pg_statement *statement)
 			!pg_token_is(&token, "and"))
 			before = oid_of_name(&token);
 		else if (token.kind == PG_TOKEN_STRING || token.kind == PG_TOKEN_NUMBER ||
-			pg_token_is(&token, "(") || pg_token_is(&token, ")"))
+			 pg_token_is(&token, "(") || pg_token_is(&token, ")"))
 			before = PG_UNSPECIFIED;
 	}
 	for (size_t i = 0; i < statement->n_params; i++)
@@ -172,7 +172,8 @@ static void infer_params(struct pg_statement *statement)
 /* --- Parse --------------------------------------------------------------- */
 
 /* Takes from SQLite's compiled form what is announced. */
-static int describe_compiled(struct pg_statement *made, const struct statement *compiled, struct err *err)
+static int describe_compiled(
+	struct pg_statement *made, const struct statement *compiled, struct err *err)
 {
 	size_t n_params = statement_n_params(compiled);
 	enum pg_oid *params;
@@ -255,9 +256,9 @@ void pg_parse_ended(struct pg_session *pg)
 		return;
 	}
 	pg_fail(pg, pg_state_of(&compile->err), compile->err.text, made->text, made->len,
-		compile->offset < 0 ? -1
-				    : (int)pg_translate_offset(made->text, made->len,
-					      (size_t)compile->offset));
+		compile->offset < 0
+			? -1
+			: (int)pg_translate_offset(made->text, made->len, (size_t)compile->offset));
 	pg->state = PG_STATE_SKIPPING;
 	statement_unref(made);
 }
@@ -312,8 +313,9 @@ static int statement_prepare_text(struct pg_session *pg, struct pg_statement *ma
 	struct pg_column columns[3];
 
 	if (pg->is_failed && !pg_utility_is_heard(&made->command))
-		return err_set(err, ERR_DENIED, "current transaction is aborted, commands ignored "
-						"until end of transaction block");
+		return err_set(err, ERR_DENIED,
+			"current transaction is aborted, commands ignored "
+			"until end of transaction block");
 	if (made->command.kind == PG_COMMAND_QUERY)
 		return pg_translate(made->text, made->len, &made->sql, err);
 	made->n_columns = pg_utility_columns(&made->command, columns);
@@ -414,6 +416,7 @@ static struct pg_portal *portal_new(
 	execution_init(&portal->execution);
 	portal->execution.on_page = pg_run_on_page;
 	portal->execution.on_ended = pg_run_on_ended;
+	portal->rows.owner = pg;
 	portal->rows.columns = statement->columns;
 	portal->rows.n_columns = statement->n_columns;
 	portal->next = pg->portals;
@@ -422,7 +425,8 @@ static struct pg_portal *portal_new(
 	return portal;
 }
 
-/* The formats of a Bind: none (text), one for all, or one each. False: a count that fits neither. */
+/* The formats of a Bind: none (text), one for all, or one each. False: a count that fits neither.
+ */
 static bool read_formats(struct pg_reader *reader, size_t n, unsigned char *formats, bool *is_valid)
 {
 	int given = pg_read_int16(reader);
@@ -441,7 +445,8 @@ static bool read_formats(struct pg_reader *reader, size_t n, unsigned char *form
 	return true;
 }
 
-/* Values may lie in `bytes`, which moves while it grows: their places are noted first and made pointers last. */
+/* Values may lie in `bytes`, which moves while it grows: their places are noted first and made
+ * pointers last. */
 static int read_params(struct pg_portal *portal, struct pg_reader *reader,
 	const unsigned char *formats, struct err *err)
 {
@@ -491,20 +496,23 @@ static int fill_portal(struct pg_portal *portal, struct pg_reader *reader, struc
 	if (formats == NULL || portal->params == NULL || portal->rows.formats == NULL) {
 		rc = err_nomem(err);
 	} else if (!read_formats(reader, n, formats, &is_valid)) {
-		rc = err_set(err, ERR_PROTOCOL, "bind message has the wrong number of parameter formats");
+		rc = err_set(err, ERR_PROTOCOL,
+			"bind message has the wrong number of parameter formats");
 	} else {
 		given = pg_read_int16(reader);
 		portal->n_params = n;
 		if (given < 0 || (size_t)given != n)
 			rc = err_set(err, ERR_PROTOCOL,
-				"bind message supplies %d parameters, but prepared statement \"%s\" "
+				"bind message supplies %d parameters, but prepared statement "
+				"\"%s\" "
 				"requires %zu",
 				given, statement->name, n);
 		else
 			rc = read_params(portal, reader, formats, err);
 	}
 	if (rc == 0 && !read_formats(reader, n_columns, portal->rows.formats, &is_valid))
-		rc = err_set(err, ERR_PROTOCOL, "bind message has the wrong number of result formats");
+		rc = err_set(
+			err, ERR_PROTOCOL, "bind message has the wrong number of result formats");
 	if (rc == 0 && (!is_valid || !pg_reader_is_done(reader)))
 		rc = err_set(err, ERR_PROTOCOL, "invalid Bind message");
 	free(formats);
@@ -566,7 +574,8 @@ int pg_portal_declare(struct pg_session *pg, const struct pg_command *command, s
 	struct pg_portal *portal;
 
 	if (!sql_session_in_transaction(pg->session.sql) || pg->is_implicit)
-		return err_set(err, ERR_USAGE, "DECLARE CURSOR can only be used in transaction blocks");
+		return err_set(
+			err, ERR_USAGE, "DECLARE CURSOR can only be used in transaction blocks");
 	if (pg_portal_find(pg, command->name) != NULL)
 		return err_set(err, ERR_BUSY, "cursor \"%.60s\" already exists", command->name);
 	if (pg->n_objects >= PG_MAX_OBJECTS)
@@ -588,8 +597,8 @@ int pg_portal_declare(struct pg_session *pg, const struct pg_command *command, s
 
 /* --- Describe, Execute, Close -------------------------------------------- */
 
-void pg_write_description(struct buf *out, const struct pg_column *columns, size_t n,
-	const unsigned char *formats)
+void pg_write_description(
+	struct buf *out, const struct pg_column *columns, size_t n, const unsigned char *formats)
 {
 	size_t mark;
 
@@ -675,7 +684,7 @@ void pg_execute(struct pg_session *pg, const struct pg_message *message)
 	if (statement->command.kind == PG_COMMAND_NONE) {
 		pg_write_empty(&pg->out, 'I');
 	} else if (statement->command.kind == PG_COMMAND_QUERY) {
-		pg_run_portal(pg, portal, max_rows > 0 ? max_rows : 0);
+		pg_run_portal(pg, portal, max_rows > 0 ? max_rows : 0, false);
 	} else {
 		/* The command may drop portals, this one too. */
 		struct pg_command command = statement->command;

@@ -21,7 +21,7 @@
 
 static const struct pg_identity *identity_of(sqlite3_context *context)
 {
-	struct sql_session *session = sql_session_of(context);
+	struct sql_session *session = connection_session(sqlite3_user_data(context));
 
 	return session == NULL ? NULL : pg_identity_of(sql_session_user(session));
 }
@@ -34,12 +34,19 @@ static void result_text(sqlite3_context *context, const char *text)
 		sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
-/* The value is the function's user data. */
+/* A function's own data is its constant, or the connection that tells the session. */
 static void constant_text(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	(void)argc;
 	(void)argv;
 	result_text(context, sqlite3_user_data(context));
+}
+
+static void constant_null(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	(void)context;
+	(void)argc;
+	(void)argv;
 }
 
 static void constant_true(sqlite3_context *context, int argc, sqlite3_value **argv)
@@ -337,45 +344,46 @@ typedef void function(sqlite3_context *context, int argc, sqlite3_value **argv);
 
 /* name, arguments, call, constant */
 #define FUNCTIONS(X)                                                                               \
-	X("version", 0, constant_text, "PostgreSQL " PG_SERVER_VERSION " (tallyd " PACKAGE_VERSION ")") \
-	X("current_database", 0, session_database, NULL) \
-	X("current_schema", 0, constant_text, "public") \
-	X("current_schemas", 1, constant_text, "{pg_catalog,public}") \
-	X("pg_current_user", 0, session_user, NULL) \
-	X("current_setting", 1, session_setting, NULL) \
-	X("current_setting", 2, session_setting, NULL) \
-	X("pg_backend_pid", 0, session_pid, NULL) \
-	X("pg_is_in_recovery", 0, constant_false, NULL) \
-	X("pg_get_userbyid", 1, session_user, NULL) \
-	X("pg_table_is_visible", 1, constant_true, NULL) \
-	X("pg_type_is_visible", 1, constant_true, NULL) \
-	X("pg_function_is_visible", 1, constant_true, NULL) \
-	X("pg_relation_is_publishable", 1, constant_false, NULL) \
-	X("has_table_privilege", 2, constant_true, NULL) \
-	X("has_table_privilege", 3, constant_true, NULL) \
-	X("has_schema_privilege", 2, constant_true, NULL) \
-	X("pg_get_expr", 2, constant_text, NULL) \
-	X("pg_get_expr", 3, constant_text, NULL) \
-	X("pg_get_function_result", 1, constant_text, "") \
-	X("pg_get_function_arguments", 1, constant_text, "") \
-	X("pg_encoding_to_char", 1, constant_text, "UTF8") \
-	X("array_to_string", 2, first_argument, NULL) \
-	X("obj_description", 1, constant_text, NULL) \
-	X("obj_description", 2, constant_text, NULL) \
-	X("col_description", 2, constant_text, NULL) \
-	X("shobj_description", 2, constant_text, NULL) \
-	X("pg_table_size", 1, constant_false, NULL) \
-	X("pg_relation_size", 1, constant_false, NULL) \
-	X("pg_size_pretty", 1, first_argument, NULL) \
-	X("format_type", 2, format_type, NULL) \
-	X("quote_ident", 1, quote_ident, NULL) \
-	X("to_regclass", 1, cast_regclass, NULL) \
-	X("pg_regclass", 1, cast_regclass, NULL) \
-	X("pg_int", 1, cast_int, NULL) \
-	X("pg_bool", 1, cast_bool, NULL) \
-	X("pg_date", 1, cast_date, NULL) \
-	X("pg_extract", 2, extract_field, NULL) \
-	X("now", 0, now_text, NULL) \
+	X("version", 0, constant_text,                                                             \
+		"PostgreSQL " PG_SERVER_VERSION " (tallyd " PACKAGE_VERSION ")")                   \
+	X("current_database", 0, session_database, NULL)                                           \
+	X("current_schema", 0, constant_text, "public")                                            \
+	X("current_schemas", 1, constant_text, "{pg_catalog,public}")                              \
+	X("pg_current_user", 0, session_user, NULL)                                                \
+	X("current_setting", 1, session_setting, NULL)                                             \
+	X("current_setting", 2, session_setting, NULL)                                             \
+	X("pg_backend_pid", 0, session_pid, NULL)                                                  \
+	X("pg_is_in_recovery", 0, constant_false, NULL)                                            \
+	X("pg_get_userbyid", 1, session_user, NULL)                                                \
+	X("pg_table_is_visible", 1, constant_true, NULL)                                           \
+	X("pg_type_is_visible", 1, constant_true, NULL)                                            \
+	X("pg_function_is_visible", 1, constant_true, NULL)                                        \
+	X("pg_relation_is_publishable", 1, constant_false, NULL)                                   \
+	X("has_table_privilege", 2, constant_true, NULL)                                           \
+	X("has_table_privilege", 3, constant_true, NULL)                                           \
+	X("has_schema_privilege", 2, constant_true, NULL)                                          \
+	X("pg_get_expr", 2, constant_null, NULL)                                                   \
+	X("pg_get_expr", 3, constant_null, NULL)                                                   \
+	X("pg_get_function_result", 1, constant_text, "")                                          \
+	X("pg_get_function_arguments", 1, constant_text, "")                                       \
+	X("pg_encoding_to_char", 1, constant_text, "UTF8")                                         \
+	X("array_to_string", 2, first_argument, NULL)                                              \
+	X("obj_description", 1, constant_null, NULL)                                               \
+	X("obj_description", 2, constant_null, NULL)                                               \
+	X("col_description", 2, constant_null, NULL)                                               \
+	X("shobj_description", 2, constant_null, NULL)                                             \
+	X("pg_table_size", 1, constant_false, NULL)                                                \
+	X("pg_relation_size", 1, constant_false, NULL)                                             \
+	X("pg_size_pretty", 1, first_argument, NULL)                                               \
+	X("format_type", 2, format_type, NULL)                                                     \
+	X("quote_ident", 1, quote_ident, NULL)                                                     \
+	X("to_regclass", 1, cast_regclass, NULL)                                                   \
+	X("pg_regclass", 1, cast_regclass, NULL)                                                   \
+	X("pg_int", 1, cast_int, NULL)                                                             \
+	X("pg_bool", 1, cast_bool, NULL)                                                           \
+	X("pg_date", 1, cast_date, NULL)                                                           \
+	X("pg_extract", 2, extract_field, NULL)                                                    \
+	X("now", 0, now_text, NULL)                                                                \
 	X("regexp", 2, regexp, NULL)
 
 #define ROW(name, n_args, call, constant)  {name, n_args, call, constant},
@@ -392,13 +400,15 @@ const char *const pg_function_names[] = {FUNCTIONS(NAME) NULL};
 
 #define N_FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
 
-int pg_functions_install(sqlite3 *db)
+int pg_functions_install(sqlite3 *db, struct connection *connection)
 {
 	int rc = SQLITE_OK;
 
 	for (size_t i = 0; i < N_FUNCTIONS && rc == SQLITE_OK; i++)
 		rc = sqlite3_create_function(db, functions[i].name, functions[i].n_args,
-			SQLITE_UTF8, (void *)(uintptr_t)functions[i].constant, functions[i].call,
-			NULL, NULL);
+			SQLITE_UTF8,
+			functions[i].constant != NULL ? (void *)(uintptr_t)functions[i].constant
+						      : (void *)connection,
+			functions[i].call, NULL, NULL);
 	return rc;
 }

@@ -5,12 +5,14 @@
 #ifndef DAEMON_PG_FUNCTIONS_H
 #define DAEMON_PG_FUNCTIONS_H
 
+#include "sql/statement.h"
+
 #include <sqlite3.h>
 
 /* Their names, for the guard; ends with NULL. Names may repeat. */
 extern const char *const pg_function_names[];
 
 /* Registers all of them; an SQLite result code. */
-int pg_functions_install(sqlite3 *db);
+int pg_functions_install(sqlite3 *db, struct connection *connection);
 
 #endif

@@ -22,12 +22,13 @@ static int settle_types(struct pg_rows *rows, const struct statement *statement,
 	rows->n_oids = n;
 	for (size_t i = 0; i < n; i++)
 		rows->oids[i] = rows->columns != NULL
-			? rows->columns[i].oid
-			: pg_oid_of_type(statement_column_type(statement, i));
+					? rows->columns[i].oid
+					: pg_oid_of_type(statement_column_type(statement, i));
 	return 0;
 }
 
-static void announce(const struct pg_rows *rows, const struct statement *statement, struct buf *page)
+static void announce(
+	const struct pg_rows *rows, const struct statement *statement, struct buf *page)
 {
 	size_t mark = pg_begin(page, 'T');
 
@@ -168,8 +169,8 @@ static int on_row(void *context, const struct value *values, struct buf *page, s
 	return rc;
 }
 
-static int on_end(void *context, const struct statement *statement, int64_t n_rows, struct buf *page,
-	struct err *err)
+static int on_end(void *context, const struct statement *statement, int64_t n_rows,
+	struct buf *page, struct err *err)
 {
 	struct pg_rows *rows = context;
 
@@ -187,5 +188,5 @@ void pg_rows_fini(struct pg_rows *rows)
 {
 	free(rows->oids);
 	free(rows->formats);
-	*rows = (struct pg_rows){0};
+	*rows = (struct pg_rows){.owner = rows->owner};
 }

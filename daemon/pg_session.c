@@ -103,7 +103,7 @@ static void startup_parameter(struct pg_session *pg, const char *name, const cha
 	} else if (strcmp(name, "database") == 0) {
 		(void)snprintf(pg->database, sizeof(pg->database), "%.63s", value);
 	} else if (strncmp(name, "_pq_.", 5) != 0 && strcmp(name, "options") != 0 &&
-		strcmp(name, "replication") != 0) {
+		   strcmp(name, "replication") != 0) {
 		if (strcasecmp(name, "timezone") == 0 &&
 			sql_session_set_timezone(pg->session.sql, value, &err) != 0)
 			return;
@@ -159,7 +159,7 @@ static void cancel_other(struct pg_session *pg, struct pg_reader *reader)
 
 	if (pg_reader_is_done(reader) && session != NULL && session->ops == &pg_session_ops &&
 		pg_of(session)->secret == secret && pg_of(session)->state != PG_STATE_STARTUP)
-		pg_run_cancel(pg_of(session), "canceling statement due to user request");
+		pg_run_cancel(pg_of(session));
 	pg->state = PG_STATE_OVER;
 	session_finish(&pg->session);
 }
@@ -319,6 +319,7 @@ static int on_open(struct session *session, struct err *err)
 	execution_init(&pg->execution);
 	pg->execution.on_page = pg_run_on_page;
 	pg->execution.on_ended = pg_run_on_ended;
+	pg->rows.owner = pg;
 	return 0;
 }
 
@@ -344,7 +345,8 @@ static void on_bytes(struct session *session, const char *bytes, size_t len)
 		session_close(session);
 		return;
 	}
-	/* A message must be here whole before it can be taken, so only what lies behind one waits. */
+	/* A message must be here whole before it can be taken, so only what lies behind one waits.
+	 */
 	if (pg->running != PG_RUN_NONE && pg->in.len >= READ_AHEAD_BYTES)
 		transport_read_stop(&session->transport);
 	pg_go_on(pg);
@@ -359,7 +361,7 @@ static void on_end(struct session *session)
 	if (pg->running == PG_RUN_NONE)
 		session_finish(session);
 	else
-		pg_run_cancel(pg, "connection to client lost");
+		pg_run_cancel(pg);
 }
 
 static void on_drained(struct session *session)
@@ -396,7 +398,7 @@ static void on_transaction_timeout(struct session *session, const char *sentence
 
 static void on_cancel(struct session *session)
 {
-	pg_run_cancel(pg_of(session), "terminating connection");
+	pg_run_cancel(pg_of(session));
 }
 
 static void on_fini(struct session *session)

@@ -57,8 +57,11 @@ struct pg_statement {
 	int n_refs; /* its name and its portals */
 };
 
+struct pg_session;
+
 /* How rows become messages. Used by the sink on whatever thread steps. */
 struct pg_rows {
+	struct pg_session *owner;
 	const struct pg_column *columns; /* announced already; NULL: announce from the statement */
 	size_t n_columns;
 	enum pg_oid *oids; /* owned */
@@ -137,13 +140,14 @@ struct pg_session {
 	struct pg_rows rows;
 	struct buf sql; /* translated text of a simple statement */
 	struct pg_command command;
-	bool is_fetch;
 	struct pg_compile compile;
 	struct buf query; /* the Query message's text; empty: none is under way */
 	size_t query_at;
 	bool is_implicit; /* the transaction around several statements is ours */
-	const char *original; /* of the running statement, for error positions */
+	const char *tag;  /* PG_RUN_CONTROL: what is said afterwards; NULL: nothing */
+	const char *original; /* of the running statement, for error positions; NULL: its offsets are its own */
 	size_t original_len;
+	bool is_fetch; /* the portal runs for FETCH, not for Execute */
 };
 
 static inline struct pg_session *pg_of(struct session *session)
@@ -187,13 +191,15 @@ void pg_write_description(struct buf *out, const struct pg_column *columns, size
 void pg_query(struct pg_session *pg, const struct pg_message *message);
 /* The next statement of the Query message, if one is under way. */
 void pg_query_go_on(struct pg_session *pg);
-void pg_run_portal(struct pg_session *pg, struct pg_portal *portal, int64_t max_rows);
+/* Execute; with `is_fetch` a FETCH of a cursor, which announces its columns. max_rows 0: all. */
+void pg_run_portal(
+	struct pg_session *pg, struct pg_portal *portal, int64_t max_rows, bool is_fetch);
 /* BEGIN, COMMIT, ROLLBACK for SQLite; `tag` is said afterwards, NULL: nothing. */
 void pg_run_control(struct pg_session *pg, const char *sql, const char *tag);
 /* COPY (SELECT …) TO STDOUT */
 void pg_run_copy(struct pg_session *pg, const struct pg_command *command);
 void pg_run_channels(struct pg_session *pg);
-void pg_run_cancel(struct pg_session *pg, const char *why);
+void pg_run_cancel(struct pg_session *pg);
 struct execution *pg_run_current(struct pg_session *pg);
 void pg_run_on_page(struct execution *execution);
 void pg_run_on_ended(struct execution *execution);

@@ -9,6 +9,7 @@
  */
 #include "daemon/pg_tables.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -263,38 +264,6 @@ static const sqlite3_module module = {
 	.xColumn = on_column,
 	.xRowid = on_rowid,
 };
-
-/* The tables above, and the pragma functions behind them. */
-const char *const pg_table_names[] = {
-	"pg_namespace",
-	"pg_class",
-	"pg_attribute",
-	"pg_type",
-	"pg_am",
-	"pg_database",
-	"pg_roles",
-	"pg_user",
-	"pg_proc",
-	"pg_extension",
-	"pg_description",
-	"pg_attrdef",
-	"pg_collation",
-	"pg_range",
-	"pg_enum",
-	"pg_tables",
-	"pg_views",
-	"pg_settings",
-	"information_schema_tables",
-	"information_schema_columns",
-	"information_schema_schemata",
-	"pragma_table_list",
-	"pragma_table_xinfo",
-	"pragma_function_list",
-	NULL,
-};
-
-_Static_assert(sizeof(pg_table_names) / sizeof(pg_table_names[0]) == N_TABLES + 4,
-	"every table is known to the guard");
 
 int pg_tables_install(sqlite3 *db)
 {

@@ -8,9 +8,6 @@
 
 #include <sqlite3.h>
 
-/* What the guard must let pass for them; ends with NULL. */
-extern const char *const pg_table_names[];
-
 /* Registers all of them; an SQLite result code. The functions of pg_functions.h must be there first. */
 int pg_tables_install(sqlite3 *db);
 

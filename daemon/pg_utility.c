@@ -1,0 +1,371 @@
+/*
+ * The commands that PostgreSQL's clients send and SQLite does not know:
+ * transactions in all their spellings, SET and SHOW, DISCARD, LISTEN, cursors.
+ */
+#include "daemon/pg_session.h"
+
+#include "base/quantity.h"
+#include "daemon/pg_error.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* An error of a command: in a Query message the rest is dropped, in an extended one all until Sync.
+ */
+static void refuse(struct pg_session *pg, const char *state, const char *sentence)
+{
+	pg_fail(pg, state, sentence, NULL, 0, -1);
+	if (pg->query.len > 0)
+		pg->query_at = pg->query.len;
+	else
+		pg->state = PG_STATE_SKIPPING;
+}
+
+bool pg_utility_is_heard(const struct pg_command *command)
+{
+	return command->kind == PG_COMMAND_COMMIT || command->kind == PG_COMMAND_ROLLBACK ||
+	       command->kind == PG_COMMAND_ROLLBACK_TO;
+}
+
+/* --- transactions -------------------------------------------------------- */
+
+static void transaction_begin(struct pg_session *pg, const struct pg_command *command)
+{
+	if (sql_session_in_transaction(pg->session.sql)) {
+		pg_notice(pg, "25001", "there is already a transaction in progress");
+		pg_write_complete(&pg->out, command->tag);
+		return;
+	}
+	pg_run_control(pg, "BEGIN", command->tag);
+}
+
+static void transaction_end(struct pg_session *pg, const struct pg_command *command)
+{
+	bool was_failed = pg->is_failed;
+	bool commits = command->kind == PG_COMMAND_COMMIT && !was_failed;
+
+	pg->is_failed = false;
+	pg_portals_drop(pg);
+	if (!sql_session_in_transaction(pg->session.sql)) {
+		pg_notice(pg, PG_STATE_NO_TRANSACTION, "there is no transaction in progress");
+		pg_write_complete(&pg->out, command->tag);
+		return;
+	}
+	pg_run_control(pg, commits ? "COMMIT" : "ROLLBACK", commits ? "COMMIT" : "ROLLBACK");
+}
+
+/* Nothing is written in a transaction, so a savepoint has nothing to go back to. */
+static void savepoint(struct pg_session *pg, const struct pg_command *command)
+{
+	if (!sql_session_in_transaction(pg->session.sql)) {
+		refuse(pg, PG_STATE_NO_TRANSACTION,
+			"SAVEPOINT can only be used in transaction blocks");
+		return;
+	}
+	if (command->kind == PG_COMMAND_ROLLBACK_TO)
+		pg->is_failed = false;
+	pg_write_complete(&pg->out, command->tag);
+}
+
+/* --- settings ------------------------------------------------------------ */
+
+static void report(struct pg_session *pg, const char *name)
+{
+	const char *canonical;
+
+	if (pg_setting_is_reported(name, &canonical))
+		pg_write_parameter(&pg->out, canonical, pg_settings_get(&pg->settings, canonical));
+}
+
+void pg_report_settings(struct pg_session *pg)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = pg_setting_name_at(i)) != NULL; i++)
+		report(pg, name);
+}
+
+/* statement_timeout: milliseconds, or a number with ms, s, min. */
+static int set_timeout(struct pg_session *pg, const char *value, struct err *err)
+{
+	char *unit;
+	long long n = strtoll(value, &unit, 10);
+	long long factor = 1000;
+
+	if (unit == value || n < 0 || n > INT32_MAX)
+		return err_set(err, ERR_INVALID,
+			"invalid value for parameter \"statement_timeout\": \"%.60s\"", value);
+	while (*unit == ' ')
+		unit++;
+	if (strcmp(unit, "s") == 0)
+		factor = 1000000;
+	else if (strcmp(unit, "min") == 0)
+		factor = 60000000;
+	else if (*unit != '\0' && strcmp(unit, "ms") != 0)
+		return err_set(err, ERR_INVALID,
+			"invalid value for parameter \"statement_timeout\": \"%.60s\"", value);
+	sql_session_set_timeout(pg->session.sql, n * factor);
+	return 0;
+}
+
+/* What a setting does beside being shown; `value` is the new one, or the default after RESET. */
+static int apply(struct pg_session *pg, const char *name, const char *value, struct err *err)
+{
+	if (strcasecmp(name, "timezone") == 0)
+		return sql_session_set_timezone(pg->session.sql, value, err);
+	if (strcasecmp(name, "statement_timeout") == 0)
+		return set_timeout(pg, value, err);
+	return 0;
+}
+
+static void reset_all(struct pg_session *pg)
+{
+	struct err err = ERR_INIT;
+
+	pg_settings_reset(&pg->settings, NULL);
+	(void)!apply(pg, "timezone", "UTC", &err);
+	(void)!apply(pg, "statement_timeout", "0", &err);
+}
+
+static void setting_set(struct pg_session *pg, const struct pg_command *command)
+{
+	struct err err = ERR_INIT;
+	bool is_known = pg_settings_get(&pg->settings, command->name) != NULL;
+	bool is_reset = command->kind == PG_COMMAND_RESET || command->is_default;
+	const char *value = command->value;
+	char sentence[200];
+	int rc = 0;
+
+	if (strcmp(command->name, "transaction") == 0) {
+		pg_write_complete(&pg->out, command->tag);
+		return;
+	}
+	if (is_reset && command->name[0] == '\0') {
+		reset_all(pg);
+		pg_write_complete(&pg->out, command->tag);
+		return;
+	}
+	if (is_reset) {
+		pg_settings_reset(&pg->settings, command->name);
+		value = pg_settings_get(&pg->settings, command->name);
+		if (value == NULL)
+			value = "";
+	}
+	rc = apply(pg, command->name, value, &err);
+	if (rc == 0 && !is_reset)
+		rc = pg_settings_set(&pg->settings, command->name, value, &err);
+	if (rc != 0) {
+		refuse(pg, rc == ERR_DENIED ? "55P02" : "22023", err.text);
+		return;
+	}
+	if (!is_known && strchr(command->name, '.') == NULL) {
+		(void)snprintf(sentence, sizeof(sentence),
+			"parameter \"%s\" is kept for this session and has no effect",
+			command->name);
+		pg_notice(pg, PG_STATE_UNKNOWN_SETTING, sentence);
+	}
+	report(pg, command->name);
+	pg_write_complete(&pg->out, command->tag);
+}
+
+size_t pg_utility_columns(const struct pg_command *command, struct pg_column columns[3])
+{
+	static const char *const all[] = {"name", "setting", "description"};
+
+	if (command->kind != PG_COMMAND_SHOW)
+		return 0;
+	if (command->name[0] != '\0') {
+		const char *canonical;
+
+		(void)pg_setting_is_reported(command->name, &canonical);
+		columns[0] = (struct pg_column){.oid = PG_TEXT};
+		(void)snprintf(columns[0].name, PG_NAME_BYTES, "%.63s", canonical);
+		return 1;
+	}
+	for (size_t i = 0; i < 3; i++) {
+		columns[i] = (struct pg_column){.oid = PG_TEXT};
+		(void)snprintf(columns[i].name, PG_NAME_BYTES, "%s", all[i]);
+	}
+	return 3;
+}
+
+static void add_text_row(struct buf *out, const char *const *cells, int n)
+{
+	size_t mark = pg_begin(out, 'D');
+
+	pg_add_int16(out, n);
+	for (int i = 0; i < n; i++) {
+		pg_add_int32(out, (int32_t)strlen(cells[i]));
+		buf_add_text(out, cells[i]);
+	}
+	pg_end(out, mark);
+}
+
+static void setting_show(struct pg_session *pg, const struct pg_command *command, bool announces)
+{
+	const char *value = pg_settings_get(&pg->settings, command->name);
+	struct pg_column columns[3];
+	size_t n = pg_utility_columns(command, columns);
+	char sentence[200];
+	const char *name;
+
+	if (command->name[0] != '\0' && value == NULL) {
+		(void)snprintf(sentence, sizeof(sentence),
+			"unrecognized configuration parameter \"%s\"", command->name);
+		refuse(pg, PG_STATE_UNKNOWN_SETTING, sentence);
+		return;
+	}
+	if (announces)
+		pg_write_description(&pg->out, columns, n, NULL);
+	if (value != NULL) {
+		add_text_row(&pg->out, &value, 1);
+	} else {
+		for (size_t i = 0; (name = pg_setting_name_at(i)) != NULL; i++) {
+			const char *cells[3] = {name, pg_settings_get(&pg->settings, name), ""};
+
+			add_text_row(&pg->out, cells, 3);
+		}
+	}
+	pg_write_complete(&pg->out, command->tag);
+}
+
+/* --- channels ------------------------------------------------------------ */
+
+void pg_channels_drop(struct pg_session *pg, const char *name)
+{
+	struct pg_channel **link = &pg->channels;
+
+	while (*link != NULL) {
+		struct pg_channel *channel = *link;
+
+		if (name != NULL && strcmp(channel->name, name) != 0) {
+			link = &channel->next;
+			continue;
+		}
+		*link = channel->next;
+		free(channel);
+	}
+}
+
+static void listen_to(struct pg_session *pg, const struct pg_command *command)
+{
+	struct pg_channel *channel;
+	int n = 0;
+
+	for (channel = pg->channels; channel != NULL; channel = channel->next, n++)
+		if (strcmp(channel->name, command->name) == 0)
+			break;
+	if (channel == NULL) {
+		channel = n < PG_MAX_OBJECTS ? calloc(1, sizeof(*channel)) : NULL;
+		if (channel == NULL) {
+			refuse(pg, "53400", "too many channels, or out of memory");
+			return;
+		}
+		(void)snprintf(channel->name, sizeof(channel->name), "%.63s", command->name);
+		channel->batch_id = INT64_MIN;
+		channel->next = pg->channels;
+		pg->channels = channel;
+		pg->wants_channels = true;
+	}
+	pg_write_complete(&pg->out, command->tag);
+}
+
+/* --- cursors ------------------------------------------------------------- */
+
+static void cursor_declare(struct pg_session *pg, const struct pg_command *command)
+{
+	struct err err = ERR_INIT;
+	int rc = pg_portal_declare(pg, command, &err);
+
+	if (rc == 0)
+		pg_write_complete(&pg->out, command->tag);
+	else
+		refuse(pg,
+			rc == ERR_USAGE  ? PG_STATE_NO_TRANSACTION
+			: rc == ERR_BUSY ? "42P03"
+					 : pg_state_of(&err),
+			err.text);
+}
+
+static void cursor_use(struct pg_session *pg, const struct pg_command *command)
+{
+	struct pg_portal *portal;
+	char sentence[200];
+
+	if (command->kind == PG_COMMAND_CLOSE && command->name[0] == '\0') {
+		pg_portals_drop(pg);
+		pg_write_complete(&pg->out, command->tag);
+		return;
+	}
+	portal = pg_portal_find(pg, command->name);
+	if (portal == NULL) {
+		(void)snprintf(
+			sentence, sizeof(sentence), "cursor \"%s\" does not exist", command->name);
+		refuse(pg, PG_STATE_NO_CURSOR, sentence);
+	} else if (command->kind == PG_COMMAND_FETCH && command->n_rows >= 0) {
+		pg_run_portal(pg, portal, command->n_rows, true);
+	} else if (command->kind == PG_COMMAND_FETCH) {
+		refuse(pg, PG_STATE_UNSUPPORTED, "cursors only go forward");
+	} else {
+		pg_portal_drop(pg, portal);
+		pg_write_complete(&pg->out, command->tag);
+	}
+}
+
+static void discard(struct pg_session *pg, const struct pg_command *command)
+{
+	if (sql_session_in_transaction(pg->session.sql)) {
+		refuse(pg, "25001", "DISCARD ALL cannot run inside a transaction block");
+		return;
+	}
+	pg_portals_drop(pg);
+	pg_statements_drop(pg, NULL);
+	pg_channels_drop(pg, NULL);
+	reset_all(pg);
+	sql_session_reset(pg->session.sql, true);
+	pg_write_complete(&pg->out, command->tag);
+}
+
+static void unsupported(struct pg_session *pg, const struct pg_command *command)
+{
+	char sentence[200];
+
+	(void)snprintf(sentence, sizeof(sentence), "tallyd does not support %s", command->name);
+	refuse(pg, PG_STATE_UNSUPPORTED, sentence);
+}
+
+void pg_utility(struct pg_session *pg, const struct pg_command *command, bool announces)
+{
+	switch (command->kind) {
+	case PG_COMMAND_NONE:
+	case PG_COMMAND_QUERY: break;
+	case PG_COMMAND_BEGIN: transaction_begin(pg, command); break;
+	case PG_COMMAND_COMMIT:
+	case PG_COMMAND_ROLLBACK: transaction_end(pg, command); break;
+	case PG_COMMAND_SAVEPOINT:
+	case PG_COMMAND_RELEASE:
+	case PG_COMMAND_ROLLBACK_TO: savepoint(pg, command); break;
+	case PG_COMMAND_SET:
+	case PG_COMMAND_RESET: setting_set(pg, command); break;
+	case PG_COMMAND_SHOW: setting_show(pg, command, announces); break;
+	case PG_COMMAND_DISCARD: discard(pg, command); break;
+	case PG_COMMAND_DEALLOCATE:
+		pg_statements_drop(pg, command->name[0] == '\0' ? NULL : command->name);
+		pg_write_complete(&pg->out, command->tag);
+		break;
+	case PG_COMMAND_LISTEN: listen_to(pg, command); break;
+	case PG_COMMAND_UNLISTEN:
+		pg_channels_drop(pg, command->name[0] == '\0' ? NULL : command->name);
+		pg_write_complete(&pg->out, command->tag);
+		break;
+	case PG_COMMAND_NOTIFY: pg_write_complete(&pg->out, command->tag); break;
+	case PG_COMMAND_DECLARE: cursor_declare(pg, command); break;
+	case PG_COMMAND_FETCH:
+	case PG_COMMAND_CLOSE: cursor_use(pg, command); break;
+	case PG_COMMAND_COPY: pg_run_copy(pg, command); break;
+	case PG_COMMAND_UNSUPPORTED: unsupported(pg, command); break;
+	}
+}
