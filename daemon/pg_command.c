@@ -56,6 +56,16 @@ static void take_value(struct words *words, char out[PG_COMMAND_TEXT_BYTES])
 	advance(words);
 }
 
+/* Adds as much of `more` as has room. */
+static void append(char text[PG_COMMAND_TEXT_BYTES], const char *more)
+{
+	size_t n = strlen(text);
+
+	while (*more != '\0' && n + 1 < PG_COMMAND_TEXT_BYTES)
+		text[n++] = *more++;
+	text[n] = '\0';
+}
+
 /* The rest of the statement without its `;`. */
 static void take_rest(struct words *words, struct pg_command *command)
 {
@@ -70,8 +80,6 @@ static void take_rest(struct words *words, struct pg_command *command)
 /* SET [SESSION | LOCAL] name { TO | = } value, …; SET TIME ZONE value; SET TRANSACTION …. */
 static void parse_set(struct words *words, struct pg_command *command)
 {
-	size_t n;
-
 	command->kind = PG_COMMAND_SET;
 	command->tag = "SET";
 	if (!take(words, "session"))
@@ -87,15 +95,11 @@ static void parse_set(struct words *words, struct pg_command *command)
 		take_value(words, command->name);
 		/* A custom parameter: prefix.name. */
 		if (take(words, ".")) {
-			n = strlen(command->name);
-			command->name[n < PG_COMMAND_TEXT_BYTES / 2 ? n
-								    : PG_COMMAND_TEXT_BYTES / 2] =
-				'.';
-			n = n < PG_COMMAND_TEXT_BYTES / 2 ? n + 1 : PG_COMMAND_TEXT_BYTES / 2 + 1;
-			memset(command->name + n, 0, PG_COMMAND_TEXT_BYTES - n);
-			take_value(words, command->value);
-			strncat(command->name, command->value, PG_COMMAND_TEXT_BYTES - n - 1);
-			command->value[0] = '\0';
+			char rest[PG_COMMAND_TEXT_BYTES] = "";
+
+			take_value(words, rest);
+			append(command->name, ".");
+			append(command->name, rest);
 		}
 		if (!take(words, "to"))
 			(void)take(words, "=");
@@ -109,8 +113,7 @@ static void parse_set(struct words *words, struct pg_command *command)
 		char word[PG_COMMAND_TEXT_BYTES] = "";
 
 		take_value(words, word);
-		n = strlen(command->value);
-		strncat(command->value, word, PG_COMMAND_TEXT_BYTES - n - 1);
+		append(command->value, word);
 	}
 }
 

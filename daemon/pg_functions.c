@@ -1,6 +1,6 @@
 /*
  * Functions under PostgreSQL's names. Those about the session find it through
- * sql_session_of(); most others are constants that make a client content. A
+ * the connection; most others are constants that make a client content. A
  * regular expression runs in libc's matcher, so pattern and subject are bounded,
  * and back references and counted repeats, which make it exponential, are refused.
  */
