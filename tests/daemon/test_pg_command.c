@@ -4,6 +4,7 @@
 #include "daemon/pg_settings.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
