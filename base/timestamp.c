@@ -61,7 +61,8 @@ static bool to_us(const struct civil *civil, int64_t *us)
 {
 	int64_t days = days_from_date(civil->year, civil->month, civil->day);
 	int64_t seconds = (civil->hour * INT64_C(60) + civil->minute) * 60 + civil->second;
-	__int128 wide = (__int128)days * US_PER_DAY + seconds * US_PER_S + civil->us;
+	int64_t within_day_us = seconds * US_PER_S + civil->us;
+	__int128 wide = (__int128)days * US_PER_DAY + within_day_us;
 
 	*us = (int64_t)wide;
 	return wide == *us;
@@ -209,7 +210,7 @@ static bool parse(const char *text, size_t len, bool is_bound, int64_t *us)
 		return false;
 	if (!to_us(&civil, &local))
 		return false;
-	return !__builtin_sub_overflow(local, offset_minutes * 60 * US_PER_S, us);
+	return !__builtin_sub_overflow(local, INT64_C(60) * offset_minutes * US_PER_S, us);
 }
 
 bool timestamp_parse(const char *text, size_t len, int64_t *us)

@@ -105,7 +105,7 @@ static void measure(const char *name, void (*add)(struct buf *buf, unsigned i))
 			best = took;
 	}
 	printf("%-8s %6.3f GB/s %7.2f M events/s  (%llu events, %llu rejects a pass)\n", name,
-		(double)buf.len / best / 1e9, (double)(sum[0] / PASSES) / best / 1e6,
+		(double)buf.len / best / 1e9, (double)sum[0] / PASSES / best / 1e6,
 		(unsigned long long)(sum[0] / PASSES), (unsigned long long)(sum[2] / PASSES));
 	judge_free(judge);
 	buf_fini(&buf);

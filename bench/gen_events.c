@@ -352,8 +352,8 @@ static int take_span(const char *text, struct line_plan *plan, struct err *err)
 
 static int take_option(int id, const char *text, struct set *set, struct err *err)
 {
-	int64_t n;
-	bool is_second;
+	int64_t n = 0;
+	bool is_second = false;
 	int rc;
 
 	switch (id) {
@@ -400,12 +400,11 @@ static int take_option(int id, const char *text, struct set *set, struct err *er
 static int check_empty(const char *dir, struct err *err)
 {
 	DIR *stream = opendir(dir);
-	const struct dirent *entry;
 	int n = 0;
 
 	if (stream == NULL)
 		return err_set_errno(err, errno, "%s: cannot open", dir);
-	while ((entry = readdir(stream)) != NULL)
+	while (readdir(stream) != NULL)
 		n++;
 	(void)closedir(stream);
 	if (n > 2)

@@ -9,6 +9,7 @@
 
 #define ACTION_MIN_BYTES 4
 #define ACTION_MAX_BYTES 20
+#define MAX_ACTIONS      UINT64_C(456976) /* 26 to the fourth */
 
 struct action {
 	char name[ACTION_MAX_BYTES];
@@ -54,7 +55,7 @@ static struct action random_action(uint64_t number, uint64_t *random)
 	action.len =
 		ACTION_MIN_BYTES + random_below(random, ACTION_MAX_BYTES - ACTION_MIN_BYTES + 1);
 	/* Spread over the alphabet by a factor that has no divisor in common with 26. */
-	number = number * 175781 % (26 * 26 * 26 * 26);
+	number = number * 175781 % MAX_ACTIONS;
 	for (i = 0; i < ACTION_MIN_BYTES; i++) {
 		action.name[i] = (char)('a' + number % 26);
 		number /= 26;

@@ -292,18 +292,20 @@ static int refuse(struct feed *feed, enum reject_reason reason, const char *what
 	struct judge *judge = feed->judge;
 	struct pending *pending = &judge->pending;
 	bool is_in_array = judge->state != BETWEEN;
+	long long at_byte;
 
 	if (!is_in_array)
 		begin_pending(feed);
 	judge->state = REFUSED;
 	pending->reason = reason;
+	at_byte = position_of(feed, fault) - pending->start + 1;
 	if (reason == REJECT_EVENT_TOO_LONG)
 		(void)snprintf(pending->detail, sizeof(pending->detail),
 			"longer than max_event_bytes = %lld",
 			(long long)judge->shape->max_event_bytes);
 	else
 		(void)snprintf(pending->detail, sizeof(pending->detail), "%s at byte %lld of this",
-			what, (long long)(position_of(feed, fault) - pending->start + 1));
+			what, at_byte);
 	return is_in_array ? feed->sink->on_array(feed->sink->context, JUDGE_ARRAY_DROP) : 0;
 }
 
@@ -381,7 +383,7 @@ static int take_value(struct feed *feed)
 	if (status == JSON_MALFORMED)
 		return refuse(feed, REJECT_BAD_JSON, scan.fault, scan.at);
 	if (is_cut && (status == JSON_INCOMPLETE || scan.at - start > limit))
-		return refuse(feed, REJECT_EVENT_TOO_LONG, NULL, NULL);
+		return refuse(feed, REJECT_EVENT_TOO_LONG, NULL, start);
 	/* Of a scalar at the very end more may follow. */
 	if (status == JSON_INCOMPLETE || (scan.at == feed->end && value.type < JSON_ARRAY)) {
 		wait_for_more(feed);
