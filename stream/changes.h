@@ -79,7 +79,7 @@ struct file_change {
 	size_t source;            /* index into the spec's sources */
 	const struct file *file;
 	int64_t least_offset;     /* of the source's queries, what `files.offset` shows */
-	bool is_forgotten;        /* delete it */
+	bool is_forgotten;        /* delete its row and its offsets; only id and path are set */
 };
 
 /*

@@ -1,7 +1,7 @@
 /* What holds the state: group names, counts of fixed windows, rows already shown. */
 #include "stream/groups.h"
 #include "stream/shown.h"
-#include "stream/table.h"
+#include "stream/state.h"
 
 #include "tests/run.h"
 
@@ -105,12 +105,12 @@ START_TEST(names_that_nothing_refers_to_are_freed_and_their_numbers_used_again)
 END_TEST
 
 /* Every step is done in a plain array too. */
-START_TEST(a_table_agrees_with_an_array_under_random_adds_and_removes)
+START_TEST(a_state_agrees_with_an_array_under_random_adds_and_removes)
 {
 	enum { GROUPS = 40, WINDOWS = 60 };
 
 	static uint64_t expected[GROUPS][WINDOWS];
-	struct table *table = table_new();
+	struct state *state = state_new();
 	struct err err = ERR_INIT;
 	uint32_t n = 0;
 
@@ -119,43 +119,43 @@ START_TEST(a_table_agrees_with_an_array_under_random_adds_and_removes)
 		uint32_t group = (uint32_t)rand() % GROUPS;
 		int window = rand() % WINDOWS;
 		int64_t start = (window - WINDOWS / 2) * INT64_C(3600000000);
-		uint32_t entry = table_find(table, group, start);
+		uint32_t entry = state_find(state, group, start);
 
-		ck_assert_int_eq(entry != TABLE_NONE, expected[group][window] > 0);
-		if (entry == TABLE_NONE) {
-			ck_assert_int_eq(table_add(table, group, start, &entry, &err), 0);
-			ck_assert_uint_eq(table_at(table, entry)->mark, 0);
-			table_at(table, entry)->count = (uint64_t)step + 1;
+		ck_assert_int_eq(entry != STATE_NONE, expected[group][window] > 0);
+		if (entry == STATE_NONE) {
+			ck_assert_int_eq(state_add(state, group, start, &entry, &err), 0);
+			ck_assert_uint_eq(state_at(state, entry)->mark, 0);
+			state_at(state, entry)->count = (uint64_t)step + 1;
 			expected[group][window] = (uint64_t)step + 1;
 			n++;
 		} else {
-			ck_assert_uint_eq(table_at(table, entry)->count, expected[group][window]);
-			table_at(table, entry)->mark = 1;
+			ck_assert_uint_eq(state_at(state, entry)->count, expected[group][window]);
+			state_at(state, entry)->mark = 1;
 			if (rand() % 2 == 0) {
-				table_remove(table, entry);
+				state_remove(state, entry);
 				expected[group][window] = 0;
 				n--;
 			}
 		}
-		ck_assert_uint_eq(table_count(table), n);
+		ck_assert_uint_eq(state_count(state), n);
 	}
-	ck_assert_uint_le(table_end(table), GROUPS * WINDOWS);
-	table_free(table);
+	ck_assert_uint_le(state_end(state), GROUPS * WINDOWS);
+	state_free(state);
 }
 END_TEST
 
 START_TEST(an_entry_takes_at_most_about_forty_bytes)
 {
-	struct table *table = table_new();
+	struct state *state = state_new();
 	struct err err = ERR_INIT;
 	uint32_t entry;
 
 	for (uint32_t i = 0; i < 300000; i++) {
-		ck_assert_int_eq(table_add(table, i % 1000, i / 1000 * 3600, &entry, &err), 0);
+		ck_assert_int_eq(state_add(state, i % 1000, i / 1000 * 3600, &entry, &err), 0);
 		if (i >= 10000)
-			ck_assert_uint_le(table_bytes(table), (uint64_t)(i + 1) * 44);
+			ck_assert_uint_le(state_bytes(state), (uint64_t)(i + 1) * 44);
 	}
-	table_free(table);
+	state_free(state);
 }
 END_TEST
 
@@ -195,13 +195,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("table");
-	TCase *tcase = tcase_create("table");
+	Suite *suite = suite_create("state");
+	TCase *tcase = tcase_create("state");
 
 	tcase_add_test(tcase, equal_tuples_have_one_number_and_all_others_their_own);
 	tcase_add_test(tcase, rows_are_ordered_null_first_then_by_bytes);
 	tcase_add_test(tcase, names_that_nothing_refers_to_are_freed_and_their_numbers_used_again);
-	tcase_add_test(tcase, a_table_agrees_with_an_array_under_random_adds_and_removes);
+	tcase_add_test(tcase, a_state_agrees_with_an_array_under_random_adds_and_removes);
 	tcase_add_test(tcase, an_entry_takes_at_most_about_forty_bytes);
 	tcase_add_test(tcase, shown_rows_leave_in_the_order_of_their_ends);
 	suite_add_tcase(suite, tcase);

@@ -1,0 +1,525 @@
+/*
+ * From what a batch did to what goes out: rows and totals of its queries, the
+ * files as they will be, offsets, rejects. Nothing of the stream changes here;
+ * a file's row is made from a copy that is one step ahead.
+ */
+#include "stream/stream_private.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As many rows of rejects as the tables keep. */
+#define MAX_REJECT_ROWS 10000
+
+static bool was_read(const struct plan_file *file)
+{
+	return file->end != SLICE_NOT_RUN;
+}
+
+/* --- queries ------------------------------------------------------------- */
+
+static int64_t rejects_of(const struct plan *plan)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < plan->n_slices; i++) {
+		const struct slice_rejects *rejects = plan->slices[i].rejects;
+
+		for (int j = 0; rejects != NULL && j < REJECT_REASONS; j++)
+			n += rejects->totals[j];
+	}
+	return n;
+}
+
+static void count_files(
+	const struct batch *batch, struct query_totals *totals, struct progress *progress)
+{
+	for (size_t i = 0; i < batch->plan.n_files; i++) {
+		const struct plan_file *file = &batch->plan.files[i];
+		const struct file *known = source_file(batch->intake->source, file->slot);
+
+		if (!was_read(file))
+			continue;
+		progress->n_files++;
+		progress->n_bytes += file->n_bytes;
+		if (prefix_stand(batch->prefix, known, file->slot).file_id == PREFIX_NO_FILE)
+			totals->n_files++;
+	}
+	totals->n_bytes += progress->n_bytes;
+}
+
+static int make_query_change(
+	struct batch *batch, struct query *query, struct query_change *change, struct err *err)
+{
+	struct query_totals *next = &query->batch.next;
+	struct progress *progress = &change->progress;
+
+	if (batch->kind == BATCH_DATA)
+		count_files(batch, next, progress);
+	next->n_rejects += rejects_of(&batch->plan);
+	next->state = QUERY_ACTIVE;
+	if (next->started_at_us == 0)
+		next->started_at_us = batch->now_us;
+	change->message = batch->kind == BATCH_DATA ? "Processing new data"
+						    : "No new data but cleaning up state";
+	progress->timestamp_us = batch->now_us;
+	progress->previous_timestamp_us = query->last_trigger_us;
+	progress->plan_us = batch->planned_us - batch->start_us;
+	progress->scan_us = batch->scanned_us - batch->planned_us;
+	progress->fold_us = batch->folded_us - batch->scanned_us;
+	progress->trigger_us = batch->folded_us - batch->start_us;
+	return query_finish(query, change, err);
+}
+
+/* Which prefix a query stands at after the batch. */
+static int64_t prefix_after(const struct batch *batch, const struct query *query)
+{
+	for (size_t i = 0; i < batch->n_moves; i++) {
+		const struct prefix_move *move = &batch->moves[i];
+
+		if (move->from->id == query->totals.prefix_id &&
+			(!move->is_split || !query_is_active(query)))
+			return move->to->id;
+	}
+	return query->totals.prefix_id;
+}
+
+static bool make_state_change(
+	const struct batch *batch, struct query *query, struct query_change *change)
+{
+	int64_t prefix_id = prefix_after(batch, query);
+
+	if (!query->is_state_changed && prefix_id == query->totals.prefix_id)
+		return false;
+	change->totals = query->totals;
+	change->totals.prefix_id = prefix_id;
+	change->is_rebuilt = !query->is_restored;
+	switch (query->totals.state) {
+	case QUERY_STOPPED: change->message = "Stopped"; break;
+	case QUERY_FAILED:
+		change->message = query->message;
+		change->exception = query->exception;
+		break;
+	default: break;
+	}
+	return true;
+}
+
+static int make_query_changes(struct batch *batch, struct err *err)
+{
+	const struct stream *stream = batch->stream;
+	struct changes *changes = &batch->changes;
+	size_t n = stream->spec->n_queries;
+
+	changes->queries = mem_new_array(n, sizeof(*changes->queries));
+	if (changes->queries == NULL)
+		return err_nomem(err);
+	if (batch->kind != BATCH_HOUSE) {
+		for (size_t i = 0; i < batch->n_members; i++) {
+			struct query_change *change = &changes->queries[changes->n_queries++];
+			int rc;
+
+			change->query = batch->members[i];
+			rc = make_query_change(batch, stream->queries[change->query], change, err);
+			if (rc != 0)
+				return rc;
+		}
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct query_change *change = &changes->queries[changes->n_queries];
+
+		change->query = i;
+		if (stream->spec->queries[i].source == batch->intake->index &&
+			make_state_change(batch, stream->queries[i], change))
+			changes->n_queries++;
+	}
+	return 0;
+}
+
+/* --- files and offsets --------------------------------------------------- */
+
+static int64_t rejects_of_file(const struct batch *batch, size_t at)
+{
+	const struct plan_file *file = &batch->plan.files[at];
+	int64_t n = batch->n_too_long != NULL ? batch->n_too_long[at] : 0;
+
+	for (size_t i = 0; i < file->n_slices; i++) {
+		const struct slice_rejects *rejects =
+			batch->plan.slices[file->first_slice + i].rejects;
+
+		for (int j = 0; rejects != NULL && j < REJECT_REASONS; j++)
+			n += rejects->totals[j];
+	}
+	return n;
+}
+
+void batch_count_file(const struct batch *batch, size_t at, struct file *file)
+{
+	const struct plan_file *read = &batch->plan.files[at];
+
+	if (!was_read(read) || read->is_catch_up)
+		return;
+	file->n_events += read->n_events - (batch->n_too_long != NULL ? batch->n_too_long[at] : 0);
+	file->n_rejects += rejects_of_file(batch, at);
+	file->is_compressed = read->read.is_compressed;
+	for (size_t i = 0; i < batch->n_members; i++) {
+		int64_t id = batch->stream->queries[batch->members[i]]->batch.next.batch_id;
+
+		if (id > file->batch_id)
+			file->batch_id = id;
+	}
+}
+
+int64_t batch_consumed_limit(const struct plan_file *read)
+{
+	if (read->end == SLICE_DONE && read->stop == SLICE_TO_END)
+		return read->offered;
+	return read->at.offset;
+}
+
+/* The copy as it will stand when the batch is accepted: the rule is source_consumed's. */
+static void look_ahead(const struct batch *batch, size_t at, struct file *file)
+{
+	const struct plan_file *read = &batch->plan.files[at];
+
+	batch_count_file(batch, at, file);
+	if (!was_read(read) || read->end == SLICE_GONE)
+		return;
+	if (!read->is_catch_up) {
+		file->identity.fp_offset = read->read.identity.fp_offset;
+		file->identity.fp_head = read->read.identity.fp_head;
+		file->identity.fp_tail = read->read.identity.fp_tail;
+	}
+	if (read->end == SLICE_FAILED) {
+		file->state = FILE_ERROR;
+		file->reason = read->reason;
+		return;
+	}
+	if (read->is_catch_up)
+		return;
+	if (file->n_failures > 0)
+		file->reason = NULL;
+	if (file->size > batch_consumed_limit(read))
+		file->state = FILE_WAITING;
+	else
+		file->state = read->read.is_finished ? FILE_DONE : FILE_GROWING;
+}
+
+static int64_t least_offset(const struct batch *batch, const struct file *file, size_t slot,
+	const struct plan_file *read)
+{
+	const struct prefixes *prefixes = &batch->intake->prefixes;
+	int64_t least = INT64_MAX;
+
+	for (size_t i = 0; i < prefixes->n; i++) {
+		const struct prefix *prefix = prefixes->list[i];
+		struct stand stand = prefix_stand(prefix, file, slot);
+		int64_t offset = stand.at.offset;
+
+		if (prefix->n_queries == 0)
+			continue;
+		if (read != NULL && prefix == batch->prefix && was_read(read))
+			offset = file->is_compressed ? read->read.bytes_end : read->at.offset;
+		else if (file->is_compressed && stand.seen > offset)
+			offset = stand.seen;
+		if (offset < least)
+			least = offset;
+	}
+	return least == INT64_MAX ? 0 : least;
+}
+
+static int by_slot(const void *a, const void *b)
+{
+	size_t one = *(const size_t *)a;
+	size_t two = *(const size_t *)b;
+
+	return one < two ? -1 : one > two;
+}
+
+/* For each slot of the plan 1 + its place there, by slot; what the plan does not read is 0. */
+static uint32_t *index_plan(const struct batch *batch)
+{
+	uint32_t *places = mem_new_array(source_n_slots(batch->intake->source), sizeof(*places));
+
+	for (size_t i = 0; places != NULL && i < batch->plan.n_files; i++)
+		places[batch->plan.files[i].slot] = (uint32_t)i + 1;
+	return places;
+}
+
+/* The slots that are dirty or were read, each once, in order. */
+static size_t *changed_slots(const struct batch *batch, size_t *n)
+{
+	const struct intake *intake = batch->intake;
+	size_t *slots = mem_new_array(intake->n_dirty + batch->plan.n_files, sizeof(*slots));
+	size_t n_all = 0;
+
+	if (slots == NULL)
+		return NULL;
+	for (size_t i = 0; i < intake->n_dirty; i++)
+		slots[n_all++] = intake->dirty[i];
+	for (size_t i = 0; i < batch->plan.n_files; i++) {
+		if (was_read(&batch->plan.files[i]))
+			slots[n_all++] = batch->plan.files[i].slot;
+	}
+	qsort(slots, n_all, sizeof(*slots), by_slot);
+	*n = 0;
+	for (size_t i = 0; i < n_all; i++) {
+		if (*n == 0 || slots[*n - 1] != slots[i])
+			slots[(*n)++] = slots[i];
+	}
+	return slots;
+}
+
+static int make_file_changes(struct batch *batch, struct err *err)
+{
+	struct changes *changes = &batch->changes;
+	uint32_t *places = index_plan(batch);
+	size_t n = 0;
+	size_t *slots = changed_slots(batch, &n);
+	int rc = 0;
+
+	if (places != NULL && slots != NULL) {
+		batch->files = mem_new_array(n, sizeof(*batch->files));
+		changes->files =
+			mem_new_array(n + batch->intake->n_forgotten, sizeof(*changes->files));
+	}
+	if (batch->files == NULL || changes->files == NULL)
+		rc = err_nomem(err);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const struct file *file = source_file(batch->intake->source, slots[i]);
+		const struct plan_file *read = NULL;
+		struct file *copy = &batch->files[batch->n_files];
+
+		if (file == NULL)
+			continue;
+		batch->n_files++;
+		*copy = *file;
+		if (places[slots[i]] != 0) {
+			read = &batch->plan.files[places[slots[i]] - 1];
+			look_ahead(batch, places[slots[i]] - 1, copy);
+		}
+		changes->files[changes->n_files++] = (struct file_change){
+			.source = batch->intake->index,
+			.file = copy,
+			.least_offset = least_offset(batch, copy, slots[i], read),
+		};
+	}
+	for (size_t i = 0; rc == 0 && i < batch->intake->n_forgotten; i++) {
+		changes->files[changes->n_files++] = (struct file_change){
+			.source = batch->intake->index,
+			.file = &batch->intake->forgotten[i],
+			.is_forgotten = true,
+		};
+	}
+	free(places);
+	free(slots);
+	return rc;
+}
+
+static size_t count_split_offsets(const struct batch *batch)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < batch->n_moves; i++)
+		n += batch->moves[i].is_split ? batch->moves[i].to->n_slots : 0;
+	return n;
+}
+
+static void add_split_offsets(
+	const struct batch *batch, const struct prefix_move *move, struct changes *changes)
+{
+	for (size_t slot = 0; slot < move->to->n_slots; slot++) {
+		const struct file *file = source_file(batch->intake->source, slot);
+		struct stand stand;
+
+		if (file == NULL || file_is_gone(file))
+			continue;
+		stand = prefix_stand(move->to, file, slot);
+		if (stand.file_id == PREFIX_NO_FILE)
+			continue;
+		changes->offsets[changes->n_offsets++] = (struct offset_change){
+			.prefix_id = move->to->id, .file_id = file->id, .at = stand.at};
+	}
+}
+
+static int make_offsets(struct batch *batch, struct err *err)
+{
+	struct changes *changes = &batch->changes;
+
+	changes->offsets = mem_new_array(
+		batch->plan.n_files + count_split_offsets(batch), sizeof(*changes->offsets));
+	batch->dropped =
+		mem_new_array(batch->n_moves + batch->intake->prefixes.n, sizeof(*batch->dropped));
+	if (changes->offsets == NULL || batch->dropped == NULL)
+		return err_nomem(err);
+	for (size_t i = 0; i < batch->plan.n_files; i++) {
+		const struct plan_file *file = &batch->plan.files[i];
+
+		if (!was_read(file))
+			continue;
+		changes->offsets[changes->n_offsets++] = (struct offset_change){
+			.prefix_id = batch->prefix->id,
+			.file_id = source_file(batch->intake->source, file->slot)->id,
+			.at = file->at,
+		};
+	}
+	for (size_t i = 0; i < batch->n_moves; i++) {
+		if (batch->moves[i].is_split)
+			add_split_offsets(batch, &batch->moves[i], changes);
+		else
+			batch->dropped[changes->n_dropped_prefixes++] = batch->moves[i].from->id;
+	}
+	changes->dropped_prefixes = batch->dropped;
+	return 0;
+}
+
+/* --- rejects ------------------------------------------------------------- */
+
+static struct reject_change reject_of(
+	const struct batch *batch, const struct plan_file *file, const struct scan_reject *row)
+{
+	return (struct reject_change){
+		.source = batch->intake->index,
+		.path = file->read.path,
+		.reason = row->reason,
+		.line = row->line,
+		.offset = row->offset,
+		.detail = row->detail,
+		.text = row->text,
+		.text_len = row->text_len,
+	};
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct reject_change *one = a;
+	const struct reject_change *two = b;
+
+	if (one->line != two->line)
+		return one->line < two->line ? -1 : 1;
+	return one->offset < two->offset ? -1 : one->offset > two->offset;
+}
+
+static size_t count_reject_rows(const struct batch *batch)
+{
+	size_t n = batch->n_too_long_rows;
+
+	for (size_t i = 0; i < batch->plan.n_slices; i++) {
+		if (batch->plan.slices[i].rejects != NULL)
+			n += batch->plan.slices[i].rejects->n_rows;
+	}
+	return n;
+}
+
+/* One file's rows: those of its slices in order, and among them those too long for a group. */
+static void add_reject_rows(struct batch *batch, const struct plan_file *file, size_t *too_long)
+{
+	struct changes *changes = &batch->changes;
+	size_t first = changes->n_rejects;
+	size_t n_scanned;
+
+	for (size_t i = 0; i < file->n_slices; i++) {
+		const struct slice_rejects *rejects =
+			batch->plan.slices[file->first_slice + i].rejects;
+
+		for (size_t j = 0; rejects != NULL && j < rejects->n_rows; j++)
+			changes->rejects[changes->n_rejects++] =
+				reject_of(batch, file, &rejects->rows[j]);
+	}
+	n_scanned = changes->n_rejects - first;
+	while (*too_long < batch->n_too_long_rows &&
+		batch->too_long[*too_long].path == file->read.path)
+		changes->rejects[changes->n_rejects++] = batch->too_long[(*too_long)++];
+	if (changes->n_rejects - first > n_scanned)
+		qsort(changes->rejects + first, changes->n_rejects - first,
+			sizeof(*changes->rejects), by_place);
+}
+
+static int make_rejects(struct batch *batch, struct err *err)
+{
+	struct changes *changes = &batch->changes;
+	size_t too_long = 0;
+	size_t n_over;
+
+	changes->rejects = mem_new_array(count_reject_rows(batch), sizeof(*changes->rejects));
+	if (changes->rejects == NULL)
+		return err_nomem(err);
+	for (size_t i = 0; i < batch->plan.n_files; i++) {
+		if (!batch->plan.files[i].is_catch_up)
+			add_reject_rows(batch, &batch->plan.files[i], &too_long);
+	}
+	if (changes->n_rejects <= MAX_REJECT_ROWS)
+		return 0;
+	n_over = changes->n_rejects - MAX_REJECT_ROWS;
+	memmove(changes->rejects, changes->rejects + n_over,
+		MAX_REJECT_ROWS * sizeof(*changes->rejects));
+	changes->n_rejects = MAX_REJECT_ROWS;
+	return 0;
+}
+
+static int make_reject_totals(struct batch *batch, struct err *err)
+{
+	const struct stream *stream = batch->stream;
+	int64_t *totals;
+
+	batch->reject_totals =
+		mem_new_array(stream->spec->n_sources, sizeof(*batch->reject_totals));
+	if (batch->reject_totals == NULL)
+		return err_nomem(err);
+	for (size_t i = 0; i < stream->spec->n_sources; i++)
+		memcpy(batch->reject_totals[i], stream->intakes[i].reject_totals,
+			sizeof(*batch->reject_totals));
+	totals = batch->reject_totals[batch->intake->index];
+	for (size_t i = 0; i < batch->plan.n_files; i++) {
+		const struct plan_file *file = &batch->plan.files[i];
+
+		if (file->is_catch_up)
+			continue;
+		if (batch->n_too_long != NULL)
+			totals[REJECT_GROUP_TOO_LONG] += batch->n_too_long[i];
+		for (size_t j = 0; j < file->n_slices; j++) {
+			const struct slice_rejects *rejects =
+				batch->plan.slices[file->first_slice + j].rejects;
+
+			for (int k = 0; rejects != NULL && k < REJECT_REASONS; k++)
+				totals[k] += rejects->totals[k];
+		}
+	}
+	batch->changes.reject_totals = batch->reject_totals;
+	return 0;
+}
+
+/* Something may be archived or deleted once this batch is accepted. */
+static bool needs_sync(const struct batch *batch)
+{
+	if (source_spec(batch->intake->source)->clean_source == CLEAN_SOURCE_OFF)
+		return false;
+	if (batch->intake->n_cleanable > 0)
+		return true;
+	for (size_t i = 0; i < batch->n_files; i++) {
+		if (batch->files[i].state == FILE_DONE)
+			return true;
+	}
+	return false;
+}
+
+int batch_make_changes(struct batch *batch, struct err *err)
+{
+	int rc = make_query_changes(batch, err);
+
+	if (rc == 0)
+		rc = make_file_changes(batch, err);
+	if (rc == 0)
+		rc = make_offsets(batch, err);
+	if (rc == 0)
+		rc = make_rejects(batch, err);
+	if (rc == 0)
+		rc = make_reject_totals(batch, err);
+	batch->changes.needs_sync = needs_sync(batch);
+	return rc;
+}

@@ -1,0 +1,233 @@
+/*
+ * Reading and scanning one slice.
+ *
+ * An inner slice is begun one byte before its range with the flag "skip the
+ * rest of this line": if that byte is a newline the range begins with a line
+ * of its own. When no newline comes within the range, all of it belongs to a
+ * line of an earlier slice, and nothing more is read: a line longer than many
+ * slices is not read by all of them.
+ */
+#include "stream/slice.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct run {
+	struct slice *slice;
+	struct slice_file *file;
+	struct reader *reader;
+	struct scan *scan;
+	const atomic_bool *stop;
+	int64_t begin;      /* offset of the first byte read */
+	int64_t stop_after; /* bytes behind `begin`; -1: none */
+	int64_t delivered;
+	bool has_line; /* an inner slice has found its first line */
+};
+
+void slice_reset(struct slice *slice)
+{
+	if (slice->rejects != NULL) {
+		for (size_t i = 0; i < slice->rejects->n_rows; i++)
+			free(slice->rejects->rows[i].text);
+		free(slice->rejects->rows);
+		free(slice->rejects);
+	}
+	free(slice->reason);
+	slice->rejects = NULL;
+	slice->reason = NULL;
+	slice->end = SLICE_NOT_RUN;
+	slice->is_empty = false;
+	slice->settled = 0;
+	slice->n_events = 0;
+}
+
+/* The trouble is the file's, not the batch's, unless it is memory. */
+static int fail(struct slice *slice, struct err *err)
+{
+	if (err->code == ERR_NOMEM)
+		return ERR_NOMEM;
+	if (err->code == ERR_MISSING) {
+		slice->end = SLICE_GONE;
+		return 0;
+	}
+	slice->end = SLICE_FAILED;
+	slice->reason = strdup(err->text);
+	return slice->reason != NULL ? 0 : err_nomem(err);
+}
+
+static int open_file(struct run *run, struct err *err)
+{
+	const struct slice_file *file = run->file;
+	struct reader_target target = {
+		.dir_fd = file->dir_fd,
+		.path = file->path,
+		.identity = file->known,
+		.at = file->from,
+		.limit = file->limit,
+	};
+
+	if (run->slice->is_inner)
+		target.at = (struct position){.offset = run->begin, .line = 1};
+	return reader_open(run->reader, &target, err);
+}
+
+/* Whether an inner slice has a line of its own within what was delivered so far. */
+static bool find_line(struct run *run, const char *data, size_t n)
+{
+	int64_t room = run->stop_after - run->delivered;
+
+	if (run->stop_after >= 0 && (int64_t)n > room)
+		n = room > 0 ? (size_t)room : 0;
+	return memchr(data, '\n', n) != NULL;
+}
+
+static bool is_all_of_others(const struct run *run)
+{
+	return run->slice->is_inner && !run->has_line && run->stop_after >= 0 &&
+	       run->delivered >= run->stop_after;
+}
+
+static bool is_compressed(const struct run *run)
+{
+	struct err ignored = ERR_INIT;
+	enum reader_format format;
+
+	return reader_format(run->reader, &format, &ignored) == 0 && format != READER_PLAIN;
+}
+
+/* A plain file is left between slices, so that the next batch begins at a line. */
+static bool is_asked_to_stop(const struct run *run)
+{
+	return atomic_load_explicit(run->stop, memory_order_relaxed) && is_compressed(run);
+}
+
+static int read_on(struct run *run, bool *done, struct err *err)
+{
+	for (;;) {
+		size_t room, n = 0;
+		char *data = scan_room(run->scan, &room, err);
+		struct err trouble = ERR_INIT;
+		int rc;
+
+		if (data == NULL)
+			return ERR_NOMEM;
+		rc = reader_read(run->reader, data, room, &n, &trouble);
+		if (rc != 0)
+			n = 0;
+		if (run->slice->is_inner && !run->has_line)
+			run->has_line = find_line(run, data, n);
+		run->delivered += (int64_t)n;
+		if (is_all_of_others(run)) {
+			*done = true;
+			return 0;
+		}
+		if (scan_fed(run->scan, n, n == 0, done, err) != 0)
+			return err->code;
+		if (rc != 0) {
+			*err = trouble;
+			return fail(run->slice, err);
+		}
+		if (*done || n == 0)
+			return 0;
+		if (is_asked_to_stop(run)) {
+			run->slice->end = SLICE_STOPPED;
+			return 0;
+		}
+	}
+}
+
+static int take_rejects(struct run *run, const struct scan_result *result, struct err *err)
+{
+	struct slice_rejects *rejects;
+	int64_t n = 0;
+
+	for (int i = 0; i < REJECT_REASONS; i++)
+		n += result->n_rejects[i];
+	if (n == 0)
+		return 0;
+	rejects = calloc(1, sizeof(*rejects));
+	if (rejects == NULL)
+		return err_nomem(err);
+	memcpy(rejects->totals, result->n_rejects, sizeof(rejects->totals));
+	rejects->rows = scan_take_rejects(run->scan, &rejects->n_rows);
+	run->slice->rejects = rejects;
+	return 0;
+}
+
+/* Where the reading ended, and what the file is recognised by from now on. */
+static void end_of_file(struct run *run)
+{
+	struct slice_file *file = run->file;
+	const struct slice *slice = run->slice;
+	int64_t fingerprinted = reader_file_bytes(run->reader, slice->settled);
+	struct err ignored = ERR_INIT;
+
+	file->bytes_end = fingerprinted;
+	file->identity = *file->known;
+	/* Without new fingerprints the old ones stand: they cover less, and are as true. */
+	if (identity_fingerprint(reader_fd(run->reader), fingerprinted, &file->identity, &ignored) != 0)
+		file->identity = *file->known;
+	file->is_compressed = is_compressed(run);
+	if (file->is_compressed)
+		file->is_finished =
+			slice->settled == run->delivered && !reader_is_mid_frame(run->reader);
+	else
+		file->is_finished = slice->at.offset == file->limit;
+	if (slice->end != SLICE_DONE)
+		file->is_finished = false;
+}
+
+static int finish(struct run *run, bool done, struct err *err)
+{
+	struct slice *slice = run->slice;
+	struct scan_result result;
+
+	scan_result(run->scan, &result);
+	slice->is_empty = slice->is_inner && !run->has_line;
+	if (!slice->is_empty) {
+		slice->settled = result.settled;
+		slice->at = result.at;
+		slice->n_events = result.n_events;
+		reader_position(run->reader, result.settled, &slice->at);
+	}
+	if (slice->end == SLICE_NOT_RUN)
+		slice->end = done || slice->stop == SLICE_TO_END ? SLICE_DONE : SLICE_SHORT;
+	if (slice->is_last && !slice->is_empty)
+		end_of_file(run);
+	return take_rejects(run, &result, err);
+}
+
+int slice_run(struct slice *slice, struct slice_file *file, struct reader *reader,
+	struct scan *scan, const atomic_bool *stop, struct err *err)
+{
+	struct run run = {
+		.slice = slice,
+		.file = file,
+		.reader = reader,
+		.scan = scan,
+		.stop = stop,
+		.begin = slice->is_inner ? slice->begin - 1 : slice->begin,
+		.stop_after = -1,
+	};
+	struct position start = file->from;
+	bool done = false;
+	int rc;
+
+	assert(slice->end == SLICE_NOT_RUN);
+	if (open_file(&run, err) != 0) {
+		slice->at = file->from;
+		slice->is_empty = slice->is_inner;
+		return fail(slice, err);
+	}
+	if (slice->stop != SLICE_TO_END)
+		run.stop_after = slice->stop - run.begin;
+	if (slice->is_inner)
+		start = (struct position){.offset = run.begin, .flags = POSITION_SKIP_LINE};
+	scan_begin(scan, &start, run.begin + start.skip, run.stop_after);
+	rc = read_on(&run, &done, err);
+	if (rc == 0)
+		rc = finish(&run, done, err);
+	reader_close(reader);
+	return rc;
+}

@@ -1,0 +1,461 @@
+/*
+ * Opening, restoring, looking, and what is shown of a stream between batches.
+ * Batches are made in batch.c, the life of queries stands in stream_life.c.
+ */
+#include "stream/stream_private.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *query_state_name(enum query_state state)
+{
+	static const char *const names[] = {
+		[QUERY_INITIALIZING] = "INITIALIZING",
+		[QUERY_ACTIVE] = "ACTIVE",
+		[QUERY_STOPPED] = "STOPPED",
+		[QUERY_FAILED] = "FAILED",
+		[QUERY_TERMINATED] = "TERMINATED",
+	};
+
+	return names[state];
+}
+
+bool query_is_active(const struct query *query)
+{
+	return query->totals.state == QUERY_ACTIVE || query->totals.state == QUERY_INITIALIZING;
+}
+
+struct prefix *stream_prefix_of(const struct stream *stream, size_t query)
+{
+	const struct intake *intake = &stream->intakes[stream->spec->queries[query].source];
+
+	return prefixes_find(&intake->prefixes, stream->queries[query]->totals.prefix_id);
+}
+
+/* --- intakes ------------------------------------------------------------- */
+
+int intake_open(struct intake *intake, const struct spec *spec, size_t source, int n_workers,
+	struct err *err)
+{
+	int rc;
+
+	*intake = (struct intake){.index = source};
+	intake->scans = mem_new_array((size_t)n_workers, sizeof(struct scan *));
+	if (intake->scans == NULL)
+		return err_nomem(err);
+	rc = fields_of_source(&intake->fields, spec, source, err);
+	if (rc != 0)
+		return rc;
+	intake->shape = fields_shape(&intake->fields, &spec->sources[source]);
+	rc = source_open(&intake->source, &spec->sources[source], err);
+	if (rc != 0)
+		return rc;
+	prefixes_init(&intake->prefixes, intake->source);
+	return 0;
+}
+
+void intake_drop_scans(struct intake *intake, int n_workers)
+{
+	for (int i = 0; intake->scans != NULL && i < n_workers; i++) {
+		scan_free(intake->scans[i]);
+		intake->scans[i] = NULL;
+	}
+}
+
+void intake_close(struct intake *intake, int n_workers)
+{
+	intake_drop_scans(intake, n_workers);
+	free(intake->scans);
+	prefixes_fini(&intake->prefixes);
+	if (intake->source != NULL)
+		source_close(intake->source);
+	fields_fini(&intake->fields);
+	for (size_t i = 0; i < intake->n_forgotten; i++)
+		free(intake->forgotten[i].path);
+	free(intake->forgotten);
+	free(intake->dirty);
+	free(intake->cleanable);
+	free(intake->note);
+	*intake = (struct intake){0};
+}
+
+int intake_mark(struct intake *intake, size_t slot, struct err *err)
+{
+	if (!mem_grow(&intake->dirty, &intake->dirty_cap, intake->n_dirty + 1,
+		    sizeof(*intake->dirty)))
+		return err_nomem(err);
+	intake->dirty[intake->n_dirty++] = slot;
+	return 0;
+}
+
+int intake_look(struct intake *intake, struct err *err)
+{
+	size_t *slots = NULL;
+	size_t n = 0;
+	int rc = prefixes_reserve(&intake->prefixes, source_n_slots(intake->source), err);
+
+	if (rc == 0 &&
+		!mem_grow(&intake->dirty, &intake->dirty_cap,
+			intake->n_dirty + source_n_slots(intake->source), sizeof(*intake->dirty)))
+		rc = err_nomem(err);
+	if (rc == 0)
+		rc = source_take_changed(intake->source, &slots, &n, err);
+	if (rc != 0)
+		return rc;
+	prefixes_look(&intake->prefixes, slots, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct file *file = source_file(intake->source, slots[i]);
+
+		if (file != NULL && file->is_changed)
+			intake->dirty[intake->n_dirty++] = slots[i];
+	}
+	free(slots);
+	return 0;
+}
+
+/* --- opening ------------------------------------------------------------- */
+
+static int make_workers(struct stream *stream, struct err *err)
+{
+	int rc = workers_new(&stream->workers, stream->spec->threads, err);
+
+	if (rc != 0)
+		return rc;
+	stream->readers = mem_new_array((size_t)stream->spec->threads, sizeof(struct reader *));
+	for (int i = 0; stream->readers != NULL && i < stream->spec->threads; i++) {
+		stream->readers[i] = reader_new();
+		if (stream->readers[i] == NULL)
+			return err_nomem(err);
+	}
+	return stream->readers != NULL ? 0 : err_nomem(err);
+}
+
+static int make_queries(struct stream *stream, struct err *err)
+{
+	const struct spec *spec = stream->spec;
+
+	for (size_t i = 0; i < spec->n_queries; i++) {
+		const struct query_spec *query = &spec->queries[i];
+		size_t *places = fields_places(&stream->intakes[query->source].fields, query);
+
+		if (places != NULL)
+			stream->queries[i] = query_new(query, places);
+		free(places);
+		if (stream->queries[i] == NULL)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
+int stream_open(struct stream **out, const struct spec *spec, struct err *err)
+{
+	struct stream *stream = calloc(1, sizeof(*stream));
+	int rc = 0;
+
+	if (stream == NULL)
+		return err_nomem(err);
+	stream->spec = spec;
+	stream->slice_bytes = PLAN_SLICE_BYTES;
+	stream->level = SCAN_AUTO;
+	stream->intakes = mem_new_array(spec->n_sources, sizeof(*stream->intakes));
+	stream->queries = mem_new_array(spec->n_queries, sizeof(struct query *));
+	if (stream->intakes == NULL || stream->queries == NULL)
+		rc = err_nomem(err);
+	if (rc == 0)
+		rc = make_workers(stream, err);
+	for (size_t i = 0; rc == 0 && i < spec->n_sources; i++)
+		rc = intake_open(&stream->intakes[i], spec, i, spec->threads, err);
+	if (rc == 0)
+		rc = make_queries(stream, err);
+	if (rc != 0) {
+		stream_close(stream);
+		return rc;
+	}
+	*out = stream;
+	return 0;
+}
+
+void stream_close(struct stream *stream)
+{
+	int n_workers;
+
+	if (stream == NULL)
+		return;
+	assert(stream->batch == NULL);
+	n_workers = stream->workers != NULL ? workers_count(stream->workers) : 0;
+	for (size_t i = 0; stream->queries != NULL && i < stream->spec->n_queries; i++)
+		query_free(stream->queries[i]);
+	for (size_t i = 0; stream->intakes != NULL && i < stream->spec->n_sources; i++)
+		intake_close(&stream->intakes[i], n_workers);
+	for (int i = 0; stream->readers != NULL && i < n_workers; i++)
+		reader_free(stream->readers[i]);
+	workers_free(stream->workers);
+	free(stream->readers);
+	free(stream->queries);
+	free(stream->intakes);
+	free(stream);
+}
+
+/* --- restoring ----------------------------------------------------------- */
+
+int stream_restore_file(
+	struct stream *stream, size_t source, const struct file *file, struct err *err)
+{
+	return source_restore(stream->intakes[source].source, file, err);
+}
+
+static struct prefix *restored_prefix(
+	struct stream *stream, struct prefixes *prefixes, int64_t id, struct err *err)
+{
+	struct prefix *prefix = prefixes_find(prefixes, id);
+
+	if (id >= stream->next_prefix_id)
+		stream->next_prefix_id = id + 1;
+	return prefix != NULL ? prefix : prefixes_add(prefixes, id, err);
+}
+
+int stream_restore_offset(
+	struct stream *stream, size_t source, const struct offset_change *offset, struct err *err)
+{
+	struct intake *intake = &stream->intakes[source];
+	size_t slot = source_find_id(intake->source, offset->file_id);
+	struct prefix *prefix;
+	struct stand stand = {.at = offset->at, .file_id = offset->file_id};
+	const struct file *file;
+	int rc;
+
+	prefix = restored_prefix(stream, &intake->prefixes, offset->prefix_id, err);
+	if (prefix == NULL)
+		return ERR_NOMEM;
+	/* The row of a file that was forgotten meanwhile means nothing. */
+	if (slot == SIZE_MAX)
+		return 0;
+	file = source_file(intake->source, slot);
+	stand.seen = file->is_compressed ? file->size : offset->at.offset;
+	rc = prefixes_reserve(&intake->prefixes, source_n_slots(intake->source), err);
+	if (rc == 0)
+		prefix_put(prefix, slot, &stand);
+	return rc;
+}
+
+int stream_restore_query(
+	struct stream *stream, size_t query, const struct query_totals *totals, struct err *err)
+{
+	struct intake *intake = &stream->intakes[stream->spec->queries[query].source];
+	struct query *restored = stream->queries[query];
+
+	if (restored_prefix(stream, &intake->prefixes, totals->prefix_id, err) == NULL)
+		return ERR_NOMEM;
+	restored->totals = *totals;
+	restored->is_restored = true;
+	/* The end of the daemon ends no query. */
+	if (totals->state == QUERY_TERMINATED)
+		restored->totals.state = QUERY_INITIALIZING;
+	return 0;
+}
+
+int stream_restore_row(struct stream *stream, size_t query, const struct event_value *values,
+	int64_t start_us, int64_t end_us, uint64_t count, bool is_open, struct err *err)
+{
+	return query_restore_row(
+		stream->queries[query], values, start_us, end_us, count, is_open, err);
+}
+
+void stream_restore_reject_totals(
+	struct stream *stream, size_t source, const int64_t totals[REJECT_REASONS])
+{
+	memcpy(stream->intakes[source].reject_totals, totals,
+		sizeof(stream->intakes[source].reject_totals));
+}
+
+/* What a query that begins now can no longer count. */
+static int note_gone_files(struct query *query, const struct source *source, struct err *err)
+{
+	size_t n_gone = 0;
+	char text[160];
+
+	for (size_t slot = 0; slot < source_n_slots(source); slot++) {
+		const struct file *file = source_file(source, slot);
+
+		n_gone += file != NULL && file_is_gone(file) && file->n_events > 0;
+	}
+	if (n_gone == 0)
+		return 0;
+	(void)snprintf(text, sizeof(text),
+		"%zu file%s with events could not be counted: archived, deleted or gone", n_gone,
+		n_gone == 1 ? "" : "s");
+	free(query->note);
+	query->note = mem_copy_text(text, strlen(text));
+	return query->note != NULL ? 0 : err_nomem(err);
+}
+
+/* The files' least offset is 0 again for as long as the new prefix has not begun them. */
+static int mark_all_files(struct intake *intake, struct err *err)
+{
+	for (size_t slot = 0; slot < source_n_slots(intake->source); slot++) {
+		const struct file *file = source_file(intake->source, slot);
+		int rc = file != NULL && !file_is_gone(file) ? intake_mark(intake, slot, err) : 0;
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int place_in(struct stream *stream, struct intake *intake, struct err *err)
+{
+	struct prefix *fresh = NULL;
+
+	for (size_t i = 0; i < stream->spec->n_queries; i++) {
+		struct query *query = stream->queries[i];
+		int rc;
+
+		if (stream->spec->queries[i].source != intake->index ||
+			query->totals.prefix_id >= 0)
+			continue;
+		if (fresh == NULL) {
+			rc = mark_all_files(intake, err);
+			if (rc != 0)
+				return rc;
+			fresh = prefixes_add(&intake->prefixes, stream->next_prefix_id, err);
+			if (fresh == NULL)
+				return ERR_NOMEM;
+			stream->next_prefix_id++;
+		}
+		query->totals.prefix_id = fresh->id;
+		rc = note_gone_files(query, intake->source, err);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int stream_place_new_queries(struct stream *stream, struct err *err)
+{
+	for (size_t i = 0; i < stream->spec->n_sources; i++) {
+		struct intake *intake = &stream->intakes[i];
+		int rc = place_in(stream, intake, err);
+
+		if (rc != 0)
+			return rc;
+		for (size_t j = 0; j < intake->prefixes.n; j++)
+			intake->prefixes.list[j]->n_queries = 0;
+	}
+	for (size_t i = 0; i < stream->spec->n_queries; i++)
+		stream_prefix_of(stream, i)->n_queries++;
+	for (size_t i = 0; i < stream->spec->n_sources; i++) {
+		struct intake *intake = &stream->intakes[i];
+		int rc = prefixes_reserve(&intake->prefixes, source_n_slots(intake->source), err);
+
+		if (rc != 0)
+			return rc;
+		intake->may_merge = true;
+		prefixes_look_at_all(&intake->prefixes);
+	}
+	return 0;
+}
+
+/* Files that were read but not yet archived or deleted when the last run ended. */
+static int find_cleanable(struct intake *intake, struct err *err)
+{
+	if (source_spec(intake->source)->clean_source == CLEAN_SOURCE_OFF)
+		return 0;
+	for (size_t slot = 0; slot < source_n_slots(intake->source); slot++) {
+		const struct file *file = source_file(intake->source, slot);
+
+		if (file == NULL || file->state != FILE_DONE)
+			continue;
+		if (!mem_grow(&intake->cleanable, &intake->cleanable_cap, intake->n_cleanable + 1,
+			    sizeof(*intake->cleanable)))
+			return err_nomem(err);
+		intake->cleanable[intake->n_cleanable++] = slot;
+	}
+	intake->must_clean = true;
+	return 0;
+}
+
+int stream_restored(struct stream *stream, struct err *err)
+{
+	int rc = stream_place_new_queries(stream, err);
+
+	for (size_t i = 0; rc == 0 && i < stream->spec->n_sources; i++)
+		rc = find_cleanable(&stream->intakes[i], err);
+	return rc;
+}
+
+/* --- looking ------------------------------------------------------------- */
+
+bool stream_notice(struct stream *stream, size_t source, const char *relative_path)
+{
+	return source_notice(stream->intakes[source].source, relative_path);
+}
+
+void stream_set_noticed(struct stream *stream, size_t source, bool is_noticed)
+{
+	source_set_noticed(stream->intakes[source].source, is_noticed);
+}
+
+int stream_scan(struct stream *stream, size_t source, bool full, int64_t now_us, struct err *err)
+{
+	struct intake *intake = &stream->intakes[source];
+	int rc = source_scan(intake->source, full, now_us, err);
+
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < stream->spec->n_queries; i++) {
+		struct query *query = stream->queries[i];
+
+		if (stream->spec->queries[i].source != source)
+			continue;
+		if (query->totals.state == QUERY_INITIALIZING)
+			query->totals.state = QUERY_ACTIVE;
+		if (query->totals.started_at_us == 0)
+			query->totals.started_at_us = now_us;
+	}
+	return intake_look(intake, err);
+}
+
+void stream_stop_batch(struct stream *stream)
+{
+	atomic_store(&stream->stop, true);
+}
+
+/* --- showing ------------------------------------------------------------- */
+
+void stream_query_view(const struct stream *stream, size_t query, struct query_view *view)
+{
+	const struct query *shown = stream->queries[query];
+	const struct prefix *prefix = stream_prefix_of(stream, query);
+	size_t n_behind = prefix != NULL ? prefix->n_heap : 0;
+
+	*view = (struct query_view){
+		.totals = shown->totals,
+		.n_files_behind = (int64_t)n_behind,
+		.is_data_available = n_behind > 0,
+		.exception = shown->exception,
+		.note = shown->note,
+	};
+}
+
+const char *stream_source_trouble(const struct stream *stream, size_t source)
+{
+	return source_trouble(stream->intakes[source].source);
+}
+
+int64_t stream_next_look_us(const struct stream *stream, size_t source, bool *full)
+{
+	return source_next_look_us(stream->intakes[source].source, full);
+}
+
+char *stream_take_note(struct stream *stream, size_t source)
+{
+	struct intake *intake = &stream->intakes[source];
+	char *note = intake->note;
+
+	intake->note = NULL;
+	return note != NULL ? note : source_take_note(intake->source);
+}

@@ -1,0 +1,257 @@
+/*
+ * The life of queries: stopped and started, and a new spec in place of the old
+ * one. A source or a query with the same name and the same definition keeps
+ * what it has; everything else is new. All that can fail is made first, so
+ * that a reload that fails has changed nothing.
+ */
+#include "stream/stream_private.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* --- start and stop ------------------------------------------------------ */
+
+static void set_state(struct query *query, enum query_state state)
+{
+	if (query->totals.state == state)
+		return;
+	query->totals.state = state;
+	query->is_state_changed = true;
+}
+
+int stream_start_query(struct stream *stream, size_t query, struct err *err)
+{
+	struct query *started = stream->queries[query];
+
+	(void)err;
+	if (query_is_active(started))
+		return 0;
+	free(started->exception);
+	free(started->message);
+	started->exception = NULL;
+	started->message = NULL;
+	set_state(started, QUERY_ACTIVE);
+	stream->intakes[stream->spec->queries[query].source].may_merge = true;
+	return 0;
+}
+
+int stream_stop_query(struct stream *stream, size_t query, struct err *err)
+{
+	struct query *stopped = stream->queries[query];
+
+	(void)err;
+	if (query_is_active(stopped))
+		set_state(stopped, QUERY_STOPPED);
+	return 0;
+}
+
+/* --- a new spec ---------------------------------------------------------- */
+
+#define NONE SIZE_MAX
+
+/* What becomes of the old, by new index; and what is made for the new. */
+struct reload {
+	struct stream *stream;
+	const struct spec *spec;
+	size_t *old_sources; /* the old index, or NONE: it is new */
+	size_t *old_queries;
+	struct intake *intakes; /* new ones are open; of kept ones only the fields are made */
+	struct query **queries; /* new ones are made; kept ones are NULL until the end */
+	size_t **places;        /* of each query's fields in its source's union */
+};
+
+static bool is_same_text(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+/* What a source cannot change without its queries becoming others. */
+static bool is_same_source(const struct source_spec *a, const struct source_spec *b)
+{
+	return strcasecmp(a->name, b->name) == 0 && is_same_text(a->path, b->path) &&
+	       is_same_text(a->glob, b->glob) && a->recursive == b->recursive &&
+	       a->max_file_age_us == b->max_file_age_us &&
+	       a->max_event_bytes == b->max_event_bytes &&
+	       is_same_text(a->time_field, b->time_field) && a->time_unit == b->time_unit;
+}
+
+static size_t find_source(const struct spec *spec, const struct source_spec *source)
+{
+	for (size_t i = 0; i < spec->n_sources; i++) {
+		if (is_same_source(&spec->sources[i], source))
+			return i;
+	}
+	return NONE;
+}
+
+/* The old query that goes on as query `i` of the new spec. */
+static int find_query(const struct reload *reload, size_t i, size_t *old, struct err *err)
+{
+	const struct spec *before = reload->stream->spec;
+	const struct query_spec *query = &reload->spec->queries[i];
+
+	*old = NONE;
+	for (size_t j = 0; j < before->n_queries; j++) {
+		char *one, *two;
+
+		if (strcasecmp(before->queries[j].name, query->name) != 0 ||
+			reload->old_sources[query->source] != before->queries[j].source)
+			continue;
+		one = spec_query_definition(before, j);
+		two = spec_query_definition(reload->spec, i);
+		if (one != NULL && two != NULL && strcmp(one, two) == 0)
+			*old = j;
+		free(one);
+		free(two);
+		if (one == NULL || two == NULL)
+			return err_nomem(err);
+		return 0;
+	}
+	return 0;
+}
+
+static int make_sources(struct reload *reload, struct err *err)
+{
+	int n_workers = workers_count(reload->stream->workers);
+
+	for (size_t i = 0; i < reload->spec->n_sources; i++) {
+		struct intake *intake = &reload->intakes[i];
+		int rc;
+
+		reload->old_sources[i] =
+			find_source(reload->stream->spec, &reload->spec->sources[i]);
+		if (reload->old_sources[i] == NONE)
+			rc = intake_open(intake, reload->spec, i, n_workers, err);
+		else
+			rc = fields_of_source(&intake->fields, reload->spec, i, err);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int make_queries(struct reload *reload, struct err *err)
+{
+	for (size_t i = 0; i < reload->spec->n_queries; i++) {
+		const struct query_spec *query = &reload->spec->queries[i];
+		int rc;
+
+		reload->places[i] = fields_places(&reload->intakes[query->source].fields, query);
+		if (reload->places[i] == NULL)
+			return err_nomem(err);
+		rc = find_query(reload, i, &reload->old_queries[i], err);
+		if (rc != 0)
+			return rc;
+		if (reload->old_queries[i] != NONE)
+			continue;
+		reload->queries[i] = query_new(query, reload->places[i]);
+		if (reload->queries[i] == NULL)
+			return err_nomem(err);
+		reload->queries[i]->totals.state = QUERY_INITIALIZING;
+	}
+	return 0;
+}
+
+static int make_reload(struct reload *reload, struct err *err)
+{
+	const struct spec *spec = reload->spec;
+	int rc;
+
+	reload->old_sources = mem_new_array(spec->n_sources, sizeof(*reload->old_sources));
+	reload->old_queries = mem_new_array(spec->n_queries, sizeof(*reload->old_queries));
+	reload->intakes = mem_new_array(spec->n_sources, sizeof(*reload->intakes));
+	reload->queries = mem_new_array(spec->n_queries, sizeof(struct query *));
+	reload->places = mem_new_array(spec->n_queries, sizeof(size_t *));
+	if (reload->old_sources == NULL || reload->old_queries == NULL || reload->intakes == NULL ||
+		reload->queries == NULL || reload->places == NULL)
+		return err_nomem(err);
+	rc = make_sources(reload, err);
+	return rc != 0 ? rc : make_queries(reload, err);
+}
+
+/* From here on nothing fails: the kept parts move over, the others go. */
+static void take_queries(struct reload *reload)
+{
+	struct stream *stream = reload->stream;
+
+	for (size_t i = 0; i < reload->spec->n_queries; i++) {
+		size_t old = reload->old_queries[i];
+
+		if (old == NONE)
+			continue;
+		reload->queries[i] = stream->queries[old];
+		stream->queries[old] = NULL;
+		query_set_spec(reload->queries[i], &reload->spec->queries[i], reload->places[i]);
+		reload->places[i] = NULL;
+	}
+	for (size_t i = 0; i < stream->spec->n_queries; i++)
+		query_free(stream->queries[i]);
+	free(stream->queries);
+	stream->queries = reload->queries;
+	reload->queries = NULL;
+}
+
+static void take_sources(struct reload *reload)
+{
+	struct stream *stream = reload->stream;
+	int n_workers = workers_count(stream->workers);
+
+	for (size_t i = 0; i < reload->spec->n_sources; i++) {
+		struct intake *intake = &reload->intakes[i];
+		struct fields fields = intake->fields;
+		size_t old = reload->old_sources[i];
+
+		if (old == NONE)
+			continue;
+		*intake = stream->intakes[old];
+		stream->intakes[old] = (struct intake){0};
+		intake->index = i;
+		intake_drop_scans(intake, n_workers);
+		fields_fini(&intake->fields);
+		intake->fields = fields;
+		intake->shape = fields_shape(&intake->fields, &reload->spec->sources[i]);
+		intake->prefixes.source = intake->source;
+		source_set_spec(intake->source, &reload->spec->sources[i]);
+	}
+	for (size_t i = 0; i < stream->spec->n_sources; i++)
+		intake_close(&stream->intakes[i], n_workers);
+	free(stream->intakes);
+	stream->intakes = reload->intakes;
+	reload->intakes = NULL;
+}
+
+static void reload_fini(struct reload *reload)
+{
+	int n_workers = workers_count(reload->stream->workers);
+
+	for (size_t i = 0; reload->intakes != NULL && i < reload->spec->n_sources; i++)
+		intake_close(&reload->intakes[i], n_workers);
+	for (size_t i = 0; reload->queries != NULL && i < reload->spec->n_queries; i++)
+		query_free(reload->queries[i]);
+	for (size_t i = 0; reload->places != NULL && i < reload->spec->n_queries; i++)
+		free(reload->places[i]);
+	free(reload->old_sources);
+	free(reload->old_queries);
+	free(reload->intakes);
+	free(reload->queries);
+	free(reload->places);
+}
+
+int stream_set_spec(struct stream *stream, const struct spec *spec, struct err *err)
+{
+	struct reload reload = {.stream = stream, .spec = spec};
+	int rc = make_reload(&reload, err);
+
+	assert(stream->batch == NULL);
+	if (rc == 0) {
+		take_queries(&reload);
+		take_sources(&reload);
+		stream->spec = spec;
+	}
+	reload_fini(&reload);
+	return rc != 0 ? rc : stream_place_new_queries(stream, err);
+}

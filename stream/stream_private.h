@@ -1,0 +1,147 @@
+/*
+ * What the parts of the engine share: the stream, one intake per source, and
+ * the batch in flight. For stream*.c and batch*.c only.
+ */
+#ifndef STREAM_STREAM_PRIVATE_H
+#define STREAM_STREAM_PRIVATE_H
+
+#include "stream/fields.h"
+#include "stream/plan.h"
+#include "stream/prefix.h"
+#include "stream/query.h"
+#include "stream/reader.h"
+#include "stream/scan.h"
+#include "stream/source.h"
+#include "stream/stream.h"
+#include "stream/workers.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A source, what its events are read for, and where its queries stand. */
+struct intake {
+	size_t index; /* of the source in the spec */
+	struct source *source;
+	struct fields fields;
+	struct event_shape shape;
+	struct prefixes prefixes;
+	size_t turn;               /* whose turn it is among the prefixes */
+	bool may_merge;            /* prefixes have moved since they were last compared */
+	int64_t reject_totals[REJECT_REASONS];
+	struct scan **scans;       /* by worker; NULL until it is needed */
+	int64_t bucket_us;         /* of the scans */
+	size_t *dirty;             /* slots whose row goes into the next changes, some more than once */
+	size_t n_dirty, dirty_cap;
+	size_t *cleanable;         /* slots that clean_source may take once a checkpoint is synced */
+	size_t n_cleanable, cleanable_cap;
+	bool must_clean;           /* ask for a synced checkpoint for them, even if nothing else happens */
+	char *note;                /* for the log; NULL: none */
+	struct file *forgotten;    /* id and path of files whose row has to go */
+	size_t n_forgotten, forgotten_cap;
+};
+
+struct stream {
+	const struct spec *spec;
+	struct intake *intakes; /* by source */
+	struct query **queries; /* by query; NULL only while the stream is being opened */
+	struct workers *workers;
+	struct reader **readers; /* by worker */
+	struct batch *batch;     /* in flight; NULL: none */
+	atomic_bool stop;
+	int64_t next_prefix_id;
+	int64_t slice_bytes;     /* PLAN_SLICE_BYTES but in tests */
+	enum scan_level level;
+};
+
+/* A prefix that is to be merged into another, or to get some of its queries. */
+struct prefix_move {
+	struct prefix *from, *to;
+	bool is_split; /* only those queries that are not active move */
+};
+
+enum batch_kind {
+	BATCH_HOUSE,   /* states, prefixes, files: nothing is counted and nothing numbered */
+	BATCH_CLOSING, /* append shows windows; no files */
+	BATCH_DATA,
+};
+
+struct batch {
+	struct stream *stream;
+	struct intake *intake;
+	enum batch_kind kind;
+	int64_t now_us;
+	int64_t start_us, planned_us, scanned_us, folded_us; /* monotonic clock: only differences mean anything */
+	struct prefix *prefix; /* BATCH_DATA: whose */
+	struct plan plan;
+	size_t *members;       /* queries that take part, by index */
+	size_t n_members;
+	int64_t *n_too_long;   /* per file of the plan: events with a value too long to group by; NULL: none */
+	struct reject_change *too_long; /* their rows, in order */
+	size_t n_too_long_rows, too_long_cap;
+	struct prefix_move *moves;
+	size_t n_moves, moves_cap;
+	struct changes changes;
+	struct file *files;    /* as the changes show them: after the batch */
+	size_t n_files;
+	int64_t *dropped;
+	int64_t (*reject_totals)[REJECT_REASONS];
+};
+
+/* Whether the query counts: neither stopped nor failed. */
+bool query_is_active(const struct query *query);
+
+/* The prefix a query stands at. */
+struct prefix *stream_prefix_of(const struct stream *stream, size_t query);
+
+/* Opens the source and everything that belongs to it; NULL members are accepted by intake_close. */
+int intake_open(struct intake *intake, const struct spec *spec, size_t source, int n_workers,
+	struct err *err) __attribute__((warn_unused_result));
+void intake_close(struct intake *intake, int n_workers);
+
+/* Forgets the scans: their shape or bucket is another one from now on. */
+void intake_drop_scans(struct intake *intake, int n_workers);
+
+/* A query that stands nowhere yet gets a prefix that has begun no file, shared by all such queries. */
+int stream_place_new_queries(struct stream *stream, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* The slot's row goes into the next changes. */
+int intake_mark(struct intake *intake, size_t slot, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* Takes over what the source says has changed. */
+int intake_look(struct intake *intake, struct err *err) __attribute__((warn_unused_result));
+
+/* --- batch_run.c: reading and counting ----------------------------------- */
+
+/* Besides 0 and errors: asked to stop before anything was read; the members have failed, their state says so. */
+#define BATCH_STOPPED 2
+#define BATCH_FAILED  3
+
+/* Plans, reads and folds. After anything but 0 the queries are as before. */
+int batch_run(struct batch *batch, struct err *err) __attribute__((warn_unused_result));
+
+/* --- batch_house.c: what changes without counting ------------------------ */
+
+/* 1: there is something, and the batch's moves are filled; 0: nothing. */
+int batch_plan_house(struct batch *batch, struct err *err) __attribute__((warn_unused_result));
+void batch_apply_moves(struct batch *batch);
+void batch_drop_moves(struct batch *batch);
+
+/* --- batch_changes.c: what goes out -------------------------------------- */
+
+int batch_make_changes(struct batch *batch, struct err *err) __attribute__((warn_unused_result));
+
+/* What the plan's file `at` adds to the numbers of its row. */
+void batch_count_file(const struct batch *batch, size_t at, struct file *file);
+
+/* The size up to which there was something to read. */
+int64_t batch_consumed_limit(const struct plan_file *read);
+
+/* --- batch.c ------------------------------------------------------------- */
+
+void batch_free(struct batch *batch);
+
+#endif
