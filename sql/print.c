@@ -99,7 +99,6 @@ void print_options_init(struct print_options *options)
 		.column_separator = "|",
 		.row_separator = "\n",
 		.insert_table = "table",
-		.wrap = PRINT_DEFAULT_WRAP,
 	};
 }
 

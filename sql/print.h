@@ -70,7 +70,7 @@ struct print_options {
 	size_t n_widths;
 };
 
-/* sqlite3's state at its start: list mode, no headers. */
+/* sqlite3's state at its start: list mode, no headers, no wrapping. */
 void print_options_init(struct print_options *options);
 
 /*

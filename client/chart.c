@@ -1,0 +1,254 @@
+/*
+ * What a result is about: which column is time, which is number, which are
+ * labels. Times and numbers are told by their values, not by declared types,
+ * because expressions have none.
+ */
+#include "client/chart.h"
+
+#include "base/mem.h"
+#include "base/timestamp.h"
+#include "client/chart_form.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define NO_COLUMN SIZE_MAX
+
+/* Years are needed to place a time; this one has every day a year can have. */
+#define YEARLESS 1972
+
+static const char *const months[] = {
+	"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
+
+/* The column's part in the chart. */
+struct parts {
+	size_t time;        /* NO_COLUMN: none */
+	size_t numbers[16]; /* the columns drawn */
+	size_t n_numbers;
+	bool is_label[64];
+};
+
+static int month_of(const char *text)
+{
+	for (int i = 0; i < 12; i++) {
+		if (strncasecmp(text, months[i], 3) == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+/* `Jul-26 03:00`, `Jul 26`, `26 Jul 03:00:05`, `07-26 03:00`, `03:00`, with seconds or without. */
+static bool parse_yearless(const char *text, struct civil *civil)
+{
+	char name[4];
+	int n = 0;
+
+	*civil = (struct civil){.year = YEARLESS, .month = 1, .day = 1};
+	if ((sscanf(text, "%3[A-Za-z]%*1[- ]%2d%n", name, &civil->day, &n) == 2 && n > 0) ||
+		(sscanf(text, "%2d%*1[- ]%3[A-Za-z]%n", &civil->day, name, &n) == 2 && n > 0)) {
+		civil->month = month_of(name);
+		text += n;
+	} else if (sscanf(text, "%2d-%2d%n", &civil->month, &civil->day, &n) == 2 && n > 0) {
+		text += n;
+	}
+	if (*text == ' ' || *text == 'T')
+		text++;
+	if (*text == '\0')
+		return n > 0 && civil_is_date(civil->year, civil->month, civil->day);
+	n = 0;
+	if (sscanf(text, "%2d:%2d%n", &civil->hour, &civil->minute, &n) != 2 || n == 0)
+		return false;
+	text += n;
+	n = 0;
+	if (*text == ':' && sscanf(text, ":%2d%n", &civil->second, &n) == 1)
+		text += n;
+	return *text == '\0' && civil_is_date(civil->year, civil->month, civil->day) &&
+	       civil->hour >= 0 && civil->hour < 24 && civil->minute >= 0 && civil->minute < 60 &&
+	       civil->second >= 0 && civil->second < 60;
+}
+
+bool chart_parse_time(const char *text, int64_t *time_us, bool *has_year)
+{
+	struct civil civil;
+
+	if (timestamp_parse_bound(text, strlen(text), time_us)) {
+		*has_year = true;
+		return true;
+	}
+	if (!parse_yearless(text, &civil))
+		return false;
+	*has_year = false;
+	*time_us = civil_to_us(&civil);
+	return true;
+}
+
+static bool is_number(const struct value *value)
+{
+	return value->type == VALUE_INTEGER || (value->type == VALUE_REAL && isfinite(value->real));
+}
+
+/* All values of the column that are there are times; one at least is. */
+static bool is_time_column(const struct result *result, size_t column)
+{
+	size_t n_times = 0;
+
+	for (size_t row = 0; row < result->n_rows; row++) {
+		const struct value *value = result_cell(result, row, column);
+		int64_t time_us;
+		bool has_year;
+
+		if (value->type == VALUE_NULL)
+			continue;
+		if (value->type != VALUE_TEXT ||
+			!chart_parse_time(value->data, &time_us, &has_year))
+			return false;
+		n_times++;
+	}
+	return n_times > 0;
+}
+
+static bool is_number_column(const struct result *result, size_t column)
+{
+	size_t n_numbers = 0;
+
+	for (size_t row = 0; row < result->n_rows; row++) {
+		const struct value *value = result_cell(result, row, column);
+
+		if (value->type == VALUE_NULL)
+			continue;
+		if (!is_number(value))
+			return false;
+		n_numbers++;
+	}
+	return n_numbers > 0;
+}
+
+static void find_parts(const struct result *result, struct parts *parts)
+{
+	bool has_label = false;
+
+	*parts = (struct parts){.time = NO_COLUMN};
+	for (size_t i = 0; i < result->n_columns && i < 64; i++) {
+		if (is_number_column(result, i)) {
+			if (parts->n_numbers < 16)
+				parts->numbers[parts->n_numbers++] = i;
+		} else if (is_time_column(result, i)) {
+			/* Of window_start and window_end the first is the time, the second says
+			 * nothing new. */
+			if (parts->time == NO_COLUMN)
+				parts->time = i;
+		} else {
+			parts->is_label[i] = true;
+			has_label = true;
+		}
+	}
+	/* Beside labels one number is drawn; without them each number is a series of its own. */
+	if ((has_label || parts->time == NO_COLUMN) && parts->n_numbers > 1)
+		parts->n_numbers = 1;
+	/* Bars may well be labelled by times. */
+	if (!has_label && parts->n_numbers == 1 && parts->time != NO_COLUMN &&
+		result->n_rows == 1) {
+		parts->is_label[parts->time] = true;
+		parts->time = NO_COLUMN;
+	}
+}
+
+/* The labels of a row, joined; in `kept`, where equal ones may stand twice. Returns an offset. */
+static size_t add_label(
+	struct result *result, const struct parts *parts, size_t row, struct buf *kept)
+{
+	size_t offset = kept->len;
+
+	for (size_t i = 0; i < result->n_columns && i < 64; i++) {
+		const struct value *value;
+
+		if (!parts->is_label[i])
+			continue;
+		value = result_cell(result, row, i);
+		if (kept->len > offset)
+			buf_add_text(kept, " ");
+		buf_add_text(
+			kept, value->type == VALUE_NULL ? "(null)" : result_text(result, row, i));
+	}
+	buf_add_char(kept, '\0');
+	return offset;
+}
+
+static bool add_point(struct chart *chart, size_t label_offset, int64_t time_us, double value)
+{
+	if (!mem_grow(&chart->points, &chart->cap, chart->n + 1, sizeof(*chart->points)))
+		return false;
+	chart->points[chart->n++] = (struct point){
+		.label = (const char *)(uintptr_t)label_offset, .time_us = time_us, .value = value};
+	return true;
+}
+
+/* The points of a row; false: no memory. */
+static bool add_row(struct result *result, const struct parts *parts, size_t row,
+	struct chart *chart, struct buf *labels)
+{
+	int64_t time_us = 0;
+	bool has_year = true;
+
+	if (parts->time != NO_COLUMN) {
+		const struct value *value = result_cell(result, row, parts->time);
+
+		if (value->type != VALUE_TEXT ||
+			!chart_parse_time(value->data, &time_us, &has_year))
+			return true;
+	}
+	chart->has_year &= has_year;
+	for (size_t i = 0; i < parts->n_numbers; i++) {
+		size_t column = parts->numbers[i];
+		size_t offset = labels->len;
+
+		if (result_cell(result, row, column)->type == VALUE_NULL)
+			continue;
+		if (parts->n_numbers > 1)
+			buf_add(labels, result->names[column], strlen(result->names[column]) + 1);
+		else
+			offset = add_label(result, parts, row, labels);
+		if (!add_point(chart, offset, time_us, result_real(result, row, column)))
+			return false;
+	}
+	return true;
+}
+
+static int draw(struct result *result, const struct parts *parts, const struct terminal *terminal,
+	struct buf *out, struct err *err)
+{
+	struct chart chart = {.title = result->names[parts->numbers[0]], .has_year = true};
+	struct buf labels = {0};
+	bool ok = true;
+
+	for (size_t row = 0; row < result->n_rows && ok; row++)
+		ok = add_row(result, parts, row, &chart, &labels);
+	ok = ok && buf_ok(&labels);
+	for (size_t i = 0; i < chart.n && ok; i++)
+		chart.points[i].label = labels.data + (uintptr_t)chart.points[i].label;
+	if (ok && parts->time != NO_COLUMN)
+		ok = chart_draw_timeline(&chart, terminal, out);
+	else if (ok)
+		ok = chart_draw_bars(&chart, terminal, out);
+	free(chart.points);
+	buf_fini(&labels);
+	return ok && buf_ok(out) ? 0 : err_nomem(err);
+}
+
+int chart_draw(
+	struct result *result, const struct terminal *terminal, struct buf *out, struct err *err)
+{
+	struct parts parts;
+
+	if (result->n_rows == 0)
+		return 0;
+	find_parts(result, &parts);
+	if (parts.n_numbers == 0)
+		return err_set(err, ERR_INVALID,
+			"nothing to draw: a chart needs a column of numbers, and labels or times "
+			"beside it");
+	return draw(result, &parts, terminal, out, err);
+}

@@ -1,0 +1,244 @@
+/*
+ * `--check`: one line for a monitoring system, in the words of its plugins.
+ * What is asked of the daemon decides a status; the worst of them is shown.
+ */
+#include "client/actions.h"
+
+#include "base/quantity.h"
+#include "base/timestamp.h"
+#include "client/newest.h"
+#include "client/range.h"
+
+#include <string.h>
+#include <time.h>
+
+enum status { STATUS_OK, STATUS_WARNING, STATUS_CRITICAL, STATUS_UNKNOWN };
+
+struct check {
+	struct shell *shell;
+	enum status status;
+	struct buf text;   /* behind "TALLY OK - " */
+	struct buf values; /* behind the bar */
+	struct range warning, critical;
+	bool has_warning, has_critical;
+	const char *warning_text, *critical_text;
+	int64_t lag_limit_us; /* 0: none */
+};
+
+static void raise(struct check *check, enum status status)
+{
+	if (status > check->status)
+		check->status = status;
+}
+
+static void add_text(struct check *check, const char *text)
+{
+	if (check->text.len > 0)
+		buf_add_text(&check->text, ", ");
+	buf_add_text(&check->text, text);
+}
+
+/* Judges the value that the ranges are for, and adds it to the performance data. */
+static void judge(struct check *check, const char *label, double value, const char *unit)
+{
+	if (check->has_critical && range_alerts(&check->critical, value))
+		raise(check, STATUS_CRITICAL);
+	if (check->has_warning && range_alerts(&check->warning, value))
+		raise(check, STATUS_WARNING);
+	buf_printf(&check->values, "%s'", check->values.len > 0 ? " " : "");
+	/* A quote in a label is doubled, and it ends at an equals sign. */
+	for (const char *at = label; *at != '\0'; at++) {
+		if (*at == '\'')
+			buf_add_char(&check->values, '\'');
+		buf_add_char(&check->values, *at == '=' ? '_' : *at);
+	}
+	buf_printf(&check->values, "'=%.15g%s;%s;%s", value, unit,
+		check->warning_text != NULL ? check->warning_text : "",
+		check->critical_text != NULL ? check->critical_text : "");
+}
+
+/* The state of every query, and the sums of their numbers. */
+static int check_queries(struct check *check, struct err *err)
+{
+	struct result rows = {0};
+	long long files = 0;
+	long long events = 0;
+	long long rejects = 0;
+	int rc = shell_ask(check->shell,
+		"SELECT name, state, files, files_behind, events, rejects, late,"
+		" coalesce(exception, message, '') FROM queries ORDER BY name",
+		&rows, err);
+
+	for (size_t i = 0; i < rows.n_rows; i++) {
+		const char *state = result_text(&rows, i, 1);
+		char text[256];
+
+		files += result_integer(&rows, i, 2);
+		events += result_integer(&rows, i, 4);
+		rejects += result_integer(&rows, i, 5);
+		if (strcmp(state, "FAILED") != 0 && strcmp(state, "STOPPED") != 0)
+			continue;
+		(void)snprintf(text, sizeof(text), "%s is %s%s%.160s", result_text(&rows, i, 0),
+			state, result_text(&rows, i, 7)[0] != '\0' ? ": " : "",
+			result_text(&rows, i, 7));
+		add_text(check, text);
+		raise(check, state[0] == 'F' ? STATUS_CRITICAL : STATUS_WARNING);
+	}
+	if (rc == 0) {
+		char text[256];
+
+		(void)snprintf(text, sizeof(text),
+			"%zu quer%s, %lld files, %lld events, %lld rejects", rows.n_rows,
+			rows.n_rows == 1 ? "y" : "ies", files, events, rejects);
+		add_text(check, text);
+		buf_printf(&check->values, "%s'events'=%lldc 'rejects'=%lldc 'files'=%lld",
+			check->values.len > 0 ? " " : "", events, rejects, files);
+	}
+	result_fini(&rows);
+	return rc;
+}
+
+/* How old the newest event is; the ranges are for it unless --sql gives another value. */
+static int check_lag(struct check *check, bool has_sql, struct err *err)
+{
+	char newest_text[TIMESTAMP_TEXT_BYTES];
+	char text[128];
+	struct timespec now;
+	int64_t newest_us = 0;
+	int64_t lag_us;
+	bool found;
+	int rc = newest_event(check->shell, NULL, &newest_us, &found, err);
+
+	if (rc < 0)
+		return rc;
+	if (!found) {
+		if (check->lag_limit_us > 0 ||
+			(!has_sql && (check->has_warning || check->has_critical)))
+			raise(check, STATUS_UNKNOWN);
+		add_text(check, "no event yet");
+		return 0;
+	}
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	lag_us = (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000 - newest_us;
+	(void)timestamp_format(newest_us, newest_text);
+	(void)snprintf(text, sizeof(text), "newest event %s UTC", newest_text);
+	add_text(check, text);
+	if (check->lag_limit_us > 0 && lag_us > check->lag_limit_us)
+		raise(check, STATUS_CRITICAL);
+	if (!has_sql)
+		judge(check, "lag", (double)lag_us / 1e6, "s");
+	else
+		buf_printf(&check->values, "%s'lag'=%.6gs", check->values.len > 0 ? " " : "",
+			(double)lag_us / 1e6);
+	return 0;
+}
+
+static int check_value(struct check *check, const char *sql, struct err *err)
+{
+	struct result rows = {0};
+	const struct value *value;
+	char text[128];
+	int rc = shell_ask(check->shell, sql, &rows, err);
+
+	if (rc == 0 && (rows.n_rows == 0 || rows.n_columns == 0))
+		rc = err_set(err, ERR_INVALID, "the statement has no row to check");
+	if (rc == 0) {
+		value = result_cell(&rows, 0, 0);
+		if (value->type != VALUE_INTEGER && value->type != VALUE_REAL)
+			rc = err_set(err, ERR_INVALID, "the first value is no number");
+	}
+	if (rc == 0) {
+		(void)snprintf(
+			text, sizeof(text), "%.60s %s", rows.names[0], result_text(&rows, 0, 0));
+		add_text(check, text);
+		judge(check, rows.names[0], result_real(&rows, 0, 0), "");
+	}
+	result_fini(&rows);
+	return rc;
+}
+
+static int read_options(struct check *check, const struct options *options, struct err *err)
+{
+	check->warning_text = options->watch;
+	check->critical_text = options->critical;
+	check->has_warning = options->watch != NULL;
+	check->has_critical = options->critical != NULL;
+	if (check->has_warning && !range_parse(options->watch, &check->warning))
+		return err_set(err, ERR_USAGE, "-w \"%s\" is no range", options->watch);
+	if (check->has_critical && !range_parse(options->critical, &check->critical))
+		return err_set(err, ERR_USAGE, "-c \"%s\" is no range", options->critical);
+	if (options->lag != NULL)
+		return duration_parse(options->lag, &check->lag_limit_us, err);
+	return 0;
+}
+
+static int run_checks(struct check *check, const struct options *options, struct err *err)
+{
+	int rc = read_options(check, options, err);
+
+	if (rc == 0)
+		rc = shell_connect(check->shell, err);
+	if (rc < 0) {
+		raise(check,
+			rc == ERR_USAGE || rc == ERR_INVALID ? STATUS_UNKNOWN : STATUS_CRITICAL);
+		return rc;
+	}
+	if (options->sql != NULL)
+		rc = check_value(check, options->sql, err);
+	if (rc == 0)
+		rc = check_queries(check, err);
+	if (rc == 0)
+		rc = check_lag(check, options->sql != NULL, err);
+	/* A statement that is wrong says nothing about the daemon; a connection that breaks does.
+	 */
+	if (rc < 0)
+		raise(check, rc == ERR_SQL || rc == ERR_INVALID ? STATUS_UNKNOWN : STATUS_CRITICAL);
+	return rc;
+}
+
+int action_check(struct shell *shell, const struct options *options)
+{
+	static const char *const names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+	struct check check = {.shell = shell};
+	struct err err = ERR_INIT;
+	int rc = run_checks(&check, options, &err);
+
+	if (rc < 0)
+		add_text(&check, err.text);
+	buf_add_char(&check.text, '\0');
+	buf_add_char(&check.values, '\0');
+	if (buf_ok(&check.text) && buf_ok(&check.values)) {
+		/* A bar in the text would begin the performance data. */
+		for (char *at = check.text.data; *at != '\0'; at++) {
+			if (*at == '|' || *at == '\n')
+				*at = ' ';
+		}
+		(void)printf("TALLY %s - %s%s%s\n", names[check.status], check.text.data,
+			check.values.data[0] != '\0' ? " | " : "", check.values.data);
+	}
+	buf_fini(&check.text);
+	buf_fini(&check.values);
+	return (int)check.status;
+}
+
+int action_ping(struct shell *shell)
+{
+	struct result version = {0};
+	struct err err = ERR_INIT;
+	struct timespec from;
+	struct timespec to;
+	int rc;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &from);
+	rc = shell_ask(shell, "SELECT tally_version()", &version, &err);
+	(void)clock_gettime(CLOCK_MONOTONIC, &to);
+	if (rc == 0 && version.n_rows == 1)
+		(void)printf("tallyd %s answers at %s in %.2f ms\n", result_text(&version, 0, 0),
+			shell->socket_path,
+			(double)(to.tv_sec - from.tv_sec) * 1e3 +
+				(double)(to.tv_nsec - from.tv_nsec) / 1e6);
+	else
+		(void)fprintf(stderr, "Error: %s\n", err.text);
+	result_fini(&version);
+	return rc == 0 ? 0 : 1;
+}

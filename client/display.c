@@ -1,0 +1,122 @@
+/*
+ * Fitting: columns that are narrow stay whole, the wide ones share what is
+ * left. The share is found by raising it until the window is full.
+ */
+#include "client/display.h"
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Below this a cell cannot be read any more. */
+#define NARROWEST 8
+
+int display_printed(const struct result *result, const struct print_options *print, struct buf *out,
+	struct err *err)
+{
+	struct printer *printer = printer_new(print);
+	int rc;
+
+	if (printer == NULL)
+		return err_nomem(err);
+	rc = print_begin(printer, result->names, result->n_columns, out, err);
+	for (size_t row = 0; row < result->n_rows && rc == 0; row++)
+		rc = print_row(printer, result->cells + row * result->n_columns, out, err);
+	if (rc == 0)
+		rc = print_end(printer, out, err);
+	printer_free(printer);
+	return rc;
+}
+
+/* The longest line of a text, as the printer counts it. */
+static size_t longest_line(const char *text, size_t len)
+{
+	size_t longest = 0;
+
+	while (len > 0) {
+		const char *end = memchr(text, '\n', len);
+		size_t n = end != NULL ? (size_t)(end - text) : len;
+		size_t width = utf8_length(text, n);
+
+		if (width > longest)
+			longest = width;
+		if (end == NULL)
+			break;
+		text += n + 1;
+		len -= n + 1;
+	}
+	return longest;
+}
+
+static size_t cell_width(const struct value *value, const char *null_text)
+{
+	char number[32];
+
+	switch (value->type) {
+	case VALUE_NULL: return utf8_length(null_text, strlen(null_text));
+	case VALUE_INTEGER:
+		return (size_t)snprintf(number, sizeof(number), "%lld", (long long)value->integer);
+	case VALUE_REAL: return 21;
+	default: return longest_line(value->data, value->len);
+	}
+}
+
+static void measure(const struct result *result, const struct print_options *print, int *widths)
+{
+	for (size_t i = 0; i < result->n_columns; i++)
+		widths[i] = (int)utf8_length(result->names[i], strlen(result->names[i]));
+	for (size_t i = 0; i < result->n_rows * result->n_columns; i++) {
+		size_t width = cell_width(&result->cells[i], print->null_text);
+		int *widest = &widths[i % result->n_columns];
+
+		if (width > (size_t)*widest)
+			*widest = width > 100000 ? 100000 : (int)width;
+	}
+}
+
+/* The width that wide columns get so that all fit into `room`; 0 when nothing needs to give way. */
+static int find_share(const int *widths, size_t n, long room)
+{
+	int share = NARROWEST;
+	long total = 0;
+
+	for (size_t i = 0; i < n; i++)
+		total += widths[i];
+	if (total <= room)
+		return 0;
+	for (;; share++) {
+		total = 0;
+		for (size_t i = 0; i < n; i++)
+			total += widths[i] < share + 1 ? widths[i] : share + 1;
+		if (total > room)
+			return share;
+	}
+}
+
+int display_fitted(const struct result *result, const struct print_options *print, int columns,
+	struct buf *out, struct err *err)
+{
+	struct print_options fitted = *print;
+	size_t n = result->n_columns;
+	long room = columns - (long)(3 * n + 1);
+	int *widths = mem_new_array(n, sizeof(*widths));
+	int share;
+	int rc;
+
+	if (widths == NULL)
+		return err_nomem(err);
+	measure(result, print, widths);
+	share = find_share(widths, n, room);
+	print_options_set_mode(&fitted, PRINT_BOX);
+	fitted.wrap = share;
+	fitted.wordwrap = true;
+	fitted.n_widths = 0;
+	if (room < (long)n * NARROWEST && share > 0)
+		print_options_set_mode(&fitted, PRINT_LINE);
+	rc = display_printed(result, &fitted, out, err);
+	free(widths);
+	return rc;
+}

@@ -1,0 +1,268 @@
+/*
+ * `--prometheus`: the daemon's numbers in Prometheus' text format 0.0.4. One
+ * family after the other, each with its help and its type, samples of a family
+ * together, as the format asks.
+ */
+#include "client/actions.h"
+
+#include "base/file.h"
+#include "base/timestamp.h"
+#include "client/newest.h"
+#include "sql/print_cell.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A family whose samples are rows: all columns but the last are labels named
+ * like the columns, the last is the value.
+ */
+struct family {
+	const char *name, *type, *help, *sql;
+};
+
+static const struct family families[] = {
+	{"tallyd_build_info", "gauge", "The daemon's version.",
+		"SELECT tally_version() AS version, 1"},
+	{"tallyd_events_total", "counter", "Events counted.",
+		"SELECT name AS query, source, events FROM queries ORDER BY 1"},
+	{"tallyd_bytes_total", "counter", "Bytes read.",
+		"SELECT name AS query, source, bytes FROM queries ORDER BY 1"},
+	{"tallyd_rejects_total", "counter", "Pieces of input that are no events.",
+		"SELECT source, reason, count FROM reject_totals ORDER BY 1, 2"},
+	{"tallyd_late_total", "counter", "Events that came too late for a window.",
+		"SELECT name AS query, late FROM queries ORDER BY 1"},
+	{"tallyd_refused_total", "counter", "Events refused because there were too many groups.",
+		"SELECT name AS query, refused FROM queries ORDER BY 1"},
+	{"tallyd_groups", "gauge", "Groups, one for each window and value.",
+		"SELECT name AS query, \"groups\" FROM queries ORDER BY 1"},
+	{"tallyd_batches_total", "counter", "Batches run.",
+		"SELECT name AS query, ifnull(batch_id + 1, 0) FROM queries ORDER BY 1"},
+	{"tallyd_files", "gauge", "Files of a source by their state.",
+		"SELECT source, state, count(*) FROM files GROUP BY 1, 2 ORDER BY 1, 2"},
+	{"tallyd_files_behind", "gauge", "Files that are not read to their end.",
+		"SELECT name AS query, files_behind FROM queries ORDER BY 1"},
+	{"tallyd_query_active", "gauge", "1 when the query runs.",
+		"SELECT name AS query, state, state IN ('ACTIVE', 'INITIALIZING') FROM queries"
+		" ORDER BY 1"},
+	{"tallyd_trigger_seconds", "gauge", "How long the last batch took.",
+		"SELECT query, trigger_ms / 1000.0 FROM progress AS p WHERE batch_id ="
+		" (SELECT max(batch_id) FROM progress WHERE query = p.query) ORDER BY 1"},
+	{"tallyd_rows_per_second", "gauge", "Events a second in the last batch.",
+		"SELECT query, processed_rows_per_second FROM progress AS p WHERE batch_id ="
+		" (SELECT max(batch_id) FROM progress WHERE query = p.query) ORDER BY 1"},
+	{"tallyd_sessions", "gauge", "Client connections.",
+		"SELECT protocol, count(*) FROM sessions GROUP BY 1 ORDER BY 1"},
+};
+
+static void add_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* A label's name has letters, digits and underscores only. */
+static void add_label_name(struct buf *out, const char *name)
+{
+	for (size_t i = 0; name[i] != '\0'; i++) {
+		char c = name[i];
+		bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+			    (i > 0 && c >= '0' && c <= '9');
+
+		buf_add_char(out, fits ? c : '_');
+	}
+}
+
+static void add_label_value(struct buf *out, const char *value)
+{
+	buf_add_char(out, '"');
+	for (; *value != '\0'; value++) {
+		if (*value == '\n') {
+			buf_add_text(out, "\\n");
+			continue;
+		}
+		if (*value == '"' || *value == '\\')
+			buf_add_char(out, '\\');
+		buf_add_char(out, *value);
+	}
+	buf_add_char(out, '"');
+}
+
+static void add_sample(struct buf *out, const char *name, struct result *rows, size_t row)
+{
+	size_t last = rows->n_columns - 1;
+
+	buf_add_text(out, name);
+	for (size_t i = 0; i < last; i++) {
+		buf_add_char(out, i == 0 ? '{' : ',');
+		add_label_name(out, rows->names[i]);
+		buf_add_char(out, '=');
+		add_label_value(out, result_text(rows, row, i));
+	}
+	if (last > 0)
+		buf_add_char(out, '}');
+	buf_printf(out, " %.17g\n", result_real(rows, row, last));
+}
+
+static int add_family(
+	struct shell *shell, const struct family *family, struct buf *out, struct err *err)
+{
+	struct result rows = {0};
+	int rc = shell_ask(shell, family->sql, &rows, err);
+
+	if (rc == 0 && rows.n_rows > 0)
+		add_head(out, family->name, family->type, family->help);
+	for (size_t i = 0; i < rows.n_rows && rc == 0; i++)
+		add_sample(out, family->name, &rows, i);
+	result_fini(&rows);
+	return rc;
+}
+
+/* The newest event of each query, from which a rule computes how far behind the stream is. */
+static int add_newest(struct shell *shell, struct buf *out, struct err *err)
+{
+	struct result queries = {0};
+	bool has_head = false;
+	int rc = shell_ask(shell, "SELECT name AS query, 0 FROM queries ORDER BY 1", &queries, err);
+
+	for (size_t i = 0; i < queries.n_rows && rc == 0; i++) {
+		int64_t newest_us = 0;
+		bool found;
+
+		rc = newest_event(shell, result_text(&queries, i, 0), &newest_us, &found, err);
+		if (rc < 0 || !found)
+			continue;
+		if (!has_head)
+			add_head(out, "tallyd_newest_event_timestamp_seconds", "gauge",
+				"Time of the newest event.");
+		has_head = true;
+		buf_add_text(out, "tallyd_newest_event_timestamp_seconds{query=");
+		add_label_value(out, result_text(&queries, i, 0));
+		buf_printf(out, "} %.6f\n", (double)newest_us / 1e6);
+	}
+	result_fini(&queries);
+	return rc;
+}
+
+/* Resident memory of the process at the other end of the socket, where we can see it. */
+static void add_memory(struct shell *shell, struct buf *out)
+{
+	char path[64];
+	char line[256];
+	FILE *file;
+
+	(void)snprintf(
+		path, sizeof(path), "/proc/%ld/status", connection_peer_pid(shell->connection));
+	file = fopen(path, "re");
+	if (file == NULL)
+		return;
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (strncmp(line, "VmRSS:", 6) != 0)
+			continue;
+		add_head(out, "tallyd_resident_memory_bytes", "gauge",
+			"Resident memory of the daemon.");
+		buf_printf(out, "tallyd_resident_memory_bytes %lld\n",
+			strtoll(line + 6, NULL, 10) * 1024);
+	}
+	(void)fclose(file);
+}
+
+/* The fields of a query's table, as SQL. */
+static int list_fields(struct shell *shell, const char *query, struct buf *fields, struct err *err)
+{
+	struct result rows = {0};
+	char *sql = sqlite3_mprintf("PRAGMA table_info(%Q)", query);
+	int rc = sql != NULL ? shell_ask(shell, sql, &rows, err) : err_nomem(err);
+
+	for (size_t i = 0; i < rows.n_rows; i++) {
+		const char *name = result_text(&rows, i, 1);
+
+		if (strcmp(name, "window_start") == 0)
+			break;
+		cell_add_identifier(fields, name);
+		buf_add_text(fields, ", ");
+	}
+	buf_add_char(fields, '\0');
+	result_fini(&rows);
+	sqlite3_free(sql);
+	return rc;
+}
+
+/* Totals of all groups over all windows: on demand only, because there may be many. */
+static int add_totals(struct shell *shell, struct buf *out, struct err *err)
+{
+	struct result queries = {0};
+	int rc = shell_ask(shell, "SELECT name FROM queries ORDER BY 1", &queries, err);
+
+	if (rc == 0 && queries.n_rows > 0)
+		add_head(out, "tallyd_count", "gauge", "Events of a group in all windows.");
+	for (size_t i = 0; i < queries.n_rows && rc == 0; i++) {
+		const char *query = result_text(&queries, i, 0);
+		struct buf fields = {0};
+		struct result rows = {0};
+		char *sql = NULL;
+
+		rc = list_fields(shell, query, &fields, err);
+		if (rc == 0)
+			sql = sqlite3_mprintf(
+				"SELECT %Q AS query, %s sum(count) FROM \"%w\" GROUP BY %s 1",
+				query, fields.data, query, fields.data);
+		if (sql != NULL)
+			rc = shell_ask(shell, sql, &rows, err);
+		for (size_t row = 0; row < rows.n_rows && rc == 0; row++)
+			add_sample(out, "tallyd_count", &rows, row);
+		result_fini(&rows);
+		sqlite3_free(sql);
+		buf_fini(&fields);
+	}
+	result_fini(&queries);
+	return rc;
+}
+
+static int gather(struct shell *shell, bool with_totals, struct buf *out, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && rc == 0; i++)
+		rc = add_family(shell, &families[i], out, err);
+	if (rc == 0)
+		rc = add_newest(shell, out, err);
+	if (rc == 0)
+		add_memory(shell, out);
+	if (rc == 0 && with_totals)
+		rc = add_totals(shell, out, err);
+	if (rc == 0) {
+		add_head(out, "tallyd_up", "gauge", "1 when the daemon answered.");
+		buf_add_text(out, "tallyd_up 1\n");
+	}
+	return rc == 0 && !buf_ok(out) ? err_nomem(err) : rc;
+}
+
+int action_prometheus(struct shell *shell, const struct options *options)
+{
+	struct err err = ERR_INIT;
+	struct buf out = {0};
+	int rc = gather(shell, options->totals, &out, &err);
+
+	/* A daemon that cannot be reached is a number as well: the file must not go on showing old
+	 * ones. */
+	if (rc < 0 && rc != ERR_SQL && rc != ERR_NOMEM) {
+		buf_clear(&out);
+		add_head(&out, "tallyd_up", "gauge", "1 when the daemon answered.");
+		buf_add_text(&out, "tallyd_up 0\n");
+		(void)fprintf(stderr, "Error: %s\n", err.text);
+	} else if (rc < 0) {
+		buf_clear(&out);
+		(void)fprintf(stderr, "Error: %s\n", err.text);
+	}
+	if (out.len > 0 && options->output != NULL) {
+		if (file_replace(options->output, out.data, out.len, 0644, &err) < 0) {
+			(void)fprintf(stderr, "Error: %s\n", err.text);
+			rc = err.code;
+		}
+	} else if (out.len > 0) {
+		(void)fwrite(out.data, 1, out.len, stdout);
+	}
+	buf_fini(&out);
+	return rc < 0 ? 1 : 0;
+}

@@ -1,0 +1,290 @@
+/*
+ * The loop over the frames of one answer. Exactly one OK or ERROR ends it;
+ * anything else that ends it is a connection that broke.
+ */
+#include "client/query.h"
+
+#include "base/mem.h"
+#include "client/interrupt.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How long a cancelled statement may take to say so. */
+#define CANCEL_MS 5000
+
+struct run {
+	struct connection *connection;
+	const struct query_handler *handler;
+	struct answer *answer;
+	int64_t id;
+	int seen; /* presses of Ctrl-C that have been acted upon */
+	int rc;   /* what the handler said; then the rest of the answer is only read */
+	struct err *err;
+};
+
+static int hand_rows(struct run *run, const struct frame *frame, struct err *err)
+{
+	const struct query_handler *handler = run->handler;
+
+	for (size_t i = 0; i < frame->n_rows; i++) {
+		int rc = handler->row(
+			handler->context, frame->cells + i * frame->n_cells, frame->n_cells, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int hand_changes(struct run *run, const struct frame *frame, struct err *err)
+{
+	const struct query_handler *handler = run->handler;
+
+	if (handler->change == NULL)
+		return 0;
+	for (size_t i = 0; i < frame->n_rows && frame->n_cells > 0; i++) {
+		const struct value *cells = frame->cells + i * frame->n_cells;
+		const char *op = cells[0].type == VALUE_TEXT ? cells[0].data : "";
+		int rc = handler->change(
+			handler->context, op, cells + 1, frame->n_cells - 1, frame->snapshot, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return handler->change(handler->context, "", NULL, 0, frame->snapshot, err);
+}
+
+static int hand_frame(struct run *run, const struct frame *frame, struct err *err)
+{
+	const struct query_handler *handler = run->handler;
+
+	switch (frame->kind) {
+	case FRAME_COLUMNS:
+		run->answer->has_columns = true;
+		return handler->columns(
+			handler->context, frame->names, frame->types, frame->n_columns, err);
+	case FRAME_ROWS: return hand_rows(run, frame, err);
+	case FRAME_CHANGES: return hand_changes(run, frame, err);
+	default: return 0;
+	}
+}
+
+/* Stops the statement because the handler wants no more. */
+static int stop(struct run *run, int rc)
+{
+	struct err err = ERR_INIT;
+
+	run->rc = rc;
+	return connection_cancel(run->connection, run->id, &err);
+}
+
+/* One frame or one idle moment. 1: the answer is whole. */
+static int take_frame(struct run *run)
+{
+	const struct query_handler *handler = run->handler;
+	int timeout_ms = handler->tick != NULL && run->rc == 0 ? handler->idle_ms : -1;
+	struct frame *frame = NULL;
+	int rc = connection_next(run->connection, run->seen,
+		run->seen > 0 || run->rc < 0 ? CANCEL_MS : timeout_ms, &frame, run->err);
+
+	if (rc == ERR_INTERRUPTED && run->seen == 0) {
+		run->seen = interrupt_count();
+		return connection_cancel(run->connection, run->id, run->err);
+	}
+	if (rc < 0 && rc != ERR_BUSY)
+		return rc;
+	if (rc == ERR_BUSY && (run->seen > 0 || run->rc < 0))
+		return rc;
+	if (rc == 0 && frame->id == run->id) {
+		if (frame->kind == FRAME_OK || frame->kind == FRAME_ERROR) {
+			run->answer->snapshot = frame->snapshot;
+			run->answer->ms = frame->ms;
+			if (frame->kind == FRAME_OK)
+				return 1;
+			run->answer->code = frame->code != 0 ? frame->code : 1;
+			run->answer->offset = frame->offset;
+			(void)snprintf(run->answer->message, sizeof(run->answer->message), "%s",
+				frame->message);
+			return 1;
+		}
+		rc = run->rc == 0 ? hand_frame(run, frame, run->err) : 0;
+		if (rc < 0)
+			return stop(run, rc);
+	}
+	if (handler->tick != NULL && run->rc == 0) {
+		rc = handler->tick(handler->context, run->err);
+		if (rc < 0)
+			return stop(run, rc);
+	}
+	return 0;
+}
+
+int query_run(struct connection *connection, const struct query *query,
+	const struct query_handler *handler, struct answer *answer, struct err *err)
+{
+	struct run run = {.connection = connection, .handler = handler, .answer = answer};
+	struct err handler_err = ERR_INIT;
+	int rc;
+
+	*answer = (struct answer){.offset = -1};
+	run.err = err;
+	rc = connection_send(
+		connection, query->sql, query->len, query->params, query->n_params, &run.id, err);
+	while (rc == 0) {
+		bool had_handler_error = run.rc < 0;
+
+		rc = take_frame(&run);
+		if (!had_handler_error && run.rc < 0)
+			handler_err = *err;
+	}
+	if (rc < 0)
+		return rc;
+	if (run.rc < 0) {
+		*err = handler_err;
+		return run.rc;
+	}
+	if (answer->code != 0)
+		return err_set(err, ERR_SQL, "%s", answer->message);
+	return 0;
+}
+
+/*
+ * While a result grows its texts may move, so cells hold offsets into `text`
+ * until it is whole.
+ */
+static const char *as_offset(size_t offset)
+{
+	return (const char *)(uintptr_t)offset;
+}
+
+static size_t keep(struct result *result, const char *bytes, size_t len)
+{
+	size_t offset = result->text.len;
+
+	buf_add(&result->text, bytes, len);
+	buf_add_char(&result->text, '\0');
+	return offset;
+}
+
+static int on_columns(void *context, const char *const *names, const char *const *types, size_t n,
+	struct err *err)
+{
+	struct result *result = context;
+
+	result->names = mem_new_array(2 * n, sizeof(*result->names));
+	if (result->names == NULL)
+		return err_nomem(err);
+	result->n_columns = n;
+	result->types = result->names + n;
+	for (size_t i = 0; i < n; i++) {
+		result->names[i] = as_offset(keep(result, names[i], strlen(names[i])));
+		result->types[i] = as_offset(keep(result, types[i], strlen(types[i])));
+	}
+	return buf_ok(&result->text) ? 0 : err_nomem(err);
+}
+
+static int on_row(void *context, const struct value *cells, size_t n, struct err *err)
+{
+	struct result *result = context;
+	size_t at = result->n_rows * n;
+
+	if (n != result->n_columns)
+		return err_set(err, ERR_PROTOCOL, "a row of the answer has %zu cells, not %zu", n,
+			result->n_columns);
+	if (!mem_grow(&result->cells, &result->cap_cells, at + n, sizeof(*result->cells)))
+		return err_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		result->cells[at + i] = cells[i];
+		if (cells[i].type == VALUE_TEXT || cells[i].type == VALUE_BLOB)
+			result->cells[at + i].data =
+				as_offset(keep(result, cells[i].data, cells[i].len));
+	}
+	result->n_rows++;
+	return buf_ok(&result->text) ? 0 : err_nomem(err);
+}
+
+static void resolve(struct result *result)
+{
+	const char *base = result->text.data;
+
+	for (size_t i = 0; i < 2 * result->n_columns; i++)
+		result->names[i] = base + (uintptr_t)result->names[i];
+	for (size_t i = 0; i < result->n_rows * result->n_columns; i++) {
+		struct value *cell = &result->cells[i];
+
+		if (cell->type == VALUE_TEXT || cell->type == VALUE_BLOB)
+			cell->data = base + (uintptr_t)cell->data;
+	}
+}
+
+int result_fetch(struct connection *connection, const struct query *query, struct result *result,
+	struct err *err)
+{
+	const struct query_handler handler = {
+		.context = result, .columns = on_columns, .row = on_row};
+	int rc = query_run(connection, query, &handler, &result->answer, err);
+
+	resolve(result);
+	return rc;
+}
+
+int result_ask(
+	struct connection *connection, const char *sql, struct result *result, struct err *err)
+{
+	const struct query query = {.sql = sql, .len = strlen(sql)};
+
+	return result_fetch(connection, &query, result, err);
+}
+
+void result_fini(struct result *result)
+{
+	free(result->names);
+	free(result->cells);
+	buf_fini(&result->text);
+	*result = (struct result){0};
+}
+
+const struct value *result_cell(const struct result *result, size_t row, size_t column)
+{
+	assert(row < result->n_rows && column < result->n_columns);
+	return &result->cells[row * result->n_columns + column];
+}
+
+const char *result_text(struct result *result, size_t row, size_t column)
+{
+	const struct value *value = result_cell(result, row, column);
+
+	switch (value->type) {
+	case VALUE_INTEGER:
+		(void)snprintf(result->number, sizeof(result->number), "%" PRId64, value->integer);
+		return result->number;
+	case VALUE_REAL:
+		(void)snprintf(result->number, sizeof(result->number), "%.15g", value->real);
+		return result->number;
+	case VALUE_TEXT:
+	case VALUE_BLOB: return value->data;
+	default: return "";
+	}
+}
+
+int64_t result_integer(const struct result *result, size_t row, size_t column)
+{
+	const struct value *value = result_cell(result, row, column);
+
+	if (value->type == VALUE_REAL)
+		return (int64_t)value->real;
+	return value->type == VALUE_INTEGER ? value->integer : 0;
+}
+
+double result_real(const struct result *result, size_t row, size_t column)
+{
+	const struct value *value = result_cell(result, row, column);
+
+	if (value->type == VALUE_INTEGER)
+		return (double)value->integer;
+	return value->type == VALUE_REAL ? value->real : 0;
+}

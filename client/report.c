@@ -1,0 +1,62 @@
+/* The questions behind the reports. */
+#include "client/report.h"
+
+#include "client/display.h"
+#include "client/terminal.h"
+
+#include <unistd.h>
+
+int report_table(struct shell *shell, const char *sql, struct err *err)
+{
+	struct print_options print;
+	struct terminal terminal;
+	struct result rows = {0};
+	int rc = shell_ask(shell, sql, &rows, err);
+
+	if (rc == 0 && rows.n_rows > 0) {
+		print_options_init(&print);
+		if (output_is_terminal(&shell->output)) {
+			terminal_measure(&terminal, STDOUT_FILENO);
+			rc = display_fitted(&rows, &print, terminal.columns, &shell->text, err);
+		} else {
+			print_options_set_mode(&print, PRINT_COLUMN);
+			print.wrap = 0;
+			rc = display_printed(&rows, &print, &shell->text, err);
+		}
+	}
+	result_fini(&rows);
+	return rc;
+}
+
+int report_status(struct shell *shell, struct err *err)
+{
+	static const char queries[] =
+		"SELECT name, source, state, files, files_behind AS behind, events, rejects, late,"
+		" \"groups\", ifnull(watermark, '') AS watermark FROM queries ORDER BY name";
+	static const char messages[] =
+		"SELECT name || ': ' || coalesce(exception, message) AS message FROM queries"
+		" WHERE coalesce(exception, message, '') != '' ORDER BY name";
+	static const char batches[] =
+		"SELECT query, batch_id AS batch, timestamp, files, num_input_rows AS events,"
+		" CAST(processed_rows_per_second AS INTEGER) AS \"events/s\","
+		" round(trigger_ms, 1) AS ms, groups_updated AS updated"
+		" FROM progress ORDER BY timestamp DESC, batch_id DESC LIMIT 8";
+	static const struct {
+		const char *title, *sql;
+	} parts[] = {{"Queries", queries}, {"Messages", messages}, {"Last batches", batches}};
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t before = shell->text.len;
+		size_t begin;
+		int rc;
+
+		buf_printf(&shell->text, "%s%s\n", i > 0 ? "\n" : "", parts[i].title);
+		begin = shell->text.len;
+		rc = report_table(shell, parts[i].sql, err);
+		if (rc < 0)
+			return rc;
+		if (shell->text.len == begin && buf_ok(&shell->text))
+			shell->text.len = before;
+	}
+	return 0;
+}
