@@ -1,24 +1,10 @@
 /*
- * The judge: lines into values, values into events and rejects.
- *
- *                  '['                    ','
- *   BETWEEN ----------------> ARRAY_FIRST       ARRAY_NEXT -------> ARRAY_ELEMENT
- *     | ^ ^                     |    |  element     ^  |               |  element
- *     | | |         ']'         |    +--------------+  |               +---> ARRAY_NEXT
- *     | | +---------------------+<---------------------+ ']'
- *     | |
- *     | +------------- line's end ------------+----------------+
- *     v  malformed, too long (arrays too)     |                | line's end
- *   REFUSED ----------------------------------+                |
- *     +------- the rest of the line is too long --------> SKIPPING
- *
- * The settled position follows the consumed one in BETWEEN and SKIPPING. In the
- * other states it stands where the array or the refused value begins, because
- * until its end nothing about it is final.
+ * The judge: lines into values, values into events and rejects. How its states
+ * follow each other is drawn in stream/event_judge.h.
  */
 #include "stream/event.h"
 
-#include "stream/event_fields.h"
+#include "stream/event_judge.h"
 #include "stream/event_time.h"
 
 #include <assert.h>
@@ -27,66 +13,6 @@
 #include <string.h>
 
 static_assert(EVENT_MAX_DEPTH == JSON_MAX_DEPTH, "the reader counts the levels");
-
-enum judge_state {
-	BETWEEN,       /* between the values of a line, or in front of it */
-	ARRAY_FIRST,   /* behind a top-level array's opening bracket */
-	ARRAY_NEXT,    /* behind an element */
-	ARRAY_ELEMENT, /* behind a comma */
-	REFUSED,       /* in the rest of a line whose reject is pending */
-	SKIPPING,      /* in the rest of a line whose reject was given */
-};
-
-/* A value that is not final yet: a top-level array, or what was refused. */
-struct pending {
-	int64_t start;             /* of its first byte since judge_begin */
-	bool was_mid_line;         /* whether values of its line stood before it */
-	enum reject_reason reason; /* while REFUSED */
-	char detail[REJECT_DETAIL_MAX_BYTES];
-	char text[REJECT_TEXT_MAX_BYTES]; /* its first bytes, as far as they were consumed */
-	size_t text_len;
-};
-
-struct judge {
-	const struct event_shape *shape;
-	struct event_fields fields;
-	enum judge_state state;
-	bool is_mid_line;   /* values of this line have been consumed */
-	int64_t offset;     /* of the first byte since judge_begin in the stream */
-	int64_t consumed;   /* bytes since judge_begin */
-	int64_t first_line; /* the number of the line that judge_begin stood on */
-	int64_t n_lines;    /* newlines consumed; none is consumed while a value is pending */
-	size_t n_waiting;   /* bytes of an incomplete value that were looked at in vain; 0: none */
-	size_t n_wanted;    /* look again when so many of them are there */
-	struct pending pending;
-};
-
-/* One call of judge_feed. */
-struct feed {
-	struct judge *judge;
-	const struct judge_sink *sink;
-	struct err *err;
-	const char *data; /* stands at judge->consumed */
-	const char *at;   /* consumed up to here */
-	const char *end;
-	const char *capture; /* where the pending text goes on in this feed's bytes; NULL: none */
-	bool is_waiting;     /* more bytes are needed */
-};
-
-const char *reject_reason_name(enum reject_reason reason)
-{
-	static const char *const names[] = {
-		[REJECT_BAD_JSON] = "bad_json",
-		[REJECT_NOT_AN_OBJECT] = "not_an_object",
-		[REJECT_EVENT_TOO_LONG] = "event_too_long",
-		[REJECT_NO_TIME] = "no_time",
-		[REJECT_BAD_TIME] = "bad_time",
-		[REJECT_GROUP_TOO_LONG] = "group_too_long",
-	};
-
-	assert((size_t)reason < REJECT_REASONS);
-	return names[reason];
-}
 
 struct judge *judge_new(const struct event_shape *shape)
 {
@@ -123,17 +49,12 @@ void judge_begin(struct judge *judge, const struct position *start, int64_t offs
 	judge->n_waiting = 0;
 }
 
-static bool is_pending(const struct judge *judge)
-{
-	return judge->state != BETWEEN && judge->state != SKIPPING;
-}
-
 int64_t judge_settled(const struct judge *judge, struct position *at)
 {
 	bool is_mid_line = judge->is_mid_line;
 	int64_t settled = judge->consumed;
 
-	if (is_pending(judge)) {
+	if (judge_is_pending(judge)) {
 		settled = judge->pending.start;
 		is_mid_line = judge->pending.was_mid_line;
 	}
@@ -149,48 +70,7 @@ int64_t judge_lines(const struct judge *judge)
 	return judge->n_lines;
 }
 
-/* --- giving events and rejects ------------------------------------------- */
-
-static int64_t position_of(const struct feed *feed, const char *at)
-{
-	return feed->judge->consumed + (at - feed->data);
-}
-
-static size_t text_length(size_t len)
-{
-	return len < REJECT_TEXT_MAX_BYTES ? len : REJECT_TEXT_MAX_BYTES;
-}
-
-/* A reject of a complete value; the caller writes its detail. */
-static void init_reject(const struct feed *feed, struct reject *reject, enum reject_reason reason,
-	const char *text, size_t len)
-{
-	const struct judge *judge = feed->judge;
-
-	reject->reason = reason;
-	reject->line = judge->first_line + judge->n_lines;
-	reject->offset = judge->offset + position_of(feed, text);
-	reject->text = text;
-	reject->text_len = text_length(len);
-	reject->detail[0] = '\0';
-}
-
-static int give_not_an_object(struct feed *feed, const struct json_value *value)
-{
-	static const char *const names[] = {[JSON_NULL] = "null",
-		[JSON_FALSE] = "false",
-		[JSON_TRUE] = "true",
-		[JSON_NUMBER] = "a number",
-		[JSON_STRING] = "a string",
-		[JSON_ARRAY] = "an array"};
-	struct reject reject;
-
-	init_reject(feed, &reject, REJECT_NOT_AN_OBJECT, value->text, value->len);
-	(void)snprintf(reject.detail, sizeof(reject.detail),
-		"%s where an object such as {\"%.64s\":...} is expected", names[value->type],
-		feed->judge->shape->time_field);
-	return feed->sink->on_reject(feed->sink->context, &reject);
-}
+/* --- values -------------------------------------------------------------- */
 
 /* The time of the object that was read last; false with *reject filled, but for its place. */
 static int judge_time(struct feed *feed, int64_t *us, struct reject *reject, bool *is_good)
@@ -230,10 +110,7 @@ static int give_event(struct feed *feed, const char *text, size_t len)
 	if (rc != 0)
 		return rc;
 	if (!is_good) {
-		reject.line = judge->first_line + judge->n_lines;
-		reject.offset = judge->offset + position_of(feed, text);
-		reject.text = text;
-		reject.text_len = text_length(len);
+		judge_place_reject(feed, &reject, text, len);
 		return feed->sink->on_reject(feed->sink->context, &reject);
 	}
 	rc = event_fields_values(&judge->fields, feed->err);
@@ -241,114 +118,11 @@ static int give_event(struct feed *feed, const char *text, size_t len)
 		return rc;
 	event.values = judge->fields.values;
 	event.line = judge->first_line + judge->n_lines;
-	event.offset = judge->offset + position_of(feed, text);
+	event.offset = judge->offset + judge_position(feed, text);
 	event.json = text;
 	event.json_len = len;
 	return feed->sink->on_event(feed->sink->context, &event);
 }
-
-void event_reject_group(const struct event *event, const char *field, struct reject *reject)
-{
-	reject->reason = REJECT_GROUP_TOO_LONG;
-	reject->line = event->line;
-	reject->offset = event->offset;
-	reject->text = event->json;
-	reject->text_len = text_length(event->json_len);
-	(void)snprintf(reject->detail, sizeof(reject->detail),
-		"the value of \"%.64s\" is longer than %d bytes", field, EVENT_GROUP_MAX_BYTES);
-}
-
-/* --- what is not final yet ----------------------------------------------- */
-
-static void begin_pending(struct feed *feed)
-{
-	struct pending *pending = &feed->judge->pending;
-
-	pending->start = position_of(feed, feed->at);
-	pending->was_mid_line = feed->judge->is_mid_line;
-	pending->text_len = 0;
-	feed->capture = feed->at;
-}
-
-/* Keeps the first bytes of what is pending, since its reject may be given when they are gone. */
-static void capture(struct feed *feed)
-{
-	struct pending *pending = &feed->judge->pending;
-	size_t n = (size_t)(feed->at - feed->capture);
-
-	if (n > sizeof(pending->text) - pending->text_len)
-		n = sizeof(pending->text) - pending->text_len;
-	memcpy(pending->text + pending->text_len, feed->capture, n);
-	pending->text_len += n;
-	feed->capture = feed->at;
-}
-
-/*
- * The value at feed->at, or the array around it, is refused with the rest of
- * its line. `fault`: the place of what is wrong.
- */
-static int refuse(struct feed *feed, enum reject_reason reason, const char *what, const char *fault)
-{
-	struct judge *judge = feed->judge;
-	struct pending *pending = &judge->pending;
-	bool is_in_array = judge->state != BETWEEN;
-	long long at_byte;
-
-	if (!is_in_array)
-		begin_pending(feed);
-	judge->state = REFUSED;
-	pending->reason = reason;
-	at_byte = position_of(feed, fault) - pending->start + 1;
-	if (reason == REJECT_EVENT_TOO_LONG)
-		(void)snprintf(pending->detail, sizeof(pending->detail),
-			"longer than max_event_bytes = %lld",
-			(long long)judge->shape->max_event_bytes);
-	else
-		(void)snprintf(pending->detail, sizeof(pending->detail), "%s at byte %lld of this",
-			what, at_byte);
-	return is_in_array ? feed->sink->on_array(feed->sink->context, JUDGE_ARRAY_DROP) : 0;
-}
-
-static int give_pending_reject(struct feed *feed)
-{
-	struct judge *judge = feed->judge;
-	struct pending *pending = &judge->pending;
-	struct reject reject;
-
-	capture(feed);
-	feed->capture = NULL;
-	while (pending->text_len > 0 && json_is_blank(pending->text[pending->text_len - 1]))
-		pending->text_len--;
-	reject.reason = pending->reason;
-	reject.line = judge->first_line + judge->n_lines;
-	reject.offset = judge->offset + pending->start;
-	reject.text = pending->text;
-	reject.text_len = pending->text_len;
-	memcpy(reject.detail, pending->detail, sizeof(reject.detail));
-	return feed->sink->on_reject(feed->sink->context, &reject);
-}
-
-/* In REFUSED: to the line's end, or so far that waiting for it would hold up the settled position.
- */
-static int step_refused(struct feed *feed)
-{
-	struct judge *judge = feed->judge;
-	int64_t limit = judge->shape->max_event_bytes;
-	const char *newline = memchr(feed->at, '\n', (size_t)(feed->end - feed->at));
-
-	if (limit < REJECT_TEXT_MAX_BYTES)
-		limit = REJECT_TEXT_MAX_BYTES;
-	feed->at = newline != NULL ? newline : feed->end;
-	if (newline != NULL)
-		judge->state = BETWEEN;
-	else if (position_of(feed, feed->at) - judge->pending.start > limit)
-		judge->state = SKIPPING;
-	else
-		return 0;
-	return give_pending_reject(feed);
-}
-
-/* --- values -------------------------------------------------------------- */
 
 static void wait_for_more(struct feed *feed)
 {
@@ -381,9 +155,9 @@ static int take_value(struct feed *feed)
 	else
 		status = json_read_value(&scan, &value);
 	if (status == JSON_MALFORMED)
-		return refuse(feed, REJECT_BAD_JSON, scan.fault, scan.at);
+		return judge_refuse(feed, REJECT_BAD_JSON, scan.fault, scan.at);
 	if (is_cut && (status == JSON_INCOMPLETE || scan.at - start > limit))
-		return refuse(feed, REJECT_EVENT_TOO_LONG, NULL, start);
+		return judge_refuse(feed, REJECT_EVENT_TOO_LONG, NULL, start);
 	/* Of a scalar at the very end more may follow. */
 	if (status == JSON_INCOMPLETE || (scan.at == feed->end && value.type < JSON_ARRAY)) {
 		wait_for_more(feed);
@@ -392,7 +166,7 @@ static int take_value(struct feed *feed)
 	if (value.type == JSON_OBJECT)
 		rc = give_event(feed, start, (size_t)(scan.at - start));
 	else
-		rc = give_not_an_object(feed, &value);
+		rc = judge_give_not_an_object(feed, &value);
 	feed->at = scan.at;
 	return rc;
 }
@@ -401,7 +175,7 @@ static int take_value(struct feed *feed)
 
 static int begin_array(struct feed *feed)
 {
-	begin_pending(feed);
+	judge_begin_pending(feed);
 	feed->judge->state = ARRAY_FIRST;
 	feed->at++;
 	return feed->sink->on_array(feed->sink->context, JUDGE_ARRAY_BEGIN);
@@ -423,12 +197,13 @@ static int step_array(struct feed *feed)
 	int rc;
 
 	if (*feed->at == '\n')
-		return refuse(feed, REJECT_BAD_JSON, "the line ends inside an array", feed->at);
+		return judge_refuse(
+			feed, REJECT_BAD_JSON, "the line ends inside an array", feed->at);
 	if (*feed->at == ']' && judge->state != ARRAY_ELEMENT)
 		return end_array(feed);
 	if (judge->state == ARRAY_NEXT) {
 		if (*feed->at != ',')
-			return refuse(feed, REJECT_BAD_JSON,
+			return judge_refuse(feed, REJECT_BAD_JSON,
 				"a comma or the closing bracket is expected", feed->at);
 		judge->state = ARRAY_ELEMENT;
 		feed->at++;
@@ -471,16 +246,20 @@ static int step_between(struct feed *feed)
 	if (*feed->at == '[')
 		return begin_array(feed);
 	rc = take_value(feed);
-	if (feed->judge->state == BETWEEN && !feed->is_waiting)
-		feed->judge->is_mid_line = true;
-	return rc;
+	if (rc != 0 || feed->judge->state != BETWEEN || feed->is_waiting)
+		return rc;
+	feed->judge->is_mid_line = true;
+	/* What follows almost every value; it could wait for the next step. */
+	if (feed->at < feed->end && *feed->at == '\n')
+		pass_newline(feed);
+	return 0;
 }
 
 static int step(struct feed *feed)
 {
 	switch (feed->judge->state) {
 	case BETWEEN: return step_between(feed);
-	case REFUSED: return step_refused(feed);
+	case REFUSED: return judge_step_refused(feed);
 	case SKIPPING: return step_skipping(feed);
 	default: return step_array(feed);
 	}
@@ -527,7 +306,7 @@ int judge_feed(struct judge *judge, const char *data, size_t len, bool at_end, s
 		.data = data,
 		.at = data,
 		.end = data + len,
-		.capture = is_pending(judge) ? data : NULL,
+		.capture = judge_is_pending(judge) ? data : NULL,
 	};
 	int rc = 0;
 
@@ -544,7 +323,7 @@ int judge_feed(struct judge *judge, const char *data, size_t len, bool at_end, s
 		rc = step(&feed);
 	}
 	if (feed.capture != NULL)
-		capture(&feed);
+		judge_capture(&feed);
 	*consumed = (size_t)(feed.at - data);
 	judge->consumed += (int64_t)*consumed;
 	return rc;

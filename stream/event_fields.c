@@ -63,17 +63,13 @@ enum json_status event_fields_read(struct event_fields *fields, struct json_scan
 	return json_read_object(scan, fields->heads, fields->n_heads);
 }
 
-/* NULL: missing, or null. What is found behind a dot stands in *inner. */
-static inline const struct json_value *follow(
-	const struct event_fields *fields, const struct field_path *path, struct json_value *inner)
+/* The rest of a dotted path, in an object; NULL: there is none. */
+static __attribute__((noinline)) const struct json_value *follow_rest(
+	const char *rest, const struct json_value *value, struct json_value *inner)
 {
-	const struct json_value *value = &fields->heads[path->head].value;
-	const char *rest = path->rest;
 	struct json_value object;
 	size_t len;
 
-	if (value->text == NULL)
-		return NULL;
 	while (rest != NULL) {
 		len = first_part(rest);
 		object = *value;
@@ -82,7 +78,20 @@ static inline const struct json_value *follow(
 		value = inner;
 		rest = rest[len] == '.' ? rest + len + 1 : NULL;
 	}
-	return value->type != JSON_NULL ? value : NULL;
+	return value;
+}
+
+/* NULL: missing, or null. What is found behind a dot stands in *inner. */
+static inline const struct json_value *follow(
+	const struct event_fields *fields, const struct field_path *path, struct json_value *inner)
+{
+	const struct json_value *value = &fields->heads[path->head].value;
+
+	if (value->text == NULL)
+		return NULL;
+	if (path->rest != NULL)
+		value = follow_rest(path->rest, value, inner);
+	return value != NULL && value->type != JSON_NULL ? value : NULL;
 }
 
 static void set_value(struct event_value *out, const char *text, size_t len)

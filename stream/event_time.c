@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Out of the usual way, and kept out of its registers. */
+#define NOINLINE __attribute__((noinline))
+
 /* The number of a unit times 10^shift is microseconds. */
 static int unit_shift(enum time_unit unit)
 {
@@ -21,7 +24,7 @@ static int unit_shift(enum time_unit unit)
 	return shifts[unit];
 }
 
-static bool number_to_us(const char *text, size_t len, enum time_unit unit, int64_t *us)
+static NOINLINE bool number_to_us(const char *text, size_t len, enum time_unit unit, int64_t *us)
 {
 	int64_t result;
 
@@ -45,7 +48,7 @@ static const char *dots(size_t len)
 	return len > SHOWN_BYTES ? "..." : "";
 }
 
-static void explain_number(
+static NOINLINE void explain_number(
 	const char *text, size_t len, enum time_unit unit, char detail[REJECT_DETAIL_MAX_BYTES])
 {
 	char as_time[TIMESTAMP_TEXT_BYTES];
