@@ -193,6 +193,7 @@ static enum work_step finish(struct execution *e)
 	if (begin_once(e) != 0 ||
 		e->sink->end(e->sink_context, e->statement, e->n_rows, &e->page, &e->err) != 0)
 		return fail(e);
+	e->n_changes = statement_n_changes(e->statement);
 	/* An answer in several pages is not kept, nor one that may differ next time. */
 	if (!statement_is_cacheable(e->statement))
 		e->is_whole = false;
@@ -314,6 +315,7 @@ bool execution_start(struct execution *e, struct executor *executor)
 	e->started_us = monotonic_us();
 	e->err = (struct err)ERR_INIT;
 	e->n_rows = 0;
+	e->n_changes = 0;
 	e->sql_code = 0;
 	e->offset = -1;
 	e->is_from_cache = false;

@@ -77,6 +77,7 @@ struct execution {
 	int sql_code;    /* with EXECUTION_FAILED: SQLite's */
 	int offset;      /* in the text; -1: nowhere */
 	int64_t n_rows;
+	int64_t n_changes; /* of a statement that changes TEMP tables */
 	uint64_t snapshot;
 	int64_t elapsed_us;
 	bool is_readonly;

@@ -1,12 +1,25 @@
-/* The life of the process, from its options to its exit status. */
+/*
+ * The life of the process, from its options to its exit status: the command
+ * line, the configuration, what must be settled before the first thread, and
+ * then one of the things that tallyd does.
+ */
 #include "base/buf.h"
 #include "daemon/config.h"
+#include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/notify.h"
+#include "daemon/once.h"
 #include "daemon/options.h"
+#include "sql/statement.h"
 
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static int exit_status(int code)
 {
@@ -18,6 +31,28 @@ static int exit_status(int code)
 	case ERR_VERSION: return EX_CONFIG;
 	default: return EXIT_FAILURE;
 	}
+}
+
+/* A descriptor from 0 to 2 that was closed would be given to a file of events or a client. */
+static void standard_descriptors_fill(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+static void process_prepare(const struct config *config, const struct options *options)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+	/* An arena for each thread would cost a megabyte each; what is hot does not allocate. */
+	(void)mallopt(M_ARENA_MAX, 2);
+	log_set_level(options->verbose ? LOG_LEVEL_DEBUG : (enum log_level)config->log_level);
 }
 
 /* On standard output; a full disk or a closed pipe is a failure. */
@@ -41,14 +76,25 @@ static int config_show(const struct config *config, struct err *err)
 static int run(const struct options *options, struct err *err)
 {
 	struct config *config;
+	int rc;
 
 	if (config_read(&config, &options->config, err) != 0)
 		return err->code;
-	int rc = 0;
-	switch (options->action) {
-	case ACTION_PRINT_CONFIG: rc = config_show(config, err); break;
-	case ACTION_CHECK_CONFIG: rc = config_check_directories(config, err); break;
-	default: break;
+	process_prepare(config, options);
+	if (options->action == ACTION_SERVE) {
+		rc = sql_init(err);
+		if (rc == 0)
+			return daemon_run(config, options, err);
+	} else if (options->action == ACTION_PRINT_CONFIG) {
+		rc = config_show(config, err);
+	} else if (options->action == ACTION_CHECK_CONFIG) {
+		rc = config_check_directories(config, err);
+	} else {
+		rc = sql_init(err);
+		if (rc == 0 && options->action == ACTION_FORGET)
+			rc = once_forget(config, options->forget, err);
+		else if (rc == 0)
+			rc = once_available_now(config, options->rebuild, options->sql, err);
 	}
 	config_unref(config);
 	return rc;
@@ -59,16 +105,19 @@ int main(int argc, char **argv)
 	struct options options;
 	struct err err = ERR_INIT;
 
+	standard_descriptors_fill();
+	log_init();
 	int rc = options_parse(&options, argc, argv, &err);
 	if (rc == 0 && options.action == ACTION_HELP) {
-		fputs(options_help(), stdout);
+		rc = text_print(options_help(), strlen(options_help()), &err);
 	} else if (rc == 0 && options.action == ACTION_VERSION) {
-		puts(PACKAGE_STRING);
+		rc = text_print(PACKAGE_STRING "\n", strlen(PACKAGE_STRING "\n"), &err);
 	} else if (rc == 0) {
+		notify_init();
 		rc = run(&options, &err);
 		options_fini(&options);
 	}
 	if (rc != 0)
-		fprintf(stderr, "tallyd: %s\n", err.text);
+		log_error("%s", err.text);
 	return exit_status(rc);
 }

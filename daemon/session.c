@@ -467,7 +467,7 @@ static void peer_find(struct session *session)
 static void refuse(struct session *session)
 {
 	struct session_list *list = session->service->sessions;
-	int limit = session->service->config->max_sessions;
+	int limit = session->service->max_sessions;
 	char sentence[96];
 	uint32_t left_out;
 
@@ -498,7 +498,7 @@ void session_accept(struct service *service, uv_stream_t *listener, const struct
 	if (rc != 0)
 		return;
 	peer_find(session);
-	if (list->n_counted >= (size_t)service->config->max_sessions) {
+	if (list->n_counted >= (size_t)service->max_sessions) {
 		refuse(session);
 		return;
 	}

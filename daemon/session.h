@@ -45,6 +45,7 @@ struct service {
 	struct answer_cache *cache;
 	struct session_list *sessions;
 	const struct config *config; /* the limits that hold now */
+	int max_sessions; /* what the descriptors allow of the config's */
 	bool is_stopping; /* what ends now is the last of its session */
 };
 

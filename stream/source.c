@@ -97,7 +97,7 @@ static struct source *source_new(const struct source_spec *spec)
 	source->dir_fd = -1;
 	source->wants_full = true;
 	source->looked_us = INT64_MIN;
-	table_init(source);
+	source_table_init(source);
 	source->noticed = noticed_new();
 	if (source->noticed == NULL) {
 		source_close(source);
@@ -137,7 +137,7 @@ void source_close(struct source *source)
 		return;
 	if (source->dir_fd >= 0)
 		(void)close(source->dir_fd);
-	table_fini(source);
+	source_table_fini(source);
 	notes_fini(&source->notes);
 	noticed_free(source->noticed);
 	free(source);

@@ -121,8 +121,8 @@ void source_add_retry(struct source *source, size_t slot, int64_t due_us);
 
 /* --- source_table.c ------------------------------------------------------ */
 
-void table_init(struct source *source);
-void table_fini(struct source *source);
+void source_table_init(struct source *source);
+void source_table_fini(struct source *source);
 
 static inline struct file *file_at(const struct source *source, size_t slot)
 {

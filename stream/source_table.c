@@ -54,7 +54,7 @@ static uint64_t inode_hash_of(const void *owner, size_t slot)
 	return table_inode_hash(file_at(owner, slot)->identity.inode);
 }
 
-void table_init(struct source *source)
+void source_table_init(struct source *source)
 {
 	source->free_slot = NO_SLOT;
 	source->next_id = 1;
@@ -63,7 +63,7 @@ void table_init(struct source *source)
 	file_index_init(&source->by_inode, inode_hash_of, source);
 }
 
-void table_fini(struct source *source)
+void source_table_fini(struct source *source)
 {
 	size_t i;
 

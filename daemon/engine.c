@@ -1,0 +1,702 @@
+/*
+ * The loop's half of the lane. Whenever it is idle, lane_advance looks at what
+ * is noted, in this order: the end, calls, a reload, the source that is due;
+ * else the timer waits for the next one.
+ *
+ *   IDLE ──lane_advance──▶ BUSY ──on_job_done──▶ IDLE ─ … ─▶ STOPPED
+ */
+#include "daemon/engine.h"
+
+#include "base/mem.h"
+#include "base/timestamp.h"
+#include "daemon/engine_job.h"
+#include "daemon/log.h"
+#include "daemon/trigger.h"
+#include "daemon/watch.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+/* A line about what was counted, at most this often and only if something was. */
+#define SUMMARY_MS 60000
+/* After a batch of more events the heap is handed back to the system. */
+#define TRIM_EVENTS 1000000
+
+/* Somebody waits until everything that is there is counted. */
+struct waiter {
+	struct waiter *next;
+	struct call *call;
+	size_t query;     /* SIZE_MAX: all */
+	bool *is_pending; /* per source: not idle since */
+};
+
+struct source_state {
+	struct trigger trigger;
+	struct watch *watch;
+	struct log_limiter failures, overruns;
+};
+
+struct engine {
+	uv_loop_t *loop;
+	struct call_desk *desk;
+	struct engine_hooks hooks;
+	struct config *config; /* running; the pointer behind config_lock, for other threads */
+	pthread_mutex_t config_lock;
+	struct job job;
+	uv_timer_t due; /* the next source */
+	uv_timer_t summary;
+	struct source_state *sources;
+	struct query_brief *queries;         /* as of the last job; NULL: none yet */
+	struct call *first_call, *last_call; /* start and stop that wait for the lane */
+	struct waiter *waiters;
+	struct config_request reload;
+	size_t next_source; /* whose turn it is among those that are due */
+	int64_t n_summary_events, n_summary_batches;
+	bool is_busy, is_loaded, is_stopping, is_finished, wants_reload, is_idle;
+};
+
+static void lane_advance(struct engine *engine);
+
+static int64_t wall_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
+}
+
+static int64_t monotonic_us(void)
+{
+	return (int64_t)(uv_hrtime() / 1000);
+}
+
+/* --- jobs ---------------------------------------------------------------- */
+
+static void on_job_done(uv_work_t *request, int status);
+
+static void on_worker(uv_work_t *request)
+{
+	job_run((struct job *)request);
+}
+
+static void job_start(struct engine *engine, enum job_kind kind)
+{
+	struct job *job = &engine->job;
+
+	assert(!engine->is_busy);
+	engine->is_busy = true;
+	job->kind = kind;
+	job->config = engine->config;
+	job->now_us = wall_us();
+	job->request.data = engine;
+	int rc = uv_queue_work(engine->loop, &job->request, on_worker, on_job_done);
+	assert(rc == 0);
+}
+
+static void notes_log(const struct job *job)
+{
+	for (size_t at = 0; at < job->notes.len; at += strlen(job->notes.data + at) + 1)
+		log_info("%s", job->notes.data + at);
+}
+
+/* --- watches ------------------------------------------------------------- */
+
+static void on_change(void *context, size_t source)
+{
+	struct engine *engine = context;
+
+	engine->sources[source].trigger.is_noticed = true;
+	lane_advance(engine);
+}
+
+static void watches_close(struct engine *engine)
+{
+	for (size_t i = 0; engine->sources != NULL && i < engine->config->spec.n_sources; i++) {
+		watch_close(engine->sources[i].watch);
+		engine->sources[i].watch = NULL;
+	}
+}
+
+/* For a spec that is new to the loop; every source is looked at as a whole. */
+static int sources_open(struct engine *engine, struct err *err)
+{
+	const struct spec *spec = &engine->config->spec;
+
+	engine->sources = mem_new_array(spec->n_sources, sizeof(*engine->sources));
+	if (engine->sources == NULL)
+		return err_nomem(err);
+	for (size_t i = 0; i < spec->n_sources; i++) {
+		struct watch_options options = {.loop = engine->loop,
+			.stream = engine->job.stream,
+			.spec = &spec->sources[i],
+			.source = i,
+			.on_change = on_change,
+			.context = engine};
+		trigger_init(&engine->sources[i].trigger, spec->sources[i].trigger_us);
+		if (watch_open(&engine->sources[i].watch, &options, err) != 0)
+			return err->code;
+	}
+	return 0;
+}
+
+/* --- waiting for everything to be counted -------------------------------- */
+
+static void waiter_end(struct engine *engine, struct waiter *waiter, const struct err *err)
+{
+	struct waiter **link = &engine->waiters;
+	int64_t batch_id = -1;
+
+	while (*link != waiter)
+		link = &(*link)->next;
+	*link = waiter->next;
+	for (size_t i = 0; engine->sources != NULL && i < engine->config->spec.n_sources; i++)
+		if (waiter->is_pending[i])
+			engine->sources[i].trigger.n_waiting--;
+	for (size_t i = 0; engine->queries != NULL && i < engine->config->spec.n_queries; i++)
+		if ((waiter->query == SIZE_MAX || waiter->query == i) &&
+			engine->queries[i].totals.batch_id > batch_id)
+			batch_id = engine->queries[i].totals.batch_id;
+	call_answer(engine->desk, waiter->call, err, NULL, batch_id);
+	free(waiter->is_pending);
+	free(waiter);
+}
+
+/* A query that counts nothing any more would be waited for in vain. */
+static int waiter_judge(const struct engine *engine, const struct waiter *waiter, struct err *err)
+{
+	const struct spec *spec = &engine->config->spec;
+
+	for (size_t i = 0; engine->queries != NULL && i < spec->n_queries; i++) {
+		enum query_state state = engine->queries[i].totals.state;
+		if (waiter->query != i && (waiter->query != SIZE_MAX || state == QUERY_STOPPED))
+			continue;
+		if (state == QUERY_STOPPED)
+			return err_set(
+				err, ERR_SQL, "the query %s is stopped", spec->queries[i].name);
+		if (state == QUERY_FAILED)
+			return err_set(err, ERR_SQL,
+				"the query %s has failed; queries.exception says why",
+				spec->queries[i].name);
+	}
+	return 0;
+}
+
+static bool waiter_is_done(const struct engine *engine, const struct waiter *waiter)
+{
+	for (size_t i = 0; i < engine->config->spec.n_sources; i++)
+		if (waiter->is_pending[i])
+			return false;
+	return true;
+}
+
+/* After a job: who has waited long enough, or in vain? */
+static void waiters_review(struct engine *engine)
+{
+	struct err none = ERR_INIT;
+
+	for (struct waiter *waiter = engine->waiters, *next; waiter != NULL; waiter = next) {
+		struct err err = ERR_INIT;
+		next = waiter->next;
+		if (waiter_judge(engine, waiter, &err) != 0)
+			waiter_end(engine, waiter, &err);
+		else if (waiter_is_done(engine, waiter) ||
+			 call_is_abandoned(engine->desk, waiter->call))
+			waiter_end(engine, waiter, &none);
+	}
+}
+
+static void waiters_source_idle(struct engine *engine, size_t source)
+{
+	for (struct waiter *waiter = engine->waiters; waiter != NULL; waiter = waiter->next)
+		if (waiter->is_pending[source]) {
+			waiter->is_pending[source] = false;
+			engine->sources[source].trigger.n_waiting--;
+		}
+}
+
+static void waiter_add(struct engine *engine, struct call *call, size_t query)
+{
+	const struct spec *spec = &engine->config->spec;
+	struct waiter *waiter = calloc(1, sizeof(*waiter));
+	bool *is_pending = mem_new_array(spec->n_sources, sizeof(*is_pending));
+	struct err err = ERR_INIT;
+
+	if (waiter == NULL || is_pending == NULL) {
+		free(waiter);
+		free(is_pending);
+		(void)err_nomem(&err);
+		call_answer(engine->desk, call, &err, NULL, -1);
+		return;
+	}
+	*waiter = (struct waiter){
+		.next = engine->waiters, .call = call, .query = query, .is_pending = is_pending};
+	engine->waiters = waiter;
+	for (size_t i = 0; i < spec->n_queries; i++) {
+		size_t source = spec->queries[i].source;
+		if ((query != SIZE_MAX && query != i) || is_pending[source])
+			continue;
+		is_pending[source] = true;
+		engine->sources[source].trigger.n_waiting++;
+		engine->sources[source].trigger.wants_full = true;
+	}
+	if (!engine->is_busy)
+		waiters_review(engine);
+}
+
+static void waiters_end(struct engine *engine, const char *sentence)
+{
+	struct err err = ERR_INIT;
+
+	(void)err_set(&err, ERR_INTERRUPTED, "%s", sentence);
+	while (engine->waiters != NULL)
+		waiter_end(engine, engine->waiters, &err);
+}
+
+/* --- calls --------------------------------------------------------------- */
+
+static size_t query_find(const struct spec *spec, const char *name)
+{
+	for (size_t i = 0; i < spec->n_queries; i++)
+		if (strcasecmp(spec->queries[i].name, name) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+/* On the lane's turn, when the running spec is the loop's to read. */
+static bool call_judge(struct engine *engine, struct call *call, size_t *query)
+{
+	struct err err = ERR_INIT;
+
+	*query = SIZE_MAX;
+	if (call->query != NULL)
+		*query = query_find(&engine->config->spec, call->query);
+	if (call->query == NULL || *query != SIZE_MAX)
+		return true;
+	(void)err_set(&err, ERR_MISSING, "there is no query %.60s", call->query);
+	call_answer(engine->desk, call, &err, NULL, -1);
+	return false;
+}
+
+void engine_take_call(struct engine *engine, struct call *call)
+{
+	struct err err = ERR_INIT;
+
+	if (engine->is_stopping || !engine->is_loaded) {
+		(void)err_set(&err, ERR_INTERRUPTED, "tallyd is %s",
+			engine->is_stopping ? "shutting down" : "starting up");
+		call_answer(engine->desk, call, &err, NULL, -1);
+		return;
+	}
+	if (engine->last_call != NULL)
+		engine->last_call->next = call;
+	else
+		engine->first_call = call;
+	engine->last_call = call;
+	lane_advance(engine);
+}
+
+static struct call *call_pop(struct engine *engine)
+{
+	struct call *call = engine->first_call;
+
+	engine->first_call = call->next;
+	if (engine->first_call == NULL)
+		engine->last_call = NULL;
+	call->next = NULL;
+	return call;
+}
+
+static void calls_end(struct engine *engine, const char *sentence)
+{
+	struct err err = ERR_INIT;
+
+	(void)err_set(&err, ERR_INTERRUPTED, "%s", sentence);
+	while (engine->first_call != NULL)
+		call_answer(engine->desk, call_pop(engine), &err, NULL, -1);
+}
+
+/* The next call that keeps the lane busy is started; true if there was one. */
+static bool call_start(struct engine *engine)
+{
+	while (engine->first_call != NULL) {
+		struct call *call = call_pop(engine);
+		size_t query;
+		if (!call_judge(engine, call, &query))
+			continue;
+		if (call->kind == CALL_PROCESS_ALL) {
+			waiter_add(engine, call, query);
+			continue;
+		}
+		engine->job.call = call;
+		engine->job.query = query;
+		job_start(engine, JOB_QUERY);
+		return true;
+	}
+	return false;
+}
+
+static void query_changed(struct engine *engine)
+{
+	struct job *job = &engine->job;
+	const char *state = "";
+	const struct query_spec *query = &engine->config->spec.queries[job->query];
+
+	if (job->queries != NULL)
+		state = query_state_name(job->queries[job->query].totals.state);
+	if (job->err.code == 0)
+		log_info("query %s: %s is now %s", query->name,
+			job->call->kind == CALL_START ? "start:" : "stop:", state);
+	call_answer(engine->desk, job->call, &job->err, state, -1);
+	/* What was behind may count now, and its state is to be made durable. */
+	engine->sources[query->source].trigger.wants_full = true;
+}
+
+/* --- turns of a source --------------------------------------------------- */
+
+static void cycle_failed(struct engine *engine, struct source_state *source)
+{
+	const struct job *job = &engine->job;
+	int64_t now_us = wall_us();
+	uint32_t left_out;
+
+	trigger_fail(&source->trigger, job->full, now_us);
+	if (log_limiter_pass(&source->failures, monotonic_us(), &left_out))
+		log_error("source %s: %s; trying again in %" PRId64 " seconds",
+			engine->config->spec.sources[job->source].name, job->err.text,
+			(source->trigger.retry_us - now_us + US_PER_S - 1) / US_PER_S);
+}
+
+static void overrun_note(struct engine *engine, struct source_state *source)
+{
+	int64_t overrun_us = trigger_overrun_us(&source->trigger, wall_us());
+	uint32_t left_out;
+
+	if (overrun_us == 0 || !log_limiter_pass(&source->overruns, monotonic_us(), &left_out))
+		return;
+	log_warning("source %s: falling behind: a batch took %.3f seconds, the trigger is every "
+		    "%.3f seconds",
+		engine->config->spec.sources[engine->job.source].name,
+		(double)engine->job.took_us / 1e6, (double)source->trigger.interval_us / 1e6);
+}
+
+static void on_summary(uv_timer_t *timer)
+{
+	struct engine *engine = timer->data;
+
+	log_info("counted %" PRId64 " events in %" PRId64 " batches", engine->n_summary_events,
+		engine->n_summary_batches);
+	engine->n_summary_events = 0;
+	engine->n_summary_batches = 0;
+}
+
+static void summary_add(struct engine *engine, const struct cycle_outcome *outcome)
+{
+	if (engine->n_summary_batches++ == 0 && !engine->is_stopping)
+		uv_timer_start(&engine->summary, on_summary, SUMMARY_MS, 0);
+	engine->n_summary_events += outcome->n_events;
+	log_debug("batch %" PRId64 ": %" PRId64 " events in %.3f ms", outcome->batch_id,
+		outcome->n_events, (double)engine->job.took_us / 1000);
+}
+
+static void cycle_done(struct engine *engine)
+{
+	const struct job *job = &engine->job;
+	struct source_state *source = &engine->sources[job->source];
+
+	if (job->err.code != 0) {
+		cycle_failed(engine, source);
+		return;
+	}
+	int64_t next_look_us = TRIGGER_NEVER;
+	bool next_look_is_full = false;
+	if (job->sources != NULL) {
+		next_look_us = job->sources[job->source].next_look_us;
+		next_look_is_full = job->sources[job->source].next_look_is_full;
+	}
+	trigger_succeed(&source->trigger, job->outcome.did_batch, next_look_us, next_look_is_full);
+	if (job->outcome.did_batch) {
+		summary_add(engine, &job->outcome);
+		overrun_note(engine, source);
+	} else {
+		waiters_source_idle(engine, job->source);
+	}
+	if (job->outcome.n_events > TRIM_EVENTS)
+		(void)malloc_trim(0);
+}
+
+/* The source that is due first; among those that are due, the next in turn. */
+static int64_t source_choose(const struct engine *engine, int64_t now_us, size_t *chosen)
+{
+	size_t n = engine->config->spec.n_sources;
+	int64_t best_us = TRIGGER_NEVER;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t source = (engine->next_source + i) % n;
+		int64_t due_us = trigger_due_us(&engine->sources[source].trigger, now_us);
+		if (due_us < now_us)
+			due_us = now_us;
+		if (due_us < best_us) {
+			best_us = due_us;
+			*chosen = source;
+		}
+	}
+	return best_us;
+}
+
+static void on_due(uv_timer_t *timer)
+{
+	lane_advance(timer->data);
+}
+
+static void cycle_start_or_wait(struct engine *engine)
+{
+	int64_t now_us = wall_us();
+	size_t source = 0;
+	int64_t due_us = source_choose(engine, now_us, &source);
+
+	uv_timer_stop(&engine->due);
+	engine->is_idle = due_us > now_us;
+	if (due_us == TRIGGER_NEVER)
+		return;
+	if (due_us > now_us) {
+		/* Up to the next millisecond, so that it is due when the timer says so. */
+		uv_update_time(engine->loop);
+		uv_timer_start(&engine->due, on_due, (uint64_t)((due_us - now_us) / 1000 + 1), 0);
+		return;
+	}
+	engine->next_source = source + 1;
+	engine->job.source = source;
+	engine->job.full = trigger_begin(&engine->sources[source].trigger, now_us);
+	job_start(engine, JOB_CYCLE);
+}
+
+/* --- reload -------------------------------------------------------------- */
+
+static void reload_start(struct engine *engine)
+{
+	engine->wants_reload = false;
+	/* Notices carry the source's place in the spec, which is about to change. */
+	watches_close(engine);
+	engine->job.config_request = &engine->reload;
+	job_start(engine, JOB_RELOAD);
+}
+
+static void reloaded(struct engine *engine)
+{
+	struct job *job = &engine->job;
+	struct config *before = engine->config;
+	struct err err = ERR_INIT;
+
+	if (job->fresh != NULL) {
+		waiters_end(engine, "the configuration was read again; ask once more");
+		pthread_mutex_lock(&engine->config_lock);
+		engine->config = job->fresh;
+		pthread_mutex_unlock(&engine->config_lock);
+	}
+	free(engine->sources);
+	engine->next_source = 0;
+	if (sources_open(engine, &err) != 0) {
+		log_error("after the reload: %s", err.text);
+		abort(); /* out of memory: the checkpoint has everything */
+	}
+	for (struct waiter *waiter = engine->waiters; waiter != NULL; waiter = waiter->next)
+		for (size_t i = 0; i < engine->config->spec.n_sources; i++)
+			engine->sources[i].trigger.n_waiting += waiter->is_pending[i];
+	if (job->waiting_keys.len > 0)
+		log_warning("reload: %.*s: waiting for a restart", (int)job->waiting_keys.len,
+			job->waiting_keys.data);
+	engine->hooks.on_reloaded(engine->hooks.context, job->fresh, &job->err);
+	if (job->fresh != NULL)
+		config_unref(before);
+}
+
+/* --- the lane ------------------------------------------------------------ */
+
+static void loaded(struct engine *engine)
+{
+	struct err err = engine->job.err;
+
+	if (err.code == 0)
+		(void)sources_open(engine, &err);
+	engine->is_loaded = err.code == 0;
+	engine->hooks.on_loaded(engine->hooks.context, &err);
+}
+
+static void stopped(struct engine *engine)
+{
+	engine->is_finished = true;
+	uv_close((uv_handle_t *)&engine->due, NULL);
+	uv_close((uv_handle_t *)&engine->summary, NULL);
+	engine->hooks.on_stopped(engine->hooks.context);
+}
+
+static void briefs_take(struct engine *engine)
+{
+	struct job *job = &engine->job;
+
+	if (job->queries == NULL)
+		return;
+	free(engine->queries);
+	engine->queries = job->queries;
+	job->queries = NULL;
+}
+
+static void on_job_done(uv_work_t *request, int status)
+{
+	struct engine *engine = request->data;
+	struct job *job = &engine->job;
+	enum job_kind kind = job->kind;
+
+	assert(status == 0);
+	engine->is_busy = false;
+	notes_log(job);
+	switch (kind) {
+	case JOB_LOAD: loaded(engine); break;
+	case JOB_CYCLE: cycle_done(engine); break;
+	case JOB_QUERY: query_changed(engine); break;
+	case JOB_RELOAD: reloaded(engine); break;
+	case JOB_FINISH:
+		if (job->err.code != 0)
+			log_error("%s", job->err.text);
+		break;
+	}
+	briefs_take(engine);
+	job_clear(job);
+	if (kind == JOB_FINISH) {
+		stopped(engine);
+		return;
+	}
+	if (engine->is_loaded) {
+		waiters_review(engine);
+		engine->hooks.on_published(engine->hooks.context);
+	}
+	lane_advance(engine);
+}
+
+static void lane_advance(struct engine *engine)
+{
+	if (engine->is_busy || engine->is_finished)
+		return;
+	if (engine->is_stopping) {
+		watches_close(engine);
+		job_start(engine, JOB_FINISH);
+		return;
+	}
+	if (!engine->is_loaded || call_start(engine))
+		return;
+	if (engine->wants_reload)
+		reload_start(engine);
+	else
+		cycle_start_or_wait(engine);
+}
+
+/* --- the interface ------------------------------------------------------- */
+
+struct engine *engine_new(uv_loop_t *loop, struct config *config, struct call_desk *desk,
+	const struct engine_hooks *hooks)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (engine == NULL)
+		return NULL;
+	engine->loop = loop;
+	engine->desk = desk;
+	engine->hooks = *hooks;
+	engine->config = config_ref(config);
+	pthread_mutex_init(&engine->config_lock, NULL);
+	uv_timer_init(loop, &engine->due);
+	uv_timer_init(loop, &engine->summary);
+	engine->due.data = engine;
+	engine->summary.data = engine;
+	return engine;
+}
+
+void engine_load(struct engine *engine, bool rebuild)
+{
+	engine->job.rebuild = rebuild;
+	job_start(engine, JOB_LOAD);
+}
+
+struct snapshot_store *engine_snapshots(struct engine *engine)
+{
+	return store_snapshots(engine->job.store);
+}
+
+void engine_reload(struct engine *engine, const struct config_request *request)
+{
+	engine->reload = *request;
+	engine->wants_reload = true;
+	lane_advance(engine);
+}
+
+void engine_status(const struct engine *engine, struct engine_status *status)
+{
+	*status = (struct engine_status){.is_idle = engine->is_idle};
+	for (size_t i = 0; engine->queries != NULL && i < engine->config->spec.n_queries; i++) {
+		status->n_files += engine->queries[i].totals.n_files;
+		status->n_events += engine->queries[i].totals.n_events;
+		status->n_rejects += engine->queries[i].totals.n_rejects;
+		status->n_files_behind += engine->queries[i].n_files_behind;
+	}
+}
+
+void engine_stop(struct engine *engine)
+{
+	if (engine->is_stopping)
+		return;
+	engine->is_stopping = true;
+	if (engine->is_loaded && engine->is_busy)
+		stream_stop_batch(engine->job.stream);
+	calls_end(engine, "tallyd is shutting down");
+	waiters_end(engine, "tallyd is shutting down");
+	watches_close(engine);
+	uv_timer_stop(&engine->due);
+	uv_timer_stop(&engine->summary);
+	lane_advance(engine);
+}
+
+void engine_free(struct engine *engine)
+{
+	if (engine == NULL)
+		return;
+	if (engine->job.stream != NULL)
+		stream_close(engine->job.stream);
+	if (engine->job.store != NULL)
+		store_close(engine->job.store);
+	for (size_t i = 0; engine->queries != NULL && i < engine->config->spec.n_queries; i++) {
+		const struct query_totals *totals = &engine->queries[i].totals;
+		const char *state = totals->state == QUERY_STOPPED || totals->state == QUERY_FAILED
+					    ? query_state_name(totals->state)
+					    : query_state_name(QUERY_TERMINATED);
+		log_info("query %s is %s after batch %" PRId64 ": %" PRId64 " events of %" PRId64
+			 " files",
+			engine->config->spec.queries[i].name, state, totals->batch_id,
+			totals->n_events, totals->n_files);
+	}
+	free(engine->queries);
+	free(engine->sources);
+	config_unref(engine->config);
+	pthread_mutex_destroy(&engine->config_lock);
+	free(engine);
+}
+
+bool engine_spec_ref(void *context, const struct spec **spec)
+{
+	struct engine *engine = context;
+
+	pthread_mutex_lock(&engine->config_lock);
+	*spec = &config_ref(engine->config)->spec;
+	pthread_mutex_unlock(&engine->config_lock);
+	return true;
+}
+
+void engine_spec_unref(void *engine, const struct spec *spec)
+{
+	(void)engine;
+	config_unref((struct config *)((char *)(uintptr_t)spec - offsetof(struct config, spec)));
+}

@@ -1,0 +1,211 @@
+/*
+ * Straight-line code on a pool thread. Whatever the job, it ends alike: the
+ * sentences for the log are collected, `queries` is brought up to date, and
+ * the loop gets a brief of every query and source.
+ */
+#include "daemon/engine_job.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
+}
+
+/* --- the kinds ----------------------------------------------------------- */
+
+static int load(struct job *job, struct err *err)
+{
+	const struct config *config = job->config;
+	struct store_options options = {.state_dir = config->state_dir,
+		.rebuild = job->rebuild,
+		.settings = config->settings,
+		.n_settings = config->n_settings,
+		.now_us = job->now_us};
+
+	if (config_check_directories(config, err) != 0 ||
+		file_make_dirs(config->state_dir, 0700, err) != 0 ||
+		store_open(&job->store, &options, err) != 0)
+		return err->code;
+	if (stream_open(&job->stream, &config->spec, err) != 0)
+		return err->code;
+	return store_load(job->store, &config->spec, job->stream, err);
+}
+
+static int query_change(struct job *job, struct err *err)
+{
+	return job->call->kind == CALL_START ? stream_start_query(job->stream, job->query, err)
+					     : stream_stop_query(job->stream, job->query, err);
+}
+
+/* Either all of it holds afterwards or nothing. */
+static int reload(struct job *job, struct err *err)
+{
+	struct config *fresh;
+	struct err ignored = ERR_INIT;
+
+	if (config_read(&fresh, job->config_request, err) != 0)
+		return err->code;
+	int rc = config_keep_running(fresh, job->config, &job->waiting_keys, err);
+	if (rc == 0)
+		rc = config_check_directories(fresh, err);
+	if (rc == 0)
+		rc = stream_set_spec(job->stream, &fresh->spec, err);
+	if (rc == 0) {
+		rc = store_set_spec(
+			job->store, &fresh->spec, fresh->settings, fresh->n_settings, err);
+		/* Going back to what it was before needs nothing that it does not have. */
+		if (rc != 0 && stream_set_spec(job->stream, &job->config->spec, &ignored) != 0)
+			(void)err_prefix(err, "%s; and then", ignored.text);
+	}
+	if (rc != 0)
+		config_unref(fresh);
+	else
+		job->fresh = fresh;
+	return rc;
+}
+
+static int finish(struct job *job, struct err *err)
+{
+	return job->store != NULL ? store_sync(job->store, err) : 0;
+}
+
+/* --- what all of them leave behind --------------------------------------- */
+
+static void note_add(struct job *job, const char *sentence)
+{
+	buf_add(&job->notes, sentence, strlen(sentence) + 1);
+}
+
+static void notes_collect(struct job *job, const struct spec *spec)
+{
+	const char *notice;
+	char *note;
+
+	while (job->store != NULL && (notice = store_next_notice(job->store)) != NULL)
+		note_add(job, notice);
+	for (size_t i = 0; job->stream != NULL && i < spec->n_sources; i++)
+		while ((note = stream_take_note(job->stream, i)) != NULL) {
+			note_add(job, note);
+			free(note);
+		}
+}
+
+/* Spark's texts, as StreamingQueryStatus has them; trouble comes first. */
+static const char *message_of(
+	const struct job *job, const struct spec *spec, size_t query, const struct query_view *view)
+{
+	const struct source_spec *source = &spec->sources[spec->queries[query].source];
+	const char *trouble = stream_source_trouble(job->stream, spec->queries[query].source);
+
+	if (view->totals.state == QUERY_STOPPED || job->kind == JOB_FINISH)
+		return "Stopped";
+	if (view->totals.state == QUERY_FAILED)
+		return "Terminated with exception";
+	if (job->err.code != 0 && job->kind == JOB_CYCLE &&
+		spec->queries[query].source == job->source)
+		return job->err.text;
+	if (trouble != NULL)
+		return trouble;
+	if (view->is_data_available)
+		return "Processing new data";
+	if (view->note != NULL)
+		return view->note;
+	return source->trigger_us > 0 ? "Waiting for next trigger" : "Waiting for data to arrive";
+}
+
+static enum query_state state_of(const struct job *job, const struct query_view *view)
+{
+	enum query_state state = view->totals.state;
+
+	if (job->kind == JOB_FINISH && (state == QUERY_ACTIVE || state == QUERY_INITIALIZING))
+		return QUERY_TERMINATED;
+	return state;
+}
+
+static int status_update(struct job *job, const struct spec *spec, struct err *err)
+{
+	struct query_status *status = mem_new_array(spec->n_queries, sizeof(*status));
+
+	if (status == NULL)
+		return err_nomem(err);
+	for (size_t i = 0; i < spec->n_queries; i++) {
+		struct query_view view;
+		stream_query_view(job->stream, i, &view);
+		status[i].state = state_of(job, &view);
+		status[i].message = message_of(job, spec, i, &view);
+		status[i].exception = view.exception;
+		status[i].n_files_behind = view.n_files_behind;
+		status[i].is_data_available = view.is_data_available;
+		status[i].is_trigger_active = view.is_data_available &&
+					      view.totals.state == QUERY_ACTIVE &&
+					      job->kind != JOB_FINISH;
+		if (job->queries != NULL)
+			job->queries[i] = (struct query_brief){
+				view.totals, view.n_files_behind, view.is_data_available};
+	}
+	int rc = store_set_status(job->store, status, err);
+	free(status);
+	return rc;
+}
+
+static void briefs_make(struct job *job, const struct spec *spec)
+{
+	struct err err = ERR_INIT;
+
+	job->queries = mem_new_array(spec->n_queries, sizeof(*job->queries));
+	job->sources = mem_new_array(spec->n_sources, sizeof(*job->sources));
+	if (status_update(job, spec, &err) != 0)
+		note_add(job, err.text);
+	for (size_t i = 0; job->sources != NULL && i < spec->n_sources; i++) {
+		struct source_brief *brief = &job->sources[i];
+		brief->next_look_us =
+			stream_next_look_us(job->stream, i, &brief->next_look_is_full);
+		brief->has_trouble = stream_source_trouble(job->stream, i) != NULL;
+	}
+}
+
+void job_run(struct job *job)
+{
+	int64_t started_us = monotonic_us();
+	int rc = 0;
+
+	switch (job->kind) {
+	case JOB_LOAD: rc = load(job, &job->err); break;
+	case JOB_CYCLE:
+		rc = cycle_run(job->stream, job->store, job->source, job->full, job->now_us,
+			&job->outcome, &job->err);
+		break;
+	case JOB_QUERY: rc = query_change(job, &job->err); break;
+	case JOB_RELOAD: rc = reload(job, &job->err); break;
+	case JOB_FINISH: rc = finish(job, &job->err); break;
+	}
+	const struct spec *spec = job->fresh != NULL ? &job->fresh->spec : &job->config->spec;
+	if (job->stream != NULL && job->store != NULL && (rc == 0 || job->kind != JOB_LOAD))
+		briefs_make(job, spec);
+	notes_collect(job, spec);
+	job->took_us = monotonic_us() - started_us;
+}
+
+void job_clear(struct job *job)
+{
+	buf_fini(&job->notes);
+	buf_fini(&job->waiting_keys);
+	free(job->queries);
+	free(job->sources);
+	job->queries = NULL;
+	job->sources = NULL;
+	job->fresh = NULL;
+	job->err = (struct err)ERR_INIT;
+	job->outcome = (struct cycle_outcome){0};
+}

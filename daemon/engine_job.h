@@ -1,0 +1,70 @@
+/*
+ * One job of the engine's lane, as the worker sees it: what to do, and what
+ * came of it. Private to the engine.
+ */
+#ifndef DAEMON_ENGINE_JOB_H
+#define DAEMON_ENGINE_JOB_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "daemon/call.h"
+#include "daemon/config.h"
+#include "sql/cycle.h"
+#include "sql/store.h"
+#include "stream/stream.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+enum job_kind { JOB_LOAD, JOB_CYCLE, JOB_QUERY, JOB_RELOAD, JOB_FINISH };
+
+/* A query after a job. */
+struct query_brief {
+	struct query_totals totals;
+	int64_t n_files_behind;
+	bool is_data_available;
+};
+
+/* A source after a job. */
+struct source_brief {
+	int64_t next_look_us;
+	bool next_look_is_full;
+	bool has_trouble;
+};
+
+struct job {
+	uv_work_t request; /* first */
+	enum job_kind kind;
+	/* The engine's, which the worker owns meanwhile. */
+	struct stream *stream;
+	struct store *store;
+	struct config *config; /* the running one */
+	int64_t now_us;
+
+	/* What is asked. */
+	bool rebuild;                  /* LOAD */
+	size_t source;                 /* CYCLE */
+	bool full;                     /* CYCLE */
+	struct call *call;             /* QUERY */
+	size_t query;                  /* QUERY */
+	const struct config_request *config_request; /* RELOAD */
+
+	/* What came of it. */
+	struct err err;
+	struct cycle_outcome outcome;  /* CYCLE */
+	struct config *fresh;          /* RELOAD; a reference, or NULL */
+	struct buf waiting_keys;       /* RELOAD: names of what waits for a restart */
+	struct buf notes;              /* sentences for the log, each ends with a NUL */
+	struct query_brief *queries;   /* of the running config's spec; NULL: no memory for it */
+	struct source_brief *sources;
+	int64_t took_us;
+};
+
+/* Does it; on a worker. */
+void job_run(struct job *job);
+
+/* The results are taken; what is asked stays. */
+void job_clear(struct job *job);
+
+#endif

@@ -1,0 +1,548 @@
+/*
+ * The lane of requests. One execution serves all: the oldest request first,
+ * then subscriptions whose snapshot is old. `current` says for whom it runs.
+ *
+ * An answer is `{"id":…` and the lines of its pages; what belongs to the end of
+ * a request (ok, error) is made here.
+ */
+#include "daemon/frames.h"
+
+#include "base/json_write.h"
+#include "daemon/frames_request.h"
+#include "daemon/frames_sink.h"
+#include "daemon/subscription.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEP_BYTES 8192
+
+struct subscriber {
+	struct subscriber *next;
+	struct request *request; /* owned */
+	struct subscription_sink sink;
+	struct subscription_set seen; /* what the peer knows */
+	uint64_t snapshot;            /* of it, or newer: where it was last looked at */
+	bool has_begun;               /* the first rows were sent */
+};
+
+struct frames {
+	struct session *session;
+	void (*on_idle)(struct session *session);
+	struct request *first, *last; /* they wait */
+	size_t n_waiting, waiting_bytes;
+	struct request *current;       /* runs; owned */
+	struct subscriber *refreshing; /* runs; in the list */
+	struct subscriber *subscribers;
+	bool is_cancelled; /* what runs */
+	bool is_pumping;
+	struct execution execution;
+	struct frames_sink sink;
+	struct buf out;
+};
+
+/* --- writing ------------------------------------------------------------- */
+
+static void flush(struct frames *frames)
+{
+	session_write(frames->session, &frames->out);
+	if (frames->out.cap > KEEP_BYTES)
+		buf_fini(&frames->out);
+}
+
+static void line_begin(struct frames *frames, const char *id)
+{
+	buf_add_text(&frames->out, "{\"id\":");
+	buf_add_text(&frames->out, id);
+}
+
+/* The id in front of each line of a page. */
+static void lines_add(struct frames *frames, const char *id, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		const char *newline = memchr(bytes, '\n', len);
+		size_t n = newline != NULL ? (size_t)(newline - bytes) + 1 : len;
+		line_begin(frames, id);
+		buf_add(&frames->out, bytes, n);
+		bytes += n;
+		len -= n;
+	}
+}
+
+static int code_of(const struct err *err, int sql_code)
+{
+	if (sql_code != 0)
+		return sql_code & 0xff;
+	switch (err->code) {
+	case ERR_NOMEM: return SQLITE_NOMEM;
+	case ERR_DENIED: return SQLITE_AUTH;
+	case ERR_INTERRUPTED: return SQLITE_INTERRUPT;
+	case ERR_LIMIT: return SQLITE_TOOBIG;
+	default: return SQLITE_ERROR;
+	}
+}
+
+static void error_add(
+	struct frames *frames, const char *id, int code, const char *sentence, int offset)
+{
+	line_begin(frames, id);
+	buf_printf(&frames->out, ",\"error\":{\"code\":%d,\"message\":", code);
+	json_write_string(&frames->out, sentence, strlen(sentence));
+	if (offset >= 0)
+		buf_printf(&frames->out, ",\"offset\":%d", offset);
+	buf_add_text(&frames->out, "}}\n");
+}
+
+static void execution_error_add(struct frames *frames, const struct request *request)
+{
+	const struct execution *e = &frames->execution;
+	bool is_stopping = frames->session->service->is_stopping;
+
+	error_add(frames, request->id, code_of(&e->err, e->sql_code),
+		is_stopping ? "tallyd is shutting down" : e->err.text,
+		e->offset < 0 ? -1 : e->offset + (int)request->sql_skipped);
+}
+
+static void ok_add(struct frames *frames, const struct request *request)
+{
+	const struct execution *e = &frames->execution;
+
+	line_begin(frames, request->id);
+	buf_add_text(&frames->out, ",\"ok\":true,\"count\":");
+	buf_add_int(&frames->out, e->n_rows > 0 ? e->n_rows : e->n_changes);
+	buf_add_text(&frames->out, ",\"snapshot\":");
+	buf_add_int(&frames->out, (int64_t)e->snapshot);
+	buf_printf(&frames->out, ",\"ms\":%.3g}\n", (double)e->elapsed_us / 1000);
+}
+
+/* --- subscriptions ------------------------------------------------------- */
+
+static void subscriber_free(struct subscriber *subscriber)
+{
+	request_free(subscriber->request);
+	subscription_sink_fini(&subscriber->sink);
+	subscription_set_fini(&subscriber->seen);
+	free(subscriber);
+}
+
+static void subscriber_remove(struct frames *frames, struct subscriber *subscriber)
+{
+	struct subscriber **link = &frames->subscribers;
+
+	while (*link != subscriber)
+		link = &(*link)->next;
+	*link = subscriber->next;
+	subscriber_free(subscriber);
+}
+
+static void changes_add(
+	struct frames *frames, struct subscriber *subscriber, const struct buf *changes)
+{
+	line_begin(frames, subscriber->request->id);
+	buf_add_text(&frames->out, ",\"snapshot\":");
+	buf_add_int(&frames->out, (int64_t)subscriber->snapshot);
+	buf_add_text(&frames->out, ",\"changes\":[");
+	buf_add(&frames->out, changes->data, changes->len);
+	buf_add_text(&frames->out, "]}\n");
+}
+
+/* The first answer: columns, rows, and a line without changes that says of which snapshot they are.
+ */
+static void first_rows_add(struct frames *frames, struct subscriber *subscriber)
+{
+	const struct subscription_set *set = &subscriber->sink.set;
+	const char *id = subscriber->request->id;
+	const struct buf nothing = {0};
+
+	lines_add(frames, id, subscriber->sink.columns.data, subscriber->sink.columns.len);
+	for (size_t i = 0; i < set->n_rows;) {
+		size_t page_end = frames->out.len + PAGE_BYTES;
+		line_begin(frames, id);
+		buf_add_text(&frames->out, ",\"rows\":[");
+		for (size_t first = i; i < set->n_rows && frames->out.len < page_end; i++) {
+			buf_add_text(&frames->out, i == first ? "[" : ",[");
+			buf_add(&frames->out, set->bytes.data + set->rows[i].cells,
+				set->rows[i].cells_len);
+			buf_add_char(&frames->out, ']');
+		}
+		buf_add_text(&frames->out, "]}\n");
+	}
+	changes_add(frames, subscriber, &nothing);
+}
+
+static void subscriber_answered(struct frames *frames, struct subscriber *subscriber)
+{
+	struct buf changes = {0};
+
+	if (subscriber->snapshot < frames->execution.snapshot)
+		subscriber->snapshot = frames->execution.snapshot;
+	if (!subscriber->has_begun)
+		first_rows_add(frames, subscriber);
+	else if (!subscription_compare(&subscriber->seen, &subscriber->sink.set, &changes))
+		session_close(frames->session);
+	else if (changes.len > 0)
+		changes_add(frames, subscriber, &changes);
+	buf_fini(&changes);
+	subscriber->has_begun = true;
+	struct subscription_set swap = subscriber->seen;
+	subscriber->seen = subscriber->sink.set;
+	subscriber->sink.set = swap;
+}
+
+/* A subscription whose rows are older than the newest snapshot; a transaction holds all of them
+ * back. */
+static struct subscriber *subscriber_due(const struct frames *frames)
+{
+	uint64_t newest = snapshot_newest_number(frames->session->service->snapshots);
+
+	if (sql_session_in_transaction(frames->session->sql))
+		return NULL;
+	for (struct subscriber *s = frames->subscribers; s != NULL; s = s->next)
+		if (s->snapshot < newest)
+			return s;
+	return NULL;
+}
+
+static bool subscriber_add(struct frames *frames, struct request *request)
+{
+	struct subscriber *subscriber = calloc(1, sizeof(*subscriber));
+
+	if (subscriber == NULL)
+		return false;
+	subscriber->request = request;
+	subscriber->next = frames->subscribers;
+	frames->subscribers = subscriber;
+	return true;
+}
+
+/* --- the lane ------------------------------------------------------------ */
+
+static void execution_ended(struct frames *frames)
+{
+	struct execution *e = &frames->execution;
+	struct request *request = frames->current;
+	struct subscriber *subscriber = frames->refreshing;
+
+	frames->current = NULL;
+	frames->refreshing = NULL;
+	if (subscriber != NULL) {
+		buf_clear(&e->page);
+		if (e->end == EXECUTION_DONE && !frames->is_cancelled) {
+			subscriber_answered(frames, subscriber);
+			return;
+		}
+		execution_error_add(frames, subscriber->request);
+		subscriber_remove(frames, subscriber);
+		return;
+	}
+	frames_sink_close(&frames->sink, &e->page);
+	lines_add(frames, request->id, e->page.data, e->page.len);
+	buf_clear(&e->page);
+	if (e->page.cap > KEEP_BYTES)
+		buf_fini(&e->page);
+	if (e->end == EXECUTION_FAILED)
+		execution_error_add(frames, request);
+	else
+		ok_add(frames, request);
+	request_free(request);
+}
+
+/* Returns false when it is under way. */
+static bool run(struct frames *frames, const struct request *request)
+{
+	struct execution *e = &frames->execution;
+	struct session *session = frames->session;
+
+	e->sql = session->sql;
+	e->text = request->sql;
+	e->len = request->sql_len;
+	e->params = request->params;
+	e->n_params = request->n_params;
+	frames->is_cancelled = false;
+	frames->sink = (struct frames_sink){0};
+	session_runs(session, request->sql, request->sql_len);
+	if (!execution_start(e, session->service->executor))
+		return false;
+	bool is_there = session_ran(session);
+	assert(is_there); /* it is not closed from within its own turn */
+	execution_ended(frames);
+	return true;
+}
+
+/* What is answered without running anything now. */
+static void special_take(struct frames *frames, struct request *request)
+{
+	const char *sentence = NULL;
+
+	if (request->kind == REQUEST_BROKEN)
+		sentence = request->sentence != NULL ? request->sentence : "out of memory";
+	else if (sql_session_in_transaction(frames->session->sql))
+		sentence = "a subscription cannot begin inside a transaction, which stays at one "
+			   "snapshot";
+	else if (subscriber_add(frames, request))
+		return;
+	else
+		sentence = "out of memory";
+	error_add(frames, request->id, SQLITE_ERROR, sentence, -1);
+	request_free(request);
+}
+
+static bool run_request(struct frames *frames)
+{
+	struct execution *e = &frames->execution;
+	struct request *request = frames->first;
+
+	frames->first = request->next;
+	if (frames->first == NULL)
+		frames->last = NULL;
+	frames->n_waiting--;
+	frames->waiting_bytes -= request->size;
+	if (request->kind != REQUEST_STATEMENT) {
+		special_take(frames, request);
+		return true;
+	}
+	frames->current = request;
+	e->sink = &frames_sink_ops;
+	e->sink_context = &frames->sink;
+	e->cache = frames->session->service->cache;
+	return run(frames, request);
+}
+
+static bool run_refresh(struct frames *frames, struct subscriber *subscriber)
+{
+	struct execution *e = &frames->execution;
+
+	frames->refreshing = subscriber;
+	/* A statement that reads no table sees no snapshot; it has been looked at all the same. */
+	subscriber->snapshot = snapshot_newest_number(frames->session->service->snapshots);
+	e->sink = &subscription_sink_ops;
+	e->sink_context = &subscriber->sink;
+	e->cache = NULL;
+	return run(frames, subscriber->request);
+}
+
+static bool is_running(const struct frames *frames)
+{
+	return frames->current != NULL || frames->refreshing != NULL;
+}
+
+/* Runs what waits until something is under way, the peer must read, or the turn is over. */
+static void pump(struct frames *frames)
+{
+	uint64_t until_ns = uv_hrtime() + UINT64_C(1000000);
+
+	if (frames->is_pumping)
+		return;
+	frames->is_pumping = true;
+	while (!is_running(frames) && session_is_open(frames->session) &&
+		!session_is_clogged(frames->session)) {
+		struct subscriber *due = NULL;
+		if (frames->first == NULL && (due = subscriber_due(frames)) == NULL)
+			break;
+		if (!(due != NULL ? run_refresh(frames, due) : run_request(frames)))
+			break;
+		if (frames->out.len >= PAGE_BYTES)
+			flush(frames);
+		if (uv_hrtime() >= until_ns) {
+			session_want_turn(frames->session);
+			break;
+		}
+	}
+	frames->is_pumping = false;
+	flush(frames);
+}
+
+static struct frames *frames_of(struct execution *e)
+{
+	return (struct frames *)((char *)e - offsetof(struct frames, execution));
+}
+
+static void on_page(struct execution *e)
+{
+	struct frames *frames = frames_of(e);
+	const struct request *request =
+		frames->current != NULL ? frames->current : frames->refreshing->request;
+
+	frames_sink_close(&frames->sink, &e->page);
+	lines_add(frames, request->id, e->page.data, e->page.len);
+	buf_clear(&e->page);
+	flush(frames);
+	if (!session_is_open(frames->session))
+		execution_cancel(e);
+	else if (!session_is_clogged(frames->session))
+		execution_continue(e);
+}
+
+static void on_ended(struct execution *e)
+{
+	struct frames *frames = frames_of(e);
+	struct session *session = frames->session;
+
+	if (!session_ran(session))
+		return;
+	execution_ended(frames);
+	pump(frames);
+	if (!frames_is_busy(frames))
+		frames->on_idle(session);
+}
+
+/* --- the interface ------------------------------------------------------- */
+
+struct frames *frames_new(struct session *session, void (*on_idle)(struct session *session))
+{
+	struct frames *frames = calloc(1, sizeof(*frames));
+
+	if (frames == NULL)
+		return NULL;
+	frames->session = session;
+	frames->on_idle = on_idle;
+	execution_init(&frames->execution);
+	frames->execution.needs_all_params = true;
+	frames->execution.snapshots = session->service->snapshots;
+	frames->execution.format = "frames";
+	frames->execution.format_len = 6;
+	frames->execution.on_page = on_page;
+	frames->execution.on_ended = on_ended;
+	return frames;
+}
+
+void frames_free(struct frames *frames)
+{
+	if (frames == NULL)
+		return;
+	execution_fini(&frames->execution);
+	request_free(frames->current);
+	while (frames->first != NULL) {
+		struct request *next = frames->first->next;
+		request_free(frames->first);
+		frames->first = next;
+	}
+	while (frames->subscribers != NULL)
+		subscriber_remove(frames, frames->subscribers);
+	buf_fini(&frames->out);
+	free(frames);
+}
+
+bool frames_is_busy(const struct frames *frames)
+{
+	return frames->first != NULL || frames->current != NULL ||
+	       (frames->refreshing != NULL && !frames->refreshing->has_begun);
+}
+
+bool frames_is_full(const struct frames *frames)
+{
+	return frames->n_waiting >= FRAMES_MAX_WAITING ||
+	       frames->waiting_bytes >= FRAMES_MAX_WAITING_BYTES;
+}
+
+bool frames_has_subscriptions(const struct frames *frames)
+{
+	return frames->subscribers != NULL;
+}
+
+static void interrupted_add(struct frames *frames, const char *id)
+{
+	error_add(frames, id, SQLITE_INTERRUPT, "interrupted", -1);
+}
+
+/* One that waits is answered at its cancel, ahead of its turn. */
+static bool cancel_waiting(struct frames *frames, const char *id)
+{
+	struct request **link = &frames->first;
+	struct request *before = NULL;
+
+	for (; *link != NULL; before = *link, link = &(*link)->next) {
+		struct request *request = *link;
+		if (strcmp(request->id, id) != 0)
+			continue;
+		*link = request->next;
+		if (frames->last == request)
+			frames->last = before;
+		frames->n_waiting--;
+		frames->waiting_bytes -= request->size;
+		interrupted_add(frames, id);
+		request_free(request);
+		return true;
+	}
+	return false;
+}
+
+static void cancel(struct frames *frames, const char *id)
+{
+	if (frames->current != NULL && strcmp(frames->current->id, id) == 0) {
+		execution_cancel(&frames->execution);
+		return;
+	}
+	if (cancel_waiting(frames, id))
+		return;
+	for (struct subscriber *s = frames->subscribers; s != NULL; s = s->next) {
+		if (strcmp(s->request->id, id) != 0)
+			continue;
+		if (s == frames->refreshing) {
+			frames->is_cancelled = true;
+			execution_cancel(&frames->execution);
+			return;
+		}
+		interrupted_add(frames, id);
+		subscriber_remove(frames, s);
+		return;
+	}
+	/* It was answered already: the cancel came too late, and that is all. */
+}
+
+static void request_add(struct frames *frames, struct request *request)
+{
+	if (frames->last != NULL)
+		frames->last->next = request;
+	else
+		frames->first = request;
+	frames->last = request;
+	frames->n_waiting++;
+	frames->waiting_bytes += request->size;
+}
+
+void frames_take(struct frames *frames, const char *line, size_t len)
+{
+	struct request *request = request_parse(line, len);
+
+	if (request == NULL) {
+		session_close(frames->session);
+		return;
+	}
+	if (request->kind == REQUEST_CANCEL) {
+		cancel(frames, request->id);
+		request_free(request);
+		flush(frames);
+		return;
+	}
+	request_add(frames, request);
+	pump(frames);
+}
+
+void frames_on_drained(struct frames *frames)
+{
+	if (frames->execution.work.state == WORK_PARKED)
+		execution_continue(&frames->execution);
+	else
+		pump(frames);
+}
+
+void frames_on_snapshot(struct frames *frames)
+{
+	if (frames->subscribers != NULL)
+		pump(frames);
+}
+
+void frames_on_turn(struct frames *frames)
+{
+	pump(frames);
+}
+
+void frames_cancel_all(struct frames *frames)
+{
+	while (frames->first != NULL)
+		(void)cancel_waiting(frames, frames->first->id);
+	frames->is_cancelled = true;
+	execution_cancel(&frames->execution);
+}

@@ -1,0 +1,81 @@
+/* One switch a byte. A doubled quote closes and opens again, which comes to the same. */
+#include "daemon/sql_text.h"
+
+static void feed_plain(struct sql_text *text, char c)
+{
+	switch (c) {
+	case ' ':
+	case '\t':
+	case '\r':
+	case '\n':
+	case '\f': return;
+	case ';': text->is_complete = true; return;
+	case '-': text->state = SQL_TEXT_DASH; return;
+	case '/': text->state = SQL_TEXT_SLASH; return;
+	case '\'':
+	case '"':
+	case '`':
+		text->state = SQL_TEXT_QUOTED;
+		text->closing = c;
+		break;
+	case '[':
+		text->state = SQL_TEXT_QUOTED;
+		text->closing = ']';
+		break;
+	default: break;
+	}
+	text->has_content = true;
+	text->is_complete = false;
+}
+
+/* The `-` or `/` before turned out to be an operator. */
+static void feed_operand(struct sql_text *text, char c)
+{
+	text->state = SQL_TEXT_PLAIN;
+	text->has_content = true;
+	text->is_complete = false;
+	feed_plain(text, c);
+}
+
+static void feed(struct sql_text *text, char c)
+{
+	switch (text->state) {
+	case SQL_TEXT_PLAIN: feed_plain(text, c); break;
+	case SQL_TEXT_DASH:
+		if (c == '-')
+			text->state = SQL_TEXT_LINE_COMMENT;
+		else
+			feed_operand(text, c);
+		break;
+	case SQL_TEXT_SLASH:
+		if (c == '*')
+			text->state = SQL_TEXT_BLOCK_COMMENT;
+		else
+			feed_operand(text, c);
+		break;
+	case SQL_TEXT_QUOTED:
+		if (c == text->closing)
+			text->state = SQL_TEXT_PLAIN;
+		break;
+	case SQL_TEXT_LINE_COMMENT:
+		if (c == '\n')
+			text->state = SQL_TEXT_PLAIN;
+		break;
+	case SQL_TEXT_BLOCK_COMMENT:
+		if (c == '*')
+			text->state = SQL_TEXT_BLOCK_STAR;
+		break;
+	case SQL_TEXT_BLOCK_STAR:
+		if (c == '/')
+			text->state = SQL_TEXT_PLAIN;
+		else if (c != '*')
+			text->state = SQL_TEXT_BLOCK_COMMENT;
+		break;
+	}
+}
+
+void sql_text_feed(struct sql_text *text, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		feed(text, bytes[i]);
+}

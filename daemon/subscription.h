@@ -1,0 +1,59 @@
+/*
+ * What a subscriber has seen, and how the newest answer differs from it.
+ *
+ * Rows are told apart by their key: the cells of all columns that are not
+ * announced as INTEGER or REAL, as in a table of counts by group and window.
+ * A row with a known key and other cells is an update, one with a new key an
+ * insert, a key that is gone a delete. Rows with the same key are paired in
+ * their order. Knows no sessions.
+ */
+#ifndef DAEMON_SUBSCRIPTION_H
+#define DAEMON_SUBSCRIPTION_H
+
+#include "base/buf.h"
+#include "daemon/execution.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of one answer's rows that are kept to compare with. */
+#define SUBSCRIPTION_MAX_BYTES (64 * 1024 * 1024)
+
+struct subscription_row {
+	uint64_t key_hash;
+	size_t key, key_len; /* in the set's bytes */
+	size_t cells, cells_len; /* JSON, `1,"a"` without brackets */
+	bool is_paired; /* while two sets are compared */
+};
+
+/* One answer. */
+struct subscription_set {
+	struct buf bytes;
+	struct subscription_row *rows;
+	size_t n_rows, cap_rows;
+};
+
+struct subscription_sink {
+	struct subscription_set set; /* what arrives */
+	struct buf columns;          /* the line of the first answer */
+	bool *is_key;                /* per column */
+	size_t n_columns;
+};
+
+/* Collects rows; its context is a struct subscription_sink, the page stays empty. */
+extern const struct execution_sink subscription_sink_ops;
+
+void subscription_sink_fini(struct subscription_sink *sink);
+void subscription_set_clear(struct subscription_set *set);
+void subscription_set_fini(struct subscription_set *set);
+
+/*
+ * Adds `["insert",…],["update",…],["delete",…]`, in the order of the new rows
+ * and then of the deleted ones; nothing where nothing differs. False: no
+ * memory.
+ */
+bool subscription_compare(struct subscription_set *before, struct subscription_set *after,
+	struct buf *out);
+
+#endif

@@ -1,0 +1,530 @@
+/*
+ * A session that reads lines.
+ *
+ * `in` holds what has come and was not looked at; complete lines move to
+ * `pending` until they end a statement, then all of `pending` is run, one
+ * statement after the other (`at` is where the next begins). Answers gather in
+ * `out` and leave in one write at the end of a turn. While a statement runs
+ * nothing of `pending` changes, so a worker may read it.
+ *
+ *   READY ──line completes a statement──▶ RUNNING ──answered──▶ READY
+ *     └──.quit, .bail, end of input and all answered──▶ the session is finished
+ *
+ * A turn on the loop is short: after TURN_US the session stands behind the
+ * others. Reading stops while enough is here to work on.
+ */
+#include "daemon/text_session.h"
+
+#include "base/utf8.h"
+#include "daemon/frames.h"
+#include "daemon/sql_text.h"
+#include "daemon/text_command.h"
+#include "daemon/text_sink.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What one session may do on the loop before the others have their turn. */
+#define TURN_US 1000
+/* With more than this here, the peer waits. */
+#define READ_AHEAD_BYTES (64 * 1024)
+/* An empty buffer that has grown beyond this is given back. */
+#define KEEP_BYTES 8192
+
+enum text_state { TEXT_READY, TEXT_RUNNING, TEXT_OVER };
+
+struct text_session {
+	struct session session; /* first */
+	enum text_state state;
+	bool has_ended; /* the peer sends no more */
+	struct buf in;
+	size_t in_at;         /* what stands before it in `in` is done with */
+	size_t in_seen;       /* bytes behind in_at without a newline */
+	struct buf pending;   /* lines of a statement that is not complete, or that runs */
+	size_t at;            /* in `pending`, while it runs */
+	struct sql_text scan; /* of `pending` */
+	struct buf out;
+	struct text_settings settings;
+	struct text_sink sink;
+	struct execution execution;
+	struct frames *frames; /* NULL before the first frame */
+	size_t format_len;
+	char format[160];
+};
+
+static struct text_session *text_of(struct session *session)
+{
+	return (struct text_session *)session;
+}
+
+static void shrink(struct buf *buf)
+{
+	buf_clear(buf);
+	if (buf->cap > KEEP_BYTES)
+		buf_fini(buf);
+}
+
+static void flush(struct text_session *t)
+{
+	session_write(&t->session, &t->out);
+	if (t->out.cap > KEEP_BYTES)
+		shrink(&t->out);
+}
+
+/* What was answered goes out, and that is all. */
+static void leave(struct text_session *t)
+{
+	t->state = TEXT_OVER;
+	flush(t);
+	session_finish(&t->session);
+}
+
+/* One line, whatever the sentence holds. */
+static void error_add(struct text_session *t, const char *sentence)
+{
+	buf_add_text(&t->out, "Error: ");
+	for (const char *c = sentence; *c != '\0'; c++)
+		buf_add_char(&t->out, *c == '\n' || *c == '\r' ? ' ' : *c);
+	buf_add_char(&t->out, '\n');
+}
+
+static void end_add(struct text_session *t)
+{
+	if (t->settings.end[0] == '\0')
+		return;
+	buf_add_text(&t->out, t->settings.end);
+	buf_add_char(&t->out, '\n');
+}
+
+/* What the bytes of an answer depend on: each text behind its length. */
+static void format_make(struct text_session *t)
+{
+	const struct print_options *print = &t->settings.print;
+
+	t->format_len = (size_t)snprintf(t->format, sizeof(t->format), "text %d %d %zu%s %zu%s %s",
+		(int)print->mode, print->headers, strlen(print->column_separator),
+		print->column_separator, strlen(print->row_separator), print->row_separator,
+		print->null_text);
+	assert(t->format_len < sizeof(t->format));
+}
+
+/* --- running what is pending --------------------------------------------- */
+
+static void pending_drop(struct text_session *t)
+{
+	shrink(&t->pending);
+	t->at = 0;
+	t->scan = (struct sql_text){0};
+	t->state = TEXT_READY;
+}
+
+/* The rest of the lines is lost with the statement that failed, as in sqlite3. */
+static void fail(struct text_session *t, const char *sentence)
+{
+	error_add(t, sentence);
+	end_add(t);
+	pending_drop(t);
+	if (t->settings.bail)
+		leave(t);
+}
+
+static void statement_ended(struct text_session *t)
+{
+	struct execution *e = &t->execution;
+
+	if (t->out.len == 0) {
+		struct buf swap = t->out;
+		t->out = e->page;
+		e->page = swap;
+	} else {
+		buf_add(&t->out, e->page.data, e->page.len);
+	}
+	buf_clear(&e->page);
+	if (e->page.cap > KEEP_BYTES)
+		shrink(&e->page);
+	text_sink_reset(&t->sink);
+	if (e->end == EXECUTION_FAILED) {
+		fail(t, t->session.service->is_stopping ? "tallyd is shutting down" : e->err.text);
+		return;
+	}
+	if (e->end == EXECUTION_EMPTY) {
+		pending_drop(t);
+		return;
+	}
+	end_add(t);
+	t->at += e->tail;
+	t->state = TEXT_READY;
+}
+
+/* Returns false when the statement is under way. */
+static bool statement_start(struct text_session *t)
+{
+	struct execution *e = &t->execution;
+
+	e->sql = t->session.sql;
+	e->text = t->pending.data + t->at;
+	e->len = t->pending.len - t->at;
+	e->format = t->format;
+	e->format_len = t->format_len;
+	t->state = TEXT_RUNNING;
+	session_runs(&t->session, e->text, e->len);
+	if (!execution_start(e, t->session.service->executor))
+		return false;
+	bool is_there = session_ran(&t->session);
+	assert(is_there); /* it is not closed from within its own turn */
+	statement_ended(t);
+	return true;
+}
+
+/* False: it was refused, and said so. */
+static bool pending_judge(struct text_session *t)
+{
+	char sentence[96];
+	const struct buf *text = &t->pending;
+
+	if (memchr(text->data, '\0', text->len) != NULL) {
+		fail(t, "a NUL byte in a statement");
+		return false;
+	}
+	size_t valid = utf8_valid_prefix(text->data, text->len);
+	if (valid < text->len) {
+		snprintf(sentence, sizeof(sentence), "the statement is not valid UTF-8 (byte %zu)",
+			valid);
+		fail(t, sentence);
+		return false;
+	}
+	return true;
+}
+
+/* --- reading lines ------------------------------------------------------- */
+
+static void too_long(struct text_session *t)
+{
+	error_add(t, "a statement or line of more than 1048576 bytes; goodbye");
+	leave(t);
+}
+
+static void frame_take(struct text_session *t, const char *line, size_t len);
+
+/* A line where no statement is pending: a dot-command or a frame. False: it is neither. */
+static bool line_special(struct text_session *t, char *line, size_t len)
+{
+	if (line[0] == '{') {
+		frame_take(t, line, len);
+		return true;
+	}
+	if (line[0] != '.')
+		return false;
+	line[len] = '\0'; /* over the newline, which every line has */
+	switch (text_command_run(&t->settings, line, &t->out)) {
+	case TEXT_COMMAND_DONE: format_make(t); break;
+	case TEXT_COMMAND_FAILED:
+		if (t->settings.bail)
+			leave(t);
+		break;
+	case TEXT_COMMAND_QUIT: leave(t); break;
+	}
+	return true;
+}
+
+/* `len` bytes of `in`, the newline with them. */
+static void line_take(struct text_session *t, size_t len)
+{
+	char *line = t->in.data + t->in_at;
+	size_t bare = len - 1;
+
+	t->in_at += len;
+	t->in_seen = 0;
+	if (bare > 0 && line[bare - 1] == '\r')
+		bare--;
+	if (t->pending.len == 0 && bare > 0 && line_special(t, line, bare))
+		return;
+	if (t->pending.len + len > TEXT_MAX_BYTES) {
+		too_long(t);
+		return;
+	}
+	sql_text_feed(&t->scan, line, len);
+	buf_add(&t->pending, line, len);
+	if (!buf_ok(&t->pending))
+		session_close(&t->session);
+	else if (sql_text_is_blank(&t->scan))
+		pending_drop(t);
+}
+
+static size_t in_len(const struct text_session *t)
+{
+	return t->in.len - t->in_at;
+}
+
+/* The length of the next line in `in`, or 0: it is not all here. */
+static size_t line_find(struct text_session *t)
+{
+	size_t len = in_len(t);
+
+	if (len > t->in_seen) {
+		const char *line = t->in.data + t->in_at;
+		const char *newline = memchr(line + t->in_seen, '\n', len - t->in_seen);
+		if (newline != NULL)
+			return (size_t)(newline - line) + 1;
+		t->in_seen = len;
+	}
+	if (len > TEXT_MAX_BYTES) {
+		too_long(t);
+		return 0;
+	}
+	if (!t->has_ended || len == 0)
+		return 0;
+	/* The last line needs no newline; it gets one, and is like all others. */
+	buf_add_char(&t->in, '\n');
+	return buf_ok(&t->in) ? len + 1 : 0;
+}
+
+static bool is_frame(const struct text_session *t)
+{
+	return t->pending.len == 0 && in_len(t) > 0 && t->in.data[t->in_at] == '{';
+}
+
+static bool frames_are_busy(const struct text_session *t)
+{
+	return t->frames != NULL && frames_is_busy(t->frames);
+}
+
+/* One thing; false when there is nothing more to do now. */
+static bool do_next(struct text_session *t)
+{
+	if (t->state != TEXT_READY || !session_is_open(&t->session))
+		return false;
+	if (t->at > 0 && t->at < t->pending.len)
+		return statement_start(t);
+	if (t->at > 0)
+		pending_drop(t);
+	/* While frames are answered only more frames may come in between. */
+	if (frames_are_busy(t) && (!is_frame(t) || frames_is_full(t->frames)))
+		return false;
+	size_t len = line_find(t);
+	if (len > 0) {
+		line_take(t, len);
+		if (!sql_text_is_complete(&t->scan))
+			return true;
+	} else if (!t->has_ended || in_len(t) > 0 || t->pending.len == 0) {
+		return false;
+	}
+	/* Complete, or the end of the input: what is there is run as it is. */
+	if (t->pending.len == 0 || t->state != TEXT_READY)
+		return true;
+	return pending_judge(t) ? statement_start(t) : true;
+}
+
+static void reading_adjust(struct text_session *t)
+{
+	if (!session_is_open(&t->session) || t->has_ended)
+		return;
+	/* More than that and nothing to wait for means a line that is not all here. */
+	if (in_len(t) > READ_AHEAD_BYTES &&
+		(t->state == TEXT_RUNNING || t->session.wants_turn ||
+			session_is_clogged(&t->session) || frames_are_busy(t)))
+		transport_read_stop(&t->session.transport);
+	else
+		transport_read_start(&t->session.transport);
+}
+
+static bool is_over(const struct text_session *t)
+{
+	return t->has_ended && t->state == TEXT_READY && in_len(t) == 0 && t->pending.len == 0 &&
+	       (t->frames == NULL ||
+		       (!frames_is_busy(t->frames) && !frames_has_subscriptions(t->frames)));
+}
+
+/* Works until there is nothing to do, the peer must read first, or the turn is over. */
+static void turn(struct text_session *t)
+{
+	uint64_t until_ns = uv_hrtime() + TURN_US * UINT64_C(1000);
+
+	while (!session_is_clogged(&t->session)) {
+		if (!do_next(t))
+			break;
+		if (t->out.len >= PAGE_BYTES)
+			flush(t);
+		if (uv_hrtime() >= until_ns) {
+			session_want_turn(&t->session);
+			break;
+		}
+	}
+	if (!session_is_open(&t->session))
+		return;
+	flush(t);
+	if (in_len(t) == 0) {
+		shrink(&t->in);
+		t->in_at = 0;
+	}
+	if (t->session.service->is_stopping && t->state == TEXT_READY && !frames_are_busy(t))
+		leave(t);
+	else if (is_over(t) && !t->session.wants_turn)
+		leave(t);
+	else
+		reading_adjust(t);
+}
+
+/* --- called by the execution --------------------------------------------- */
+
+static struct text_session *text_of_execution(struct execution *e)
+{
+	return (struct text_session *)((char *)e - offsetof(struct text_session, execution));
+}
+
+static void on_page(struct execution *e)
+{
+	struct text_session *t = text_of_execution(e);
+
+	flush(t);
+	session_write(&t->session, &e->page);
+	if (!session_is_open(&t->session))
+		execution_cancel(e);
+	else if (!session_is_clogged(&t->session))
+		execution_continue(e);
+}
+
+static void on_statement_ended(struct execution *e)
+{
+	struct text_session *t = text_of_execution(e);
+
+	if (!session_ran(&t->session))
+		return;
+	statement_ended(t);
+	turn(t);
+}
+
+/* --- called by the session ----------------------------------------------- */
+
+static int text_open(struct session *session, struct err *err)
+{
+	struct text_session *t = text_of(session);
+
+	(void)err;
+	text_settings_init(&t->settings);
+	format_make(t);
+	t->sink.options = &t->settings.print;
+	execution_init(&t->execution);
+	t->execution.sink = &text_sink_ops;
+	t->execution.sink_context = &t->sink;
+	t->execution.cache = session->service->cache;
+	t->execution.snapshots = session->service->snapshots;
+	t->execution.on_page = on_page;
+	t->execution.on_ended = on_statement_ended;
+	return 0;
+}
+
+static void text_refuse(struct session *session, const char *sentence)
+{
+	struct buf line = {0};
+
+	buf_printf(&line, "Error: %s\n", sentence);
+	session_write(session, &line);
+	buf_fini(&line);
+}
+
+static void text_on_bytes(struct session *session, const char *bytes, size_t len)
+{
+	struct text_session *t = text_of(session);
+
+	buf_drop(&t->in, t->in_at);
+	t->in_at = 0;
+	buf_add(&t->in, bytes, len);
+	if (!buf_ok(&t->in))
+		session_close(session);
+	else
+		turn(t);
+}
+
+static void text_on_end(struct session *session)
+{
+	struct text_session *t = text_of(session);
+
+	t->has_ended = true;
+	turn(t);
+}
+
+static void text_on_drained(struct session *session)
+{
+	struct text_session *t = text_of(session);
+
+	if (t->execution.work.state == WORK_PARKED) {
+		execution_continue(&t->execution);
+		return;
+	}
+	if (t->frames != NULL)
+		frames_on_drained(t->frames);
+	turn(t);
+}
+
+static void text_on_snapshot(struct session *session)
+{
+	struct text_session *t = text_of(session);
+
+	if (t->frames != NULL)
+		frames_on_snapshot(t->frames);
+}
+
+static void text_on_turn(struct session *session)
+{
+	struct text_session *t = text_of(session);
+
+	if (t->frames != NULL)
+		frames_on_turn(t->frames);
+	turn(t);
+}
+
+static void text_on_cancel(struct session *session)
+{
+	struct text_session *t = text_of(session);
+
+	execution_cancel(&t->execution);
+	if (t->frames != NULL)
+		frames_cancel_all(t->frames);
+}
+
+static void text_fini(struct session *session)
+{
+	struct text_session *t = text_of(session);
+
+	frames_free(t->frames);
+	execution_fini(&t->execution);
+	text_sink_reset(&t->sink);
+	buf_fini(&t->in);
+	buf_fini(&t->pending);
+	buf_fini(&t->out);
+}
+
+static void on_frames_idle(struct session *session)
+{
+	session_want_turn(session);
+}
+
+static void frame_take(struct text_session *t, const char *line, size_t len)
+{
+	flush(t);
+	if (t->frames == NULL) {
+		t->frames = frames_new(&t->session, on_frames_idle);
+		if (t->frames == NULL) {
+			session_close(&t->session);
+			return;
+		}
+		session_set_protocol(&t->session, "frames");
+	}
+	frames_take(t->frames, line, len);
+}
+
+const struct session_ops text_session_ops = {
+	.protocol = "text",
+	.size = sizeof(struct text_session),
+	.open = text_open,
+	.refuse = text_refuse,
+	.on_bytes = text_on_bytes,
+	.on_end = text_on_end,
+	.on_drained = text_on_drained,
+	.on_snapshot = text_on_snapshot,
+	.on_turn = text_on_turn,
+	.on_cancel = text_on_cancel,
+	.fini = text_fini,
+};

@@ -1,0 +1,33 @@
+/*
+ * The kernel's notices of one source on the loop: what is noticed goes to the
+ * stream at once, and the directory itself is looked after every
+ * poll_interval. Knows when something may be new, not what.
+ */
+#ifndef DAEMON_WATCH_H
+#define DAEMON_WATCH_H
+
+#include "base/err.h"
+#include "stream/spec.h"
+#include "stream/stream.h"
+
+#include <stddef.h>
+#include <uv.h>
+
+struct watch;
+
+struct watch_options {
+	uv_loop_t *loop;
+	struct stream *stream;
+	const struct source_spec *spec; /* outlives the watch */
+	size_t source;
+	/* Something may be new, or has to be looked for as a whole. */
+	void (*on_change)(void *context, size_t source);
+	void *context;
+};
+
+int watch_open(struct watch **watch, const struct watch_options *options, struct err *err)
+	__attribute__((warn_unused_result));
+/* No callback follows; the stream may be changed after it. The memory goes when the loop has closed the handles. NULL is accepted. */
+void watch_close(struct watch *watch);
+
+#endif
