@@ -36,7 +36,7 @@ static int64_t days_from_date(int64_t year, int month, int day)
 void civil_from_us(int64_t us, struct civil *civil)
 {
 	int64_t days = floor_div(us, US_PER_DAY);
-	int64_t rest = us - days * US_PER_DAY;
+	int64_t rest = us % US_PER_DAY < 0 ? us % US_PER_DAY + US_PER_DAY : us % US_PER_DAY;
 	int64_t era = floor_div(days + DAYS_TO_EPOCH, DAYS_PER_ERA);
 	int64_t day_of_era = days + DAYS_TO_EPOCH - era * DAYS_PER_ERA;
 	int64_t year_of_era =
