@@ -15,7 +15,11 @@ struct noticed {
 	pthread_mutex_t mutex;
 	struct noticed_names names; /* guarded by the mutex, like all that follows */
 	size_t cap;
-	uint16_t cells[N_CELLS]; /* 1 + index of a name; 0: free */
+	uint16_t round; /* of taking: what other rounds left in the cells is void */
+	struct cell {
+		uint16_t round;
+		uint16_t name; /* index */
+	} cells[N_CELLS];
 };
 
 _Static_assert(NOTICED_MAX_NAMES < UINT16_MAX, "an index fits its cell");
@@ -28,6 +32,8 @@ struct noticed *noticed_new(void)
 		free(noticed);
 		return NULL;
 	}
+	if (noticed != NULL)
+		noticed->round = 1;
 	return noticed;
 }
 
@@ -50,13 +56,18 @@ void noticed_free(struct noticed *noticed)
 	free(noticed);
 }
 
+static bool is_free(const struct noticed *noticed, const struct cell *cell)
+{
+	return cell->round != noticed->round;
+}
+
 /* The cell of the name, or the free one where it belongs. */
-static uint16_t *find_cell(struct noticed *noticed, const char *path)
+static struct cell *find_cell(struct noticed *noticed, const char *path)
 {
 	size_t i = (size_t)xxh64(path, strlen(path), 0) % N_CELLS;
 
-	while (noticed->cells[i] != 0 &&
-		strcmp(noticed->names.paths[noticed->cells[i] - 1], path) != 0)
+	while (!is_free(noticed, &noticed->cells[i]) &&
+		strcmp(noticed->names.paths[noticed->cells[i].name], path) != 0)
 		i = (i + 1) % N_CELLS;
 	return &noticed->cells[i];
 }
@@ -64,9 +75,9 @@ static uint16_t *find_cell(struct noticed *noticed, const char *path)
 static bool add_name(struct noticed *noticed, const char *path)
 {
 	struct noticed_names *names = &noticed->names;
-	uint16_t *cell = find_cell(noticed, path);
+	struct cell *cell = find_cell(noticed, path);
 
-	if (*cell != 0)
+	if (!is_free(noticed, cell))
 		return true;
 	if (names->n == NOTICED_MAX_NAMES ||
 		!mem_grow(&names->paths, &noticed->cap, names->n + 1, sizeof(*names->paths)))
@@ -74,15 +85,19 @@ static bool add_name(struct noticed *noticed, const char *path)
 	names->paths[names->n] = mem_copy_text(path, strlen(path));
 	if (names->paths[names->n] == NULL)
 		return false;
+	*cell = (struct cell){noticed->round, (uint16_t)names->n};
 	names->n++;
-	*cell = (uint16_t)names->n;
 	return true;
 }
 
 static void forget_names(struct noticed *noticed)
 {
 	noticed->cap = 0;
-	memset(noticed->cells, 0, sizeof(noticed->cells));
+	noticed->round++;
+	if (noticed->round == 0) {
+		memset(noticed->cells, 0, sizeof(noticed->cells));
+		noticed->round = 1;
+	}
 }
 
 void noticed_add(struct noticed *noticed, const char *path)

@@ -3,7 +3,8 @@
  *   source.c        its life, its directory, when to look again
  *   source_table.c  the known files by slot, path and inode; states
  *   source_meet.c   what an entry of the directory means: known, renamed, new …
- *   source_scan.c   walking the directory and looking at single names
+ *   source_walk.c   walking the directory
+ *   source_scan.c   looking: at everything or at single names
  *   source_clean.c  archive and delete
  *   source_notes.c  sentences for the log
  */
@@ -179,6 +180,20 @@ int meet_entry(struct source *source, struct look *look, const char *path,
 /* After all entries: who is left over is known by its path, or new. */
 int meet_strangers(struct source *source, struct look *look, struct err *err)
 	__attribute__((warn_unused_result));
+
+/* --- source_walk.c ------------------------------------------------------- */
+
+/* Meets every wanted entry below `dir_path` ("" is the source's own). Fails only for lack of memory. */
+int walk_below(struct source *source, struct look *look, const char *dir_path, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* An entry that is neither a file nor a directory. */
+void walk_pass_over(struct source *source, const char *path, mode_t mode);
+
+/* A stat that failed: gone is nothing, anything else leaves the file as it is. */
+void walk_pass_unseen(struct source *source, const struct look *look, const char *path, int failure);
+
+void source_set_trouble(struct source *source, const char *path, int failure);
 
 /* --- source_clean.c ------------------------------------------------------ */
 

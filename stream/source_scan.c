@@ -1,24 +1,20 @@
 /*
- * Looking: the whole directory, or single names.
+ * Looking: at everything, or at single names.
  *
- * A full scan walks the directory (and those below it), meets every wanted
- * entry, and what it did not meet is missing. A scan of names looks at each of
- * them with one stat: first those that are there, so that a rename is
- * understood before its old name is missed. What could not be looked at stays
- * as it was.
+ * A full scan walks the directory, and what was not met is missing. A scan of
+ * names looks at each of them with one stat: first those that are there, so
+ * that a rename is understood before its old name is missed. What could not be
+ * looked at stays as it was.
  */
 #include "stream/source_private.h"
 
 #include "base/mem.h"
 #include "stream/file_names.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static void look_fini(struct look *look)
 {
@@ -33,16 +29,6 @@ static void look_fini(struct look *look)
 }
 
 /* --- the directory itself ------------------------------------------------ */
-
-static void set_trouble(struct source *source, const char *path, int failure)
-{
-	char reason[128];
-
-	(void)snprintf(source->trouble, sizeof(source->trouble),
-		"source %s: cannot read %s%s%s: %s; what was counted stays, it is tried again",
-		source->spec->name, source->spec->path, path[0] == '\0' ? "" : "/", path,
-		strerror_r(failure, reason, sizeof(reason)));
-}
 
 /* Another directory has the path: everything we know has to be found again in it. */
 static void unconfirm_all(struct source *source)
@@ -75,154 +61,10 @@ static bool check_dir(struct source *source)
 		}
 	}
 	if (failure != 0) {
-		set_trouble(source, "", failure);
+		source_set_trouble(source, "", failure);
 		source->wants_full = true;
 	}
 	return failure == 0;
-}
-
-/* --- walking ------------------------------------------------------------- */
-
-/* Directories still to be read: their paths, each with a NUL. */
-struct walk {
-	struct source *source;
-	struct look *look;
-	struct buf dirs;
-	size_t next;     /* offset in dirs */
-	struct buf path; /* of the entry at hand */
-};
-
-static int fail_dir(struct walk *walk, const char *path, int failure, struct err *err)
-{
-	set_trouble(walk->source, path, failure);
-	buf_add(&walk->look->failed_dirs, path, strlen(path) + 1);
-	return buf_ok(&walk->look->failed_dirs) ? 0 : err_nomem(err);
-}
-
-/* Neither a file nor a directory. */
-static void pass_over(struct source *source, const char *path, mode_t mode)
-{
-	note_say_once(source, path,
-		S_ISLNK(mode) ? "a symbolic link, not followed"
-			      : "a FIFO, socket or device, not read");
-}
-
-/* A stat that failed: gone is nothing, anything else leaves the file as it is. */
-static void pass_unseen(
-	struct source *source, const struct look *look, const char *path, int failure)
-{
-	size_t slot = table_find_path(source, path);
-
-	if (failure == ENOENT)
-		return;
-	set_trouble(source, path, failure);
-	if (slot != NO_SLOT && look->is_full)
-		file_at(source, slot)->flags |= FLAG_SEEN;
-}
-
-static int push_dir(struct walk *walk, const char *path, struct err *err)
-{
-	buf_add(&walk->dirs, path, strlen(path) + 1);
-	return buf_ok(&walk->dirs) ? 0 : err_nomem(err);
-}
-
-/* The entry `name` of the directory open as `fd`, whose whole path is walk->path. */
-static int visit(struct walk *walk, int fd, const char *name, unsigned char type, struct err *err)
-{
-	const struct source_spec *spec = walk->source->spec;
-	const char *path = walk->path.data;
-	struct entry_status status;
-	int failure;
-
-	if (file_name_is_ignored(name))
-		return 0;
-	if (type == DT_DIR)
-		return spec->recursive ? push_dir(walk, path, err) : 0;
-	if (!file_name_matches(name, spec->glob) && type != DT_UNKNOWN)
-		return 0;
-	failure = entry_stat(fd, name, &status);
-	if (failure != 0) {
-		pass_unseen(walk->source, walk->look, path, failure);
-		return 0;
-	}
-	if (S_ISDIR(status.mode))
-		return spec->recursive ? push_dir(walk, path, err) : 0;
-	if (!file_name_matches(name, spec->glob))
-		return 0;
-	if (S_ISREG(status.mode))
-		return meet_entry(walk->source, walk->look, path, &status, err);
-	pass_over(walk->source, path, status.mode);
-	return 0;
-}
-
-/* Reads one directory; `dir_path` is "" or ends in no slash. */
-static int read_dir(struct walk *walk, DIR *dir, const char *dir_path, struct err *err)
-{
-	const struct dirent *entry;
-	int rc = 0;
-
-	while (rc == 0) {
-		errno = 0;
-		entry = readdir(dir);
-		if (entry == NULL)
-			break;
-		buf_clear(&walk->path);
-		if (dir_path[0] != '\0')
-			buf_printf(&walk->path, "%s/", dir_path);
-		buf_add(&walk->path, entry->d_name, strlen(entry->d_name) + 1);
-		if (!buf_ok(&walk->path))
-			return err_nomem(err);
-		rc = visit(walk, dirfd(dir), entry->d_name, entry->d_type, err);
-	}
-	if (rc == 0 && errno != 0)
-		rc = fail_dir(walk, dir_path, errno, err);
-	return rc;
-}
-
-static int walk_dir(struct walk *walk, const char *dir_path, struct err *err)
-{
-	int fd = open_below_dir(walk->source->dir_fd, dir_path);
-	DIR *dir;
-	int rc;
-
-	/* A directory that went, or became a link, between the listing and now has no files. */
-	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
-		return dir_path[0] == '\0' ? fail_dir(walk, dir_path, -fd, err) : 0;
-	if (fd < 0)
-		return fail_dir(walk, dir_path, -fd, err);
-	dir = fdopendir(fd);
-	if (dir == NULL) {
-		(void)close(fd);
-		return err_nomem(err);
-	}
-	rc = read_dir(walk, dir, dir_path, err);
-	(void)closedir(dir);
-	return rc;
-}
-
-/* Meets every wanted entry below `dir_path`. */
-static int walk_below(
-	struct source *source, struct look *look, const char *dir_path, struct err *err)
-{
-	struct walk walk = {.source = source, .look = look};
-	char *path;
-	int rc = push_dir(&walk, dir_path, err);
-
-	while (rc == 0 && walk.next < walk.dirs.len) {
-		/* The array of paths moves as it grows. */
-		path = mem_copy_text(
-			walk.dirs.data + walk.next, strlen(walk.dirs.data + walk.next));
-		if (path == NULL) {
-			rc = err_nomem(err);
-			break;
-		}
-		walk.next += strlen(path) + 1;
-		rc = walk_dir(&walk, path, err);
-		free(path);
-	}
-	buf_fini(&walk.dirs);
-	buf_fini(&walk.path);
-	return rc;
 }
 
 /* --- what was not met ---------------------------------------------------- */
@@ -352,7 +194,7 @@ static int look_at(
 	if (*is_gone)
 		return 0;
 	if (failure != 0) {
-		pass_unseen(source, look, path, failure);
+		walk_pass_unseen(source, look, path, failure);
 		return 0;
 	}
 	if (S_ISDIR(status.mode))
@@ -361,7 +203,7 @@ static int look_at(
 		return 0;
 	if (S_ISREG(status.mode))
 		return meet_entry(source, look, path, &status, err);
-	pass_over(source, path, status.mode);
+	walk_pass_over(source, path, status.mode);
 	/* A link or device may have taken a file's place. */
 	*is_gone = true;
 	return 0;
