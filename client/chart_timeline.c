@@ -287,7 +287,7 @@ static bool draw_time_axis(const struct timeline *timeline, struct buf *out)
 		char text[32];
 
 		format_tick(timeline, tick, step_s, first, text);
-		if (cell >= used && cell + strlen(text) <= timeline->n_cells + 8) {
+		if (cell >= used && cell + strlen(text) <= timeline->n_cells + 1) {
 			memcpy(line + cell, text, strlen(text));
 			used = cell + strlen(text) + 2;
 		}

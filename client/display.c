@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "sql/print_cell.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,15 +54,12 @@ static size_t longest_line(const char *text, size_t len)
 
 static size_t cell_width(const struct value *value, const char *null_text)
 {
-	char number[32];
+	char number[CELL_NUMBER_BYTES];
+	struct text text = cell_text(value, number);
 
-	switch (value->type) {
-	case VALUE_NULL: return utf8_length(null_text, strlen(null_text));
-	case VALUE_INTEGER:
-		return (size_t)snprintf(number, sizeof(number), "%lld", (long long)value->integer);
-	case VALUE_REAL: return 21;
-	default: return longest_line(value->data, value->len);
-	}
+	if (text.bytes == NULL)
+		return utf8_length(null_text, strlen(null_text));
+	return longest_line(text.bytes, text.len);
 }
 
 static void measure(const struct result *result, const struct print_options *print, int *widths)
@@ -113,6 +111,7 @@ int display_fitted(const struct result *result, const struct print_options *prin
 	print_options_set_mode(&fitted, PRINT_BOX);
 	fitted.wrap = share;
 	fitted.wordwrap = true;
+	fitted.numbers_right = true;
 	fitted.n_widths = 0;
 	if (room < (long)n * NARROWEST && share > 0)
 		print_options_set_mode(&fitted, PRINT_LINE);

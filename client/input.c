@@ -178,6 +178,7 @@ static int read_all(struct shell *shell)
 	char *line = NULL;
 	size_t cap = 0;
 	int n_errors = 0;
+	int n_interrupts = 0; /* at an empty prompt, one after the other */
 
 	while (!exits && !shell->exits && !shell->is_gone &&
 		(n_errors == 0 || !shell->bails || is_typed)) {
@@ -191,9 +192,16 @@ static int read_all(struct shell *shell)
 			break;
 		}
 		if (was_interrupted) {
+			n_interrupts +=
+				pending_is_empty(&pending) && line_editor_was_empty(shell->editor);
 			pending_clear(&pending);
+			if (n_interrupts > 1)
+				break;
+			if (n_interrupts == 1)
+				(void)puts("(another Ctrl-C leaves)");
 			continue;
 		}
+		n_interrupts = 0;
 		/* Ctrl-C while a script ran ends the script. */
 		if (interrupt_count() > 0 && !is_typed)
 			break;

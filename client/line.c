@@ -25,6 +25,7 @@ struct line_editor {
 	const char *prompt;
 	char *line;
 	size_t cap;
+	bool was_empty; /* at the last Ctrl-C */
 	line_complete complete;
 	void *context;
 };
@@ -207,6 +208,9 @@ const char *line_editor_read(struct line_editor *editor, const char *prompt, boo
 	interrupt_clear();
 	typed = el_gets(editor->el, &n);
 	if (interrupt_count() > 0) {
+		const LineInfo *info = el_line(editor->el);
+
+		editor->was_empty = info->lastchar == info->buffer;
 		interrupt_clear();
 		el_reset(editor->el);
 		*was_interrupted = true;
@@ -222,4 +226,9 @@ const char *line_editor_read(struct line_editor *editor, const char *prompt, boo
 	memcpy(editor->line, typed, (size_t)n + 1);
 	editor->line[strcspn(editor->line, "\n")] = '\0';
 	return editor->line;
+}
+
+bool line_editor_was_empty(const struct line_editor *editor)
+{
+	return editor->was_empty;
 }

@@ -29,4 +29,7 @@ void line_editor_free(struct line_editor *editor); /* writes the history */
  */
 const char *line_editor_read(struct line_editor *editor, const char *prompt, bool *was_interrupted);
 
+/* Nothing had been typed when Ctrl-C was pressed. */
+bool line_editor_was_empty(const struct line_editor *editor);
+
 #endif

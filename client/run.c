@@ -228,6 +228,11 @@ static int describe(struct shell *shell, const char *sql, int rc, const struct a
 		buf_printf(failure, "stepping, %s", err->text);
 		return CODE_INTERRUPT;
 	}
+	/* A second Ctrl-C while the statement would not end: out. */
+	if (rc == ERR_INTERRUPTED && shell->is_interactive) {
+		shell->exits = true;
+		shell->exit_status = 1;
+	}
 	shell_disconnect(shell);
 	shell->is_gone = !shell->is_interactive;
 	buf_add_text(failure, err->text);

@@ -153,6 +153,7 @@ void printer_free(struct printer *printer)
 	free(printer->names);
 	free(printer->continues);
 	free(printer->rest);
+	free(printer->has_text);
 	buf_fini(&printer->scratch);
 	grid_fini(&printer->grid);
 	free(printer);
@@ -191,17 +192,21 @@ int print_begin(struct printer *printer, const char *const *names, size_t n, str
 {
 	const char **copy = copy_names(names, n);
 	struct text *rest = mem_new_array(n, sizeof(*rest));
+	bool *has_text = mem_new_array(n, sizeof(*has_text));
 
 	(void)out; /* sqlite3 writes a header with the first row, never without one */
-	if (copy == NULL || rest == NULL) {
+	if (copy == NULL || rest == NULL || has_text == NULL) {
 		free(copy);
 		free(rest);
+		free(has_text);
 		return err_nomem(err);
 	}
 	free(printer->names);
 	free(printer->rest);
+	free(printer->has_text);
 	printer->names = copy;
 	printer->rest = rest;
+	printer->has_text = has_text;
 	printer->n = n;
 	printer->n_rows = 0;
 	printer->has_long_rows = false;

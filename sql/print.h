@@ -66,6 +66,7 @@ struct print_options {
 	int wrap;                             /* column modes: characters; 0 no wrapping */
 	bool wordwrap;
 	bool quote_cells;  /* column modes: SQL literals, as qbox */
+	bool numbers_right; /* column modes, and not sqlite3's: columns of numbers alone stand on the right */
 	const int *widths; /* .width: characters, negative for right-aligned, 0 as needed; borrowed */
 	size_t n_widths;
 };

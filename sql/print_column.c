@@ -51,6 +51,14 @@ static const struct frame *frame_of(const struct printer *printer)
 	}
 }
 
+/* Whether the column's cells stand on the right. */
+static bool is_right(const struct printer *printer, size_t column)
+{
+	if (printer->options.numbers_right && !printer->has_text[column])
+		return true;
+	return column < printer->options.n_widths && printer->options.widths[column] < 0;
+}
+
 static int width_asked(const struct printer *printer, size_t column)
 {
 	return column < printer->options.n_widths ? printer->options.widths[column] : 0;
@@ -203,6 +211,8 @@ static bool gather_row(struct printer *printer, const struct value *values)
 	for (size_t i = 0; i < printer->n; i++) {
 		size_t from = scratch->len;
 
+		printer->has_text[i] |=
+			values[i].type == VALUE_TEXT || values[i].type == VALUE_BLOB;
 		if (printer->options.quote_cells) {
 			cell_add_qbox(scratch, &values[i]);
 		} else {
@@ -306,7 +316,7 @@ static void draw_line(
 
 		if (i > 0)
 			buf_add_text(out, frame->between);
-		if (width_asked(printer, i) < 0)
+		if (is_right(printer, i))
 			width = -width;
 		print_add_padded(out, grid_cell(&printer->grid, line * printer->n + i), width);
 	}

@@ -32,6 +32,7 @@ struct printer {
 	size_t cap_continues;
 	struct buf scratch;  /* column forms: the texts of the current row */
 	struct text *rest;   /* column forms: n, what of each cell is still to be shown */
+	bool *has_text;      /* column forms: n, a cell of the column is text or a blob */
 	bool has_long_rows; /* column forms: some row takes more than one line */
 };
 
