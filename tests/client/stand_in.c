@@ -124,6 +124,19 @@ static void send_columns(struct buf *out, sqlite3_stmt *stmt, int64_t id)
 	buf_add_text(out, "]}\n");
 }
 
+/* Moves when another process writes to the file, as the daemon's snapshots do with each batch. */
+static int data_version(sqlite3 *db)
+{
+	sqlite3_stmt *stmt;
+	int version = 0;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA data_version", -1, &stmt, NULL) == SQLITE_OK &&
+		sqlite3_step(stmt) == SQLITE_ROW)
+		version = sqlite3_column_int(stmt, 0);
+	(void)sqlite3_finalize(stmt);
+	return version;
+}
+
 static void run(sqlite3 *db, int64_t id, const char *sql, const cJSON *params)
 {
 	struct buf out = {0};
@@ -164,8 +177,8 @@ static void run(sqlite3 *db, int64_t id, const char *sql, const cJSON *params)
 	} else {
 		buf_printf(&out,
 			"{\"id\":%" PRId64 ",\"ok\":true,\"count\":%" PRId64
-			",\"snapshot\":1,\"ms\":0.1}\n",
-			id, n_rows);
+			",\"snapshot\":%d,\"ms\":0.1}\n",
+			id, n_rows, data_version(db));
 		send_out(&out);
 	}
 	buf_fini(&out);

@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""tally in a real terminal (a pty): prompts, editing, history, completion,
+Ctrl-C, the pager, watching, and what a broken connection looks like. Waits for
+text on the screen with a deadline, never for a time to pass."""
+import fcntl
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import traceback
+
+BUILD = pathlib.Path(os.environ.get("top_builddir", ".")).resolve()
+DEADLINE = 20
+
+
+class Terminal:
+	def __init__(self, args, columns=80, rows=24, **env):
+		self.text = ""
+		self.pid, self.fd = pty.fork()
+		if self.pid == 0:
+			fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+			os.execve(str(BUILD / "tally"), ["tally", *map(str, args)], env)
+		fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+	def read(self, timeout):
+		ready, _, _ = select.select([self.fd], [], [], timeout)
+		if not ready:
+			return True
+		try:
+			data = os.read(self.fd, 65536)
+		except OSError:
+			return False
+		self.text += data.decode(errors="replace")
+		return bool(data)
+
+	def expect(self, pattern):
+		"""Waits for the pattern and takes everything up to its end."""
+		end = time.monotonic() + DEADLINE
+		while True:
+			found = re.search(pattern, self.text, re.S)
+			if found:
+				taken, self.text = self.text[:found.end()], self.text[found.end():]
+				return taken
+			if time.monotonic() > end:
+				raise AssertionError(f"no {pattern!r} in {self.text!r}")
+			if not self.read(0.2):
+				if re.search(pattern, self.text, re.S):
+					continue
+				raise AssertionError(f"ended without {pattern!r}: {self.text!r}")
+
+	def send(self, text):
+		os.write(self.fd, text.encode())
+
+	def line(self, text):
+		self.send(text + "\r")
+
+	def resize(self, columns, rows):
+		fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+	def end(self):
+		"""Waits for the exit and returns its status."""
+		end = time.monotonic() + DEADLINE
+		while time.monotonic() < end:
+			pid, status = os.waitpid(self.pid, os.WNOHANG)
+			if pid:
+				os.close(self.fd)
+				return os.waitstatus_to_exitcode(status)
+			self.read(0.05)
+		raise AssertionError(f"does not end: {self.text!r}")
+
+	def kill(self):
+		try:
+			os.kill(self.pid, signal.SIGKILL)
+			os.waitpid(self.pid, 0)
+		except (ProcessLookupError, ChildProcessError):
+			pass
+
+
+class Place:
+	"""A directory with a database, a server over it and a home."""
+
+	def __init__(self):
+		self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tally-pty-"))
+		self.file = self.dir / "t.db"
+		self.sock = self.dir / "s.sock"
+		self.change("create table counts(action text, window_start text, count integer);"
+			"insert into counts values('Close', '2016-07-26 02:00:00', 11), ('Open', '2016-07-26 02:00:00', 179);")
+		self.server = None
+		self.serve()
+		self.terminals = []
+
+	def change(self, sql):
+		with sqlite3.connect(self.file) as db:
+			db.executescript(sql)
+
+	def serve(self, *more):
+		if self.sock.exists():
+			self.sock.unlink()
+		self.server = subprocess.Popen([BUILD / "tests/client/stand_in", self.sock, self.file, *more], start_new_session=True)
+		while not self.sock.exists():
+			time.sleep(0.01)
+
+	def stop(self):
+		os.killpg(self.server.pid, signal.SIGKILL)
+		self.server.wait()
+
+	def tally(self, *args, **more):
+		env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "LC_ALL": "C.UTF-8", "TERM": "xterm"}
+		for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"):
+			if name in os.environ:
+				env[name] = os.environ[name]
+		size = {key: more.pop(key) for key in ("columns", "rows") if key in more}
+		terminal = Terminal([self.sock, *args], **size, **{**env, **more})
+		self.terminals.append(terminal)
+		return terminal
+
+	def close(self):
+		for terminal in self.terminals:
+			terminal.kill()
+		self.stop()
+		shutil.rmtree(self.dir)
+
+
+def it_greets_prompts_and_continues(place):
+	t = place.tally()
+	t.expect(r"tally \S+\r\nEnter \"\.help\" for usage hints\.\r\n")
+	t.expect("tally> ")
+	t.line("select 1,")
+	t.expect(r"  \.\.\.> ")
+	t.line("2;")
+	t.expect("│ 1 │ 2 │")
+	t.expect("tally> ")
+	t.line(".quit")
+	assert t.end() == 0
+
+
+def the_end_of_input_leaves(place):
+	t = place.tally()
+	t.expect("tally> ")
+	t.send("\x04")
+	assert t.end() == 0
+
+
+def an_error_names_no_line_and_the_shell_goes_on(place):
+	t = place.tally()
+	t.expect("tally> ")
+	t.line("selec 1;")
+	t.expect(r"Parse error: near \"selec\": syntax error\r\n  selec 1;\r\n  \^--- error here\r\n")
+	t.expect("tally> ")
+	t.line("select 'still ' || 'here';")
+	t.expect("still here")
+	t.line(".exit 3")
+	assert t.end() == 3
+
+
+def history_comes_back_and_survives(place):
+	t = place.tally()
+	t.expect("tally> ")
+	t.line("select 'remem' || 'bered';")
+	t.expect("remembered")
+	t.expect("tally> ")
+	t.send("\x1b[A\r")
+	t.expect("remembered")
+	t.expect("tally> ")
+	t.line(".quit")
+	assert t.end() == 0
+	assert "remem" in (place.dir / ".local/state/tally/history").read_text()
+	t = place.tally()
+	t.expect("tally> ")
+	t.send("\x1b[A\x1b[A\r")
+	t.expect("remembered")
+
+
+def tab_completes_commands_keywords_tables_and_columns(place):
+	t = place.tally()
+	t.expect("tally> ")
+	t.send(".mo\tcha\t\r")
+	t.expect("tally> ")
+	t.line(".show")
+	t.expect("mode: chart")
+	t.expect("tally> ")
+	t.send(".mo\tquo\t\r")
+	t.expect("tally> ")
+	t.send("sel\twindow_s\tfrom counts\tlim\t1;\r")
+	t.expect("'2016-07-26 02:00:00'")
+	t.expect("tally> ")
+	t.send("select a\t")  # several begin so: a second TAB lists them
+	t.send("\t")
+	t.expect("abs.*action")
+
+
+def ctrl_c_cancels_the_statement_and_not_the_shell(place):
+	t = place.tally()
+	t.expect("tally> ")
+	t.line("with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r;")
+	t.expect(r"from r;\r\n")
+	time.sleep(0.3)
+	t.send("\x03")
+	t.expect(r"Runtime error: interrupted \(9\)\r\n")
+	t.expect("tally> ")
+	t.line("select 'alive';")
+	t.expect("alive")
+
+
+def ctrl_c_clears_what_was_typed_and_twice_leaves(place):
+	t = place.tally()
+	t.expect("tally> ")
+	t.line("select")
+	t.expect(r"  \.\.\.> ")
+	t.send("1\x03")
+	t.expect(r"tally> ")
+	t.send("\x03")
+	t.expect("another Ctrl-C leaves")
+	t.expect("tally> ")
+	t.send("\x03")
+	assert t.end() == 0
+
+
+def a_box_is_fitted_to_the_window(place):
+	t = place.tally(columns=50)
+	t.expect("tally> ")
+	t.line("select 'a text that is much too long for a window of fifty columns' as x, 7 as n;")
+	shown = t.expect("└[─┴]*┘")
+	lines = [line for line in shown.split("\r\n") if line.startswith(("│", "┌", "└"))]
+	assert lines and all(len(line) <= 50 for line in lines), lines
+	t.expect("tally> ")
+	t.resize(200, 24)
+	t.line("select 'a text that is much too long for a window of fifty columns' as x, 7 as n;")
+	t.expect("│ a text that is much too long for a window of fifty columns │ 7 │")
+
+
+def a_long_answer_goes_to_the_pager(place):
+	t = place.tally(rows=10, PAGER="sed 's/^/paged:/'")
+	t.expect("tally> ")
+	t.line(".mode list")
+	t.expect("tally> ")
+	t.line("with recursive r(i) as (select 1 union all select i + 1 from r where i < 50) select i from r;")
+	t.expect(r"paged:1\r\n.*paged:50\r\n")
+	t.line("select 'short';")
+	assert "paged:short" not in t.expect(r"\nshort\r\n")
+	t.line(".pager off")
+	t.line("with recursive r(i) as (select 101 union all select i + 1 from r where i < 150) select i from r;")
+	assert "paged:101" not in t.expect(r"150\r\n")
+
+
+def leaving_the_pager_early_leaves_the_shell_alone(place):
+	t = place.tally(rows=10, PAGER="head -2")
+	t.expect("tally> ")
+	t.line(".mode list")
+	t.line("with recursive r(i) as (select 1 union all select i + 1 from r where i < 200000) select i from r;")
+	t.expect(r"\r\n1\r\n2\r\n")
+	t.line("select 'alive';")
+	t.expect("\nalive")
+
+
+def watch_redraws_when_the_snapshot_moves(place):
+	t = place.tally()
+	t.expect("tally> ")
+	t.line(".watch 0.1 select action, count from counts")
+	t.expect(r"snapshot \d+.*│ Open   │   179 │")
+	place.change("update counts set count = 180 where action = 'Open'")
+	t.expect("│ Open   │   180 │")
+	t.resize(60, 20)
+	t.expect("│ Open   │   180 │")
+	t.send("\x03")
+	t.expect("tally> ")
+	t.line("select 'alive';")
+	t.expect("alive")
+
+
+def watch_waits_for_a_server_that_went_away(place):
+	t = place.tally("-w", "0.1", "select action, count from counts")
+	t.expect("│ Open   │   179 │")
+	place.stop()
+	t.expect("connection lost")
+	place.serve()
+	t.expect("│ Open   │   179 │")
+	t.send("\x03")
+	assert t.end() == 0
+
+
+def a_broken_connection_is_told_and_mended(place):
+	t = place.tally()
+	t.expect("tally> ")
+	place.stop()
+	t.line("select 1;")
+	t.expect("Error: (tallyd closed the connection|unable to connect)")
+	t.expect("tally> ")
+	t.line("select 2;")
+	t.expect("Error: unable to connect.*is tallyd running")
+	t.expect("tally> ")
+	place.serve()
+	t.line("select 'back';")
+	t.expect("back")
+
+
+def colours_are_for_terminals_that_want_them(place):
+	t = place.tally("-chart", "select action, count from counts")
+	assert "\x1b[36m" in t.expect("Open.*\r\n")
+	t = place.tally("-chart", "select action, count from counts", NO_COLOR="1")
+	assert "\x1b[" not in t.expect("Open.*\r\n")
+
+
+def the_startup_file_is_read(place):
+	(place.dir / ".tallyrc").write_text(".mode quote\n.prompt 'mine> '\n")
+	t = place.tally()
+	t.expect(r"-- Loading resources from \S*/.tallyrc")
+	t.expect("mine> ")
+	t.line("select 'x';")
+	t.expect("'x'\r\n")
+	config = place.dir / ".config/tally"
+	config.mkdir(parents=True)
+	(config / "tallyrc").write_text(".prompt 'first> '\n")
+	t = place.tally()
+	t.expect("first> ")
+
+
+TESTS = [it_greets_prompts_and_continues, the_end_of_input_leaves, an_error_names_no_line_and_the_shell_goes_on,
+	history_comes_back_and_survives, tab_completes_commands_keywords_tables_and_columns,
+	ctrl_c_cancels_the_statement_and_not_the_shell, ctrl_c_clears_what_was_typed_and_twice_leaves,
+	a_box_is_fitted_to_the_window, a_long_answer_goes_to_the_pager, leaving_the_pager_early_leaves_the_shell_alone,
+	watch_redraws_when_the_snapshot_moves, watch_waits_for_a_server_that_went_away,
+	a_broken_connection_is_told_and_mended, colours_are_for_terminals_that_want_them, the_startup_file_is_read]
+
+
+def main():
+	failed = 0
+	for test in TESTS:
+		if len(sys.argv) > 1 and test.__name__ not in sys.argv[1:]:
+			continue
+		place = Place()
+		try:
+			test(place)
+			print(f"ok   {test.__name__}")
+		except Exception:
+			failed += 1
+			print(f"FAIL {test.__name__}")
+			traceback.print_exc(file=sys.stdout)
+		finally:
+			place.close()
+	return 1 if failed else 0
+
+
+if __name__ == "__main__":
+	sys.exit(main())
