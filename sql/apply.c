@@ -81,7 +81,9 @@ static const char checkpoint_totals[] =
 	" prefix_id = ?11, watermark_us = ?12, max_time_us = ?13, retention_end_us = ?14,"
 	" started_at_us = ?15 WHERE id = ?1";
 static const char mirror_message[] =
-	"UPDATE queries SET message = coalesce(?2, message), exception = ?3 WHERE rowid = ?1";
+	"UPDATE queries SET message = coalesce(?2, message),"
+	" exception = CASE WHEN state = 'FAILED' THEN coalesce(?3, exception) ELSE ?3 END"
+	" WHERE rowid = ?1";
 static const char checkpoint_message[] = "UPDATE \"state:queries\" SET message = coalesce(?2, "
 					 "message), exception = ?3 WHERE id = ?1";
 
@@ -495,9 +497,13 @@ static int put_totals(struct apply *apply, const struct query_change *change, st
 static int put_message(struct apply *apply, const struct query_change *change, struct err *err)
 {
 	sqlite3_stmt *stmt = apply->statements[PUT_MESSAGE];
+	const struct catalog_query *query = &apply->catalog->queries[change->query];
+	const char *message = change->message;
 
-	bind_int(stmt, 1, apply->catalog->queries[change->query].id);
-	db_bind_text(stmt, 2, change->message);
+	if (apply->target == APPLY_MIRROR)
+		message = catalog_message(query, message, &apply->scratch);
+	bind_int(stmt, 1, query->id);
+	db_bind_text(stmt, 2, message);
 	db_bind_text(stmt, 3, change->exception);
 	return db_run(stmt, err);
 }

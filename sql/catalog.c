@@ -67,6 +67,16 @@ void catalog_free(struct catalog *catalog)
 	free(catalog);
 }
 
+const char *catalog_message(const struct catalog_query *query, const char *message, struct buf *buf)
+{
+	if (message == NULL || query->note == NULL)
+		return message;
+	buf_clear(buf);
+	buf_printf(buf, "%s (%s)", message, query->note);
+	buf_add_char(buf, '\0');
+	return buf_ok(buf) ? buf->data : message;
+}
+
 size_t catalog_find_source(const struct catalog *catalog, const char *name)
 {
 	size_t i;
@@ -89,34 +99,59 @@ size_t catalog_find_query(const struct catalog *catalog, const char *name)
 	return SIZE_MAX;
 }
 
+/* Of the same name and path; else of the same path, if nothing is called by its old name now. */
+static size_t find_source_before(
+	const struct catalog *catalog, size_t index, const struct catalog *old)
+{
+	const struct source_spec *source = &catalog->spec->sources[index];
+	size_t found = SIZE_MAX;
+	size_t i;
+
+	for (i = 0; i < old->spec->n_sources; i++) {
+		const struct source_spec *before = &old->spec->sources[i];
+
+		if (strcmp(before->path, source->path) != 0)
+			continue;
+		if (sqlite3_stricmp(before->name, source->name) == 0)
+			return i;
+		if (catalog_find_source(catalog, before->name) == SIZE_MAX)
+			found = i;
+	}
+	return found;
+}
+
+static void inherit_query(struct catalog *catalog, size_t index, const struct catalog *old)
+{
+	struct catalog_query *query = &catalog->queries[index];
+	const struct query_spec *spec = &catalog->spec->queries[index];
+	size_t k = catalog_find_query(old, spec->name);
+	const struct catalog_query *before;
+
+	if (k == SIZE_MAX)
+		return;
+	before = &old->queries[k];
+	/* Its row is the same in any case; only what it counted may not be. */
+	query->id = before->id;
+	query->note = before->note;
+	memcpy(query->uuid, before->uuid, sizeof(query->uuid));
+	memcpy(query->run_uuid, before->run_uuid, sizeof(query->run_uuid));
+	query->is_new =
+		before->is_new || strcmp(query->definition, before->definition) != 0 ||
+		catalog->sources[spec->source].id != old->sources[old->spec->queries[k].source].id;
+}
+
 void catalog_inherit(struct catalog *catalog, const struct catalog *old)
 {
 	size_t i;
 
 	for (i = 0; i < catalog->spec->n_sources; i++) {
-		size_t k = catalog_find_source(old, catalog->spec->sources[i].name);
+		size_t k = find_source_before(catalog, i, old);
 
-		if (k != SIZE_MAX &&
-			strcmp(catalog->spec->sources[i].path, old->spec->sources[k].path) == 0) {
+		if (k != SIZE_MAX)
 			catalog->sources[i] = old->sources[k];
-			catalog->sources[i].is_new = false;
-		}
 	}
-	for (i = 0; i < catalog->spec->n_queries; i++) {
-		struct catalog_query *query = &catalog->queries[i];
-		size_t k = catalog_find_query(old, catalog->spec->queries[i].name);
-		const struct catalog_query *before;
-
-		if (k == SIZE_MAX)
-			continue;
-		before = &old->queries[k];
-		/* Its row is the same in any case; only what it counted may not be. */
-		query->id = before->id;
-		memcpy(query->uuid, before->uuid, sizeof(query->uuid));
-		memcpy(query->run_uuid, before->run_uuid, sizeof(query->run_uuid));
-		query->is_new = strcmp(query->definition, before->definition) != 0 ||
-				catalog->sources[catalog->spec->queries[i].source].is_new;
-	}
+	for (i = 0; i < catalog->spec->n_queries; i++)
+		inherit_query(catalog, i, old);
 }
 
 static int64_t highest_source_id(const struct catalog *catalog)
@@ -148,12 +183,13 @@ static int64_t higher(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-void catalog_number(struct catalog *catalog, const struct catalog *old)
+void catalog_number(
+	struct catalog *catalog, const struct catalog *old, int64_t source_id, int64_t query_id)
 {
-	int64_t source_id = higher(highest_source_id(catalog), highest_source_id(old));
-	int64_t query_id = higher(highest_query_id(catalog), highest_query_id(old));
 	size_t i;
 
+	source_id = higher(source_id, higher(highest_source_id(catalog), highest_source_id(old)));
+	query_id = higher(query_id, higher(highest_query_id(catalog), highest_query_id(old)));
 	for (i = 0; i < catalog->spec->n_sources; i++) {
 		if (catalog->sources[i].id == 0)
 			catalog->sources[i].id = ++source_id;

@@ -6,6 +6,7 @@
 #ifndef SQL_CATALOG_H
 #define SQL_CATALOG_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "stream/spec.h"
 
@@ -16,13 +17,14 @@
 
 struct catalog_source {
 	int64_t id;  /* part of the row ids of files and rejects; 0: not given yet */
-	bool is_new; /* nothing that is known of files and rejects is of it */
+	bool is_new; /* nothing that the databases hold of files and rejects is of it */
 };
 
 struct catalog_query {
 	int64_t id;                     /* row of `queries` and of state:queries; 0: not given yet */
-	bool is_new;                    /* begins without counts: new, or its definition changed */
+	bool is_new;                    /* begins without counts: new, or its definition changed; until its first batch is committed */
 	char *definition;               /* spec_query_definition(); owned */
+	const char *note;               /* goes behind each message of it; static; NULL: none */
 	char uuid[UUID_TEXT_BYTES];     /* Spark's id: survives restarts */
 	char run_uuid[UUID_TEXT_BYTES]; /* Spark's runId: new with every start */
 };
@@ -38,11 +40,19 @@ int catalog_new(struct catalog **catalog, const struct spec *spec, struct err *e
 	__attribute__((warn_unused_result));
 void catalog_free(struct catalog *catalog); /* NULL is fine */
 
-/* Gives the ids, UUIDs and "not new" of `old` to what has the same name and definition (a source: the same path). */
+/*
+ * Gives the ids and UUIDs of `old` to what is the same: a source of the same
+ * path, a query of the same name. A query is "not new" where its definition is
+ * the same too, as the stream judges it.
+ */
 void catalog_inherit(struct catalog *catalog, const struct catalog *old);
 
-/* Gives ids above the highest of both catalogs (`old` may be NULL) to what has none. */
-void catalog_number(struct catalog *catalog, const struct catalog *old);
+/* Gives ids to what has none: above those of both catalogs (`old` may be NULL) and above the two given. */
+void catalog_number(struct catalog *catalog, const struct catalog *old, int64_t source_id,
+	int64_t query_id);
+
+/* `message`, with the query's note in brackets behind it, in `buf` if need be; NULL stays NULL. */
+const char *catalog_message(const struct catalog_query *query, const char *message, struct buf *buf);
 
 /* Index by name, whatever the case; SIZE_MAX: none. */
 size_t catalog_find_source(const struct catalog *catalog, const char *name);

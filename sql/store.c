@@ -1,23 +1,39 @@
 /*
  * The order of durable and visible stands here, and who is told what; the two
  * databases know themselves.
+ *
+ * A batch is applied to both (side by side where it is large), then committed
+ * on disk, then published. Whatever fails before the disk has committed undoes
+ * both; after it nothing can fail, because the mirror's commit has all its
+ * memory by then.
  */
 #include "sql/store.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "sql/catalog.h"
+#include "sql/checkpoint.h"
 #include "sql/mirror.h"
+#include "sql/notices.h"
+#include "sql/restore.h"
+#include "sql/state.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+/* A batch with more changed rows is applied by two threads: starting one costs what 50 rows do. */
+#define PARALLEL_ROWS 2000
+
 struct store {
 	struct mirror *mirror;
-	struct catalog *catalog;  /* NULL before store_load */
-	struct setting *settings; /* copies, until store_load */
+	struct checkpoint *checkpoint; /* NULL: none */
+	struct catalog *catalog;       /* NULL before store_load */
+	struct setting *settings;      /* copies, for store_load */
 	size_t n_settings;
+	struct notices notices;
 };
 
 static int64_t monotonic_us(void)
@@ -28,7 +44,7 @@ static int64_t monotonic_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* --- life -------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------- */
 
 static void free_settings(struct setting *settings, size_t n)
 {
@@ -42,9 +58,11 @@ static void free_settings(struct setting *settings, size_t n)
 	free(settings);
 }
 
-static char *copy_text(const char *text)
+/* False: no memory. */
+static bool copy_text(const char **copy, const char *text)
 {
-	return text != NULL ? mem_copy_text(text, strlen(text)) : NULL;
+	*copy = text != NULL ? mem_copy_text(text, strlen(text)) : NULL;
+	return *copy != NULL || text == NULL;
 }
 
 static int copy_settings(struct store *store, const struct store_options *options, struct err *err)
@@ -59,15 +77,30 @@ static int copy_settings(struct store *store, const struct store_options *option
 		struct setting *copy = &store->settings[i];
 		const struct setting *setting = &options->settings[i];
 
-		copy->name = copy_text(setting->name);
-		copy->value = copy_text(setting->value);
-		copy->origin = copy_text(setting->origin);
-		if ((copy->name == NULL && setting->name != NULL) ||
-			(copy->value == NULL && setting->value != NULL) ||
-			(copy->origin == NULL && setting->origin != NULL))
+		if (!copy_text(&copy->name, setting->name) ||
+			!copy_text(&copy->value, setting->value) ||
+			!copy_text(&copy->origin, setting->origin))
 			return err_nomem(err);
 	}
 	return 0;
+}
+
+/* Filling reads every page of the checkpoint, which is how most damage is found. */
+static int fill_mirror(struct store *store, struct err *err)
+{
+	char reason[ERR_TEXT_BYTES];
+	int rc;
+
+	if (store->checkpoint == NULL)
+		return mirror_fill(store->mirror, NULL, err);
+	rc = mirror_fill(store->mirror, checkpoint_db(store->checkpoint), err);
+	if (rc != ERR_CORRUPT)
+		return rc;
+	memcpy(reason, err->text, sizeof(reason));
+	rc = checkpoint_replace_damaged(store->checkpoint, reason, err);
+	if (rc == 0)
+		rc = mirror_fill(store->mirror, checkpoint_db(store->checkpoint), err);
+	return rc;
 }
 
 int store_open(struct store **out, const struct store_options *options, struct err *err)
@@ -79,8 +112,18 @@ int store_open(struct store **out, const struct store_options *options, struct e
 	if (store == NULL)
 		return err_nomem(err);
 	rc = copy_settings(store, options, err);
+	if (rc == 0 && options->state_dir != NULL) {
+		struct checkpoint_options checkpoint = {.dir = options->state_dir,
+			.rebuild = options->rebuild,
+			.now_us = options->now_us,
+			.notices = &store->notices};
+
+		rc = checkpoint_open(&store->checkpoint, &checkpoint, err);
+	}
 	if (rc == 0)
 		rc = mirror_open(&store->mirror, err);
+	if (rc == 0)
+		rc = fill_mirror(store, err);
 	if (rc < 0) {
 		store_close(store);
 		return rc;
@@ -94,28 +137,93 @@ void store_close(struct store *store)
 	if (store == NULL)
 		return;
 	mirror_close(store->mirror);
+	checkpoint_close(store->checkpoint);
 	catalog_free(store->catalog);
 	free_settings(store->settings, store->n_settings);
+	notices_fini(&store->notices);
 	free(store);
 }
 
-/* --- what is counted ----------------------------------------------------------- */
+/* --- what is counted ---------------------------------------------------------------- */
+
+/* Gives the catalog its numbers, from the checkpoint or from the catalog before. */
+static int match_catalog(struct store *store, struct catalog *catalog, struct err *err)
+{
+	size_t i;
+	int rc;
+
+	if (store->checkpoint == NULL) {
+		catalog_number(catalog, NULL, 0, 0);
+		return 0;
+	}
+	rc = state_match(checkpoint_db(store->checkpoint), catalog, &store->notices, err);
+	if (!checkpoint_was_damaged(store->checkpoint))
+		return rc;
+	for (i = 0; i < catalog->spec->n_queries; i++)
+		catalog->queries[i].note = "counted anew since the checkpoint was damaged";
+	return rc;
+}
+
+/* Both databases go over to the catalog. */
+static int set_catalog(struct store *store, struct catalog *catalog, const struct setting *settings,
+	size_t n_settings, struct err *err)
+{
+	bool is_renamed = false;
+	int rc = 0;
+
+	if (store->checkpoint != NULL) {
+		rc = state_adopt(checkpoint_db(store->checkpoint), catalog, &is_renamed, err);
+		if (rc == 0 && is_renamed && store->catalog == NULL)
+			rc = fill_mirror(store, err);
+	}
+	if (rc == 0)
+		rc = mirror_set_catalog(store->mirror, catalog, settings, n_settings, err);
+	if (rc == 0 && store->checkpoint != NULL)
+		rc = checkpoint_set_catalog(store->checkpoint, catalog, err);
+	return rc;
+}
+
+/* The mirror shows the totals that go on. */
+static int show_restored(struct store *store, const struct restored *restored, struct err *err)
+{
+	struct changes changes = {.queries = restored->queries, .n_queries = restored->n};
+	int rc;
+
+	if (restored->n == 0)
+		return 0;
+	rc = mirror_apply(store->mirror, &changes, err);
+	if (rc == 0)
+		rc = mirror_apply_progress(store->mirror, &changes, 0, err);
+	if (rc == 0)
+		mirror_commit(store->mirror);
+	return rc;
+}
 
 int store_load(struct store *store, const struct spec *spec, struct stream *stream, struct err *err)
 {
+	struct restored restored = {0};
+	struct catalog *catalog;
 	int rc;
 
 	assert(store->catalog == NULL);
-	rc = catalog_new(&store->catalog, spec, err);
+	rc = catalog_new(&catalog, spec, err);
 	if (rc < 0)
 		return rc;
-	catalog_number(store->catalog, NULL);
-	rc = mirror_fill(store->mirror, NULL, err);
+	rc = match_catalog(store, catalog, err);
 	if (rc == 0)
-		rc = mirror_set_catalog(
-			store->mirror, store->catalog, store->settings, store->n_settings, err);
+		rc = set_catalog(store, catalog, store->settings, store->n_settings, err);
+	/* Either database may refer to it from here on. */
+	store->catalog = catalog;
+	if (rc == 0 && store->checkpoint != NULL)
+		rc = restore_stream(
+			checkpoint_db(store->checkpoint), catalog, stream, &restored, err);
+	if (rc == 0)
+		rc = show_restored(store, &restored, err);
+	restored_fini(&restored);
 	if (rc == 0)
 		rc = stream_restored(stream, err);
+	if (store->checkpoint != NULL)
+		(void)sqlite3_db_release_memory(checkpoint_db(store->checkpoint));
 	return rc;
 }
 
@@ -128,8 +236,12 @@ int store_set_spec(struct store *store, const struct spec *spec, const struct se
 	if (rc < 0)
 		return rc;
 	catalog_inherit(catalog, store->catalog);
-	catalog_number(catalog, store->catalog);
-	rc = mirror_set_catalog(store->mirror, catalog, settings, n_settings, err);
+	if (store->checkpoint != NULL)
+		rc = state_number(checkpoint_db(store->checkpoint), catalog, store->catalog, err);
+	else
+		catalog_number(catalog, store->catalog, 0, 0);
+	if (rc == 0)
+		rc = set_catalog(store, catalog, settings, n_settings, err);
 	if (rc < 0) {
 		catalog_free(catalog);
 		return rc;
@@ -139,26 +251,120 @@ int store_set_spec(struct store *store, const struct spec *spec, const struct se
 	return 0;
 }
 
-/* --- batches -------------------------------------------------------------------- */
+/* --- batches -------------------------------------------------------------------------- */
+
+struct mirror_job {
+	struct mirror *mirror;
+	const struct changes *changes;
+	struct err err;
+	int rc;
+};
+
+static void *apply_to_mirror(void *arg)
+{
+	struct mirror_job *job = arg;
+
+	job->rc = mirror_apply(job->mirror, job->changes, &job->err);
+	return NULL;
+}
+
+static size_t count_rows(const struct changes *changes)
+{
+	size_t n = changes->n_files + changes->n_offsets + changes->n_rejects;
+	size_t i;
+
+	for (i = 0; i < changes->n_queries; i++)
+		n += changes->queries[i].n_rows + changes->queries[i].n_open_rows;
+	return n;
+}
+
+/* Open transactions with the changes in both, or in none. */
+static int apply_to_both(struct store *store, const struct changes *changes, struct err *err)
+{
+	struct mirror_job job = {.mirror = store->mirror, .changes = changes, .err = ERR_INIT};
+	pthread_t thread;
+	bool is_parallel = count_rows(changes) >= PARALLEL_ROWS &&
+			   pthread_create(&thread, NULL, apply_to_mirror, &job) == 0;
+	int rc = checkpoint_apply(store->checkpoint, changes, err);
+
+	if (is_parallel)
+		(void)pthread_join(thread, NULL);
+	else if (rc == 0)
+		(void)apply_to_mirror(&job);
+	else
+		return rc;
+	if (rc == 0 && job.rc == 0)
+		return 0;
+	if (job.rc == 0)
+		mirror_rollback(store->mirror);
+	if (rc < 0)
+		return rc;
+	checkpoint_rollback(store->checkpoint);
+	*err = job.err;
+	return job.rc;
+}
+
+/* Commits the disk's transaction if there is a disk; on failure both are undone. */
+static int make_durable(
+	struct store *store, const struct changes *changes, int64_t store_us, struct err *err)
+{
+	int rc;
+
+	if (store->checkpoint == NULL)
+		return 0;
+	rc = checkpoint_apply_progress(store->checkpoint, changes, store_us, err);
+	(void)fault_hit("before-commit");
+	if (rc == 0)
+		rc = checkpoint_commit(store->checkpoint, err);
+	(void)fault_hit("after-commit");
+	if (rc < 0)
+		mirror_rollback(store->mirror);
+	return rc;
+}
 
 int store_commit(struct store *store, const struct changes *changes, struct err *err)
 {
 	int64_t begun_us = monotonic_us();
-	int rc = mirror_apply(store->mirror, changes, err);
+	int64_t store_us;
+	size_t i;
+	int rc;
 
-	if (rc == 0)
-		rc = mirror_apply_progress(store->mirror, changes, monotonic_us() - begun_us, err);
+	rc = store->checkpoint != NULL ? apply_to_both(store, changes, err)
+				       : mirror_apply(store->mirror, changes, err);
+	if (rc < 0)
+		return rc;
+	store_us = monotonic_us() - begun_us;
+	rc = mirror_apply_progress(store->mirror, changes, store_us, err);
+	if (rc < 0) {
+		if (store->checkpoint != NULL)
+			checkpoint_rollback(store->checkpoint);
+		return rc;
+	}
+	rc = make_durable(store, changes, store_us, err);
 	if (rc < 0)
 		return rc;
 	mirror_commit(store->mirror);
+	(void)fault_hit("after-publish");
+	for (i = 0; i < store->catalog->spec->n_sources; i++)
+		store->catalog->sources[i].is_new = false;
+	for (i = 0; i < store->catalog->spec->n_queries; i++)
+		store->catalog->queries[i].is_new = false;
+	if (store->checkpoint != NULL)
+		checkpoint_tidy(store->checkpoint);
 	return 0;
 }
 
 int store_sync(struct store *store, struct err *err)
 {
-	(void)store;
-	(void)err;
-	return 0;
+	int rc;
+
+	if (store->checkpoint == NULL)
+		return 0;
+	rc = checkpoint_sync(store->checkpoint, err);
+	if (rc < 0)
+		notices_add(&store->notices,
+			"%s: nothing is archived or deleted until it can be synced", err->text);
+	return rc;
 }
 
 int store_set_status(struct store *store, const struct query_status *status, struct err *err)
@@ -171,23 +377,47 @@ struct snapshot_store *store_snapshots(struct store *store)
 	return mirror_snapshots(store->mirror);
 }
 
-/* --- what a person should know ---------------------------------------------------- */
+/* --- what a person should know ---------------------------------------------------------- */
 
 const char *store_next_notice(struct store *store)
 {
-	(void)store;
-	return NULL;
+	return notices_take(&store->notices);
 }
 
-const char *const *store_removed_queries(const struct store *store, size_t *n)
+int store_removed_queries(
+	struct store *store, const struct spec *spec, char ***names, size_t *n, struct err *err)
 {
-	(void)store;
+	size_t n_all, i, k;
+	char **all;
+	int rc;
+
+	*names = NULL;
 	*n = 0;
-	return NULL;
+	if (store->checkpoint == NULL)
+		return 0;
+	rc = state_query_names(checkpoint_db(store->checkpoint), &all, &n_all, err);
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < n_all; i++) {
+		bool is_configured = false;
+
+		for (k = 0; k < spec->n_queries; k++)
+			is_configured |= sqlite3_stricmp(spec->queries[k].name, all[i]) == 0;
+		if (is_configured)
+			free(all[i]);
+		else
+			all[(*n)++] = all[i];
+	}
+	*names = all;
+	return 0;
 }
 
 int store_forget(struct store *store, const char *name, struct err *err)
 {
-	(void)store;
-	return err_set(err, ERR_MISSING, "the checkpoint holds no query named %s", name);
+	if (store->checkpoint == NULL)
+		return err_set(err, ERR_MISSING, "there is no checkpoint that could hold %s", name);
+	if (store->catalog != NULL && catalog_find_query(store->catalog, name) != SIZE_MAX)
+		return err_set(err, ERR_INVALID,
+			"%s is configured: only a removed query is forgotten", name);
+	return state_forget(checkpoint_db(store->checkpoint), name, err);
 }

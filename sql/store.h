@@ -89,8 +89,14 @@ struct snapshot_store *store_snapshots(struct store *store);
 /* Sentences for the log since the last call, one at a time; NULL: no more. Valid until the next call. */
 const char *store_next_notice(struct store *store);
 
-/* Queries in the checkpoint that the configuration no longer names; the array is the store's. */
-const char *const *store_removed_queries(const struct store *store, size_t *n);
+/*
+ * Names of the queries that the checkpoint holds and `spec` does not name; each
+ * and the array are the caller's to free. Works from store_open on.
+ */
+int store_removed_queries(struct store *store, const struct spec *spec, char ***names, size_t *n,
+	struct err *err) __attribute__((warn_unused_result));
+
+/* Drops the counts of one of them: ERR_MISSING, or ERR_INVALID for one that is configured. Works from store_open on. */
 int store_forget(struct store *store, const char *name, struct err *err)
 	__attribute__((warn_unused_result));
 

@@ -31,7 +31,7 @@ static void open_checkpoint(const char *field)
 	must(schema_create_shared(db, &err), &err);
 	must(schema_create_checkpoint(db, &err), &err);
 	must(catalog_new(&catalog, sample_spec("counts", field), &err), &err);
-	catalog_number(catalog, NULL);
+	catalog_number(catalog, NULL, 0, 0);
 	must(schema_create_table(db, "counts", &catalog->spec->queries[0], TABLE_KEYED, &err),
 		&err);
 	ck_assert_int_eq(sqlite3_exec(db,
@@ -341,7 +341,7 @@ START_TEST(the_mirror_shows_a_batch_only_after_its_commit)
 	sqlite3 *reader;
 
 	must(catalog_new(&shown, sample_spec("counts", "action"), &err), &err);
-	catalog_number(shown, NULL);
+	catalog_number(shown, NULL, 0, 0);
 	must(mirror_open(&mirror, &err), &err);
 	must(mirror_fill(mirror, NULL, &err), &err);
 	must(mirror_set_catalog(mirror, shown, NULL, 0, &err), &err);
@@ -378,7 +378,7 @@ START_TEST(a_status_that_differs_is_published_and_the_same_is_not)
 	uint64_t number;
 
 	must(catalog_new(&shown, sample_spec("counts", "action"), &err), &err);
-	catalog_number(shown, NULL);
+	catalog_number(shown, NULL, 0, 0);
 	must(mirror_open(&mirror, &err), &err);
 	must(mirror_fill(mirror, NULL, &err), &err);
 	must(mirror_set_catalog(mirror, shown, NULL, 0, &err), &err);

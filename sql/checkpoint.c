@@ -1,0 +1,514 @@
+/*
+ * How a connection to the file is set up and why:
+ *
+ *   locking_mode=EXCLUSIVE   one process, one connection; no shared memory file
+ *   journal_mode=WAL, synchronous=NORMAL   a commit is one append without a sync
+ *   wal_autocheckpoint=0     the WAL moves into the file after a batch is
+ *                            visible, not inside its commit
+ *   secure_delete=ON         freed pages are written as zeros, so that every
+ *                            page of the file has been written and has its sum,
+ *                            and the mirror need not keep them
+ *
+ * The WAL is always truncated after it has been moved. A WAL that stays behind
+ * with frames that are in the file already would, if it were cut or damaged
+ * later, put old pages over newer ones when it is replayed.
+ *
+ *                 ┌────────── a sync failed ──────────┐
+ *   open ─► TRUSTED                                DISTRUSTED
+ *                 └──◄── rewritten and renamed ◄──────┘
+ *
+ * While DISTRUSTED nothing is committed; the pages that SQLite reads back are
+ * still right (they come from this process's cache or the kernel's), so they
+ * are written once more, into a file whose sync can be believed.
+ */
+#include "sql/checkpoint.h"
+
+#include "base/buf.h"
+#include "sql/apply.h"
+#include "sql/checkpoint_dir.h"
+#include "sql/checkpoint_vfs.h"
+#include "sql/collation.h"
+#include "sql/db.h"
+#include "sql/ledger.h"
+#include "sql/schema.h"
+#include "sql/state.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* 16 MiB: small batches move the WAL once in a few hundred. */
+#define WAL_LONG_PAGES 4096
+
+static const char setup[] =
+	"PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+	" PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;"
+	" PRAGMA cache_size=-4096";
+
+struct checkpoint {
+	struct checkpoint_dir dir;
+	int lock_fd; /* -1: not held */
+	bool rebuild;
+	bool was_damaged;
+	int64_t now_us;
+	struct notices *notices;       /* borrowed */
+	const struct catalog *catalog; /* borrowed; NULL before it is set */
+
+	struct checkpoint_vfs *vfs;
+	sqlite3 *db;              /* NULL between a close and an open that failed */
+	struct apply *apply;      /* NULL while db or catalog are */
+	sqlite3_stmt *known_file; /* what the tables say of a file before a batch */
+	int wal_pages;            /* in the WAL after the last commit */
+	int tidy_at_pages;        /* when to move it next */
+
+	struct ledger *ledger; /* NULL before the first batch of this run */
+};
+
+/* --- the connection ---------------------------------------------------------------- */
+
+static int on_wal(void *context, sqlite3 *db, const char *schema, int n_pages)
+{
+	struct checkpoint *checkpoint = context;
+
+	(void)db;
+	(void)schema;
+	checkpoint->wal_pages = n_pages;
+	return SQLITE_OK;
+}
+
+static void close_statements(struct checkpoint *checkpoint)
+{
+	apply_close(checkpoint->apply);
+	checkpoint->apply = NULL;
+	(void)sqlite3_finalize(checkpoint->known_file);
+	checkpoint->known_file = NULL;
+}
+
+static void close_db(struct checkpoint *checkpoint)
+{
+	int rc;
+
+	close_statements(checkpoint);
+	rc = sqlite3_close(checkpoint->db);
+	assert(rc == SQLITE_OK);
+	(void)rc;
+	checkpoint->db = NULL;
+	checkpoint_vfs_free(checkpoint->vfs);
+	checkpoint->vfs = NULL;
+}
+
+static int open_statements(
+	struct checkpoint *checkpoint, const struct catalog *catalog, struct err *err)
+{
+	struct apply *apply;
+	sqlite3_stmt *known_file;
+	int rc = apply_open(&apply, checkpoint->db, APPLY_CHECKPOINT, catalog, err);
+
+	if (rc < 0)
+		return rc;
+	rc = db_prepare(checkpoint->db,
+		"SELECT path, offset > 0 OR events > 0 OR rejects > 0,"
+		" state IN ('archived', 'deleted', 'missing') FROM files WHERE rowid = ?1",
+		&known_file, err);
+	if (rc < 0) {
+		apply_close(apply);
+		return rc;
+	}
+	close_statements(checkpoint);
+	checkpoint->apply = apply;
+	checkpoint->known_file = known_file;
+	return 0;
+}
+
+static int set_up(struct checkpoint *checkpoint, struct err *err)
+{
+	int64_t version = 0;
+	int rc;
+
+	/* Closing must not move the WAL by itself: checkpoint_close() decides. */
+	(void)sqlite3_db_config(checkpoint->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	(void)sqlite3_wal_hook(checkpoint->db, on_wal, checkpoint);
+	rc = collation_register(checkpoint->db, err);
+	if (rc == 0)
+		rc = db_exec(checkpoint->db, setup, err);
+	if (rc == 0)
+		rc = db_get_int(checkpoint->db, "PRAGMA user_version", 0, &version, err);
+	if (rc == 0 && version != SCHEMA_VERSION)
+		rc = err_set(err, ERR_CORRUPT, "its schema version reads %lld", (long long)version);
+	if (rc == 0 && checkpoint->catalog != NULL)
+		rc = open_statements(checkpoint, checkpoint->catalog, err);
+	return rc;
+}
+
+static int open_db(struct checkpoint *checkpoint, struct err *err)
+{
+	int rc;
+
+	checkpoint->vfs = checkpoint_vfs_new();
+	if (checkpoint->vfs == NULL)
+		return err_nomem(err);
+	checkpoint->wal_pages = 0;
+	checkpoint->tidy_at_pages = WAL_LONG_PAGES;
+	rc = checkpoint_vfs_open(
+		checkpoint->vfs, checkpoint->dir.path, false, &checkpoint->db, err);
+	if (rc == 0)
+		rc = set_up(checkpoint, err);
+	if (rc < 0)
+		close_db(checkpoint);
+	return rc;
+}
+
+sqlite3 *checkpoint_db(struct checkpoint *checkpoint)
+{
+	return checkpoint->db;
+}
+
+int checkpoint_set_catalog(
+	struct checkpoint *checkpoint, const struct catalog *catalog, struct err *err)
+{
+	int rc = open_statements(checkpoint, catalog, err);
+
+	if (rc == 0)
+		checkpoint->catalog = catalog;
+	return rc;
+}
+
+/* --- damage --------------------------------------------------------------------------- */
+
+/* Nothing is touched before it is clear that the counts can be made again. */
+static int judge_loss(struct checkpoint *checkpoint, const char *reason, struct err *err)
+{
+	struct err loss = ERR_INIT;
+	struct buf buf = {0};
+	const char *path = checkpoint_dir_path(&checkpoint->dir, &buf, "counted");
+	int rc = path != NULL ? ledger_check(path, &loss) : err_nomem(&loss);
+
+	buf_fini(&buf);
+	if (rc == 0)
+		return 0;
+	if (rc != ERR_CONFIG)
+		return err_set(err, rc, "%s", loss.text);
+	if (checkpoint->rebuild) {
+		notices_add(checkpoint->notices,
+			"%s; counting what is there, as --rebuild asks for", loss.text);
+		return 0;
+	}
+	return err_set(err, ERR_CONFIG,
+		"%s is damaged (%s), and its counts cannot be made again from the files: %s."
+		" Restore it from a backup, or start with --rebuild to count what is there",
+		checkpoint->dir.path, reason, loss.text);
+}
+
+int checkpoint_replace_damaged(struct checkpoint *checkpoint, const char *reason, struct err *err)
+{
+	char why[ERR_TEXT_BYTES];
+	char aside[96];
+	int rc;
+
+	(void)snprintf(why, sizeof(why), "%s", reason);
+	rc = judge_loss(checkpoint, why, err);
+	if (rc < 0)
+		return rc;
+	close_db(checkpoint);
+	rc = checkpoint_dir_move_aside(&checkpoint->dir, checkpoint->now_us, aside, err);
+	if (rc == 0)
+		rc = checkpoint_dir_create(&checkpoint->dir, err);
+	if (rc == 0)
+		rc = open_db(checkpoint, err);
+	if (rc < 0)
+		return rc;
+	checkpoint->was_damaged = true;
+	notices_add(checkpoint->notices,
+		"%s is damaged (%s): moved aside as %s, everything is counted anew",
+		checkpoint->dir.path, why, aside);
+	return 0;
+}
+
+bool checkpoint_was_damaged(const struct checkpoint *checkpoint)
+{
+	return checkpoint->was_damaged;
+}
+
+/* --- life ------------------------------------------------------------------------------- */
+
+static int open_files(struct checkpoint *checkpoint, struct err *err)
+{
+	enum checkpoint_finding finding;
+	char reason[ERR_TEXT_BYTES] = "";
+	int rc = checkpoint_dir_recover(&checkpoint->dir, err);
+
+	if (rc == 0)
+		rc = checkpoint_dir_inspect(&checkpoint->dir, &finding, reason, err);
+	if (rc < 0)
+		return rc;
+	if (finding == CHECKPOINT_MISSING) {
+		rc = checkpoint_dir_create(&checkpoint->dir, err);
+		return rc == 0 ? open_db(checkpoint, err) : rc;
+	}
+	if (finding == CHECKPOINT_GOOD) {
+		rc = open_db(checkpoint, err);
+		if (rc != ERR_CORRUPT)
+			return rc;
+		memcpy(reason, err->text, sizeof(reason));
+	}
+	return checkpoint_replace_damaged(checkpoint, reason, err);
+}
+
+int checkpoint_open(
+	struct checkpoint **out, const struct checkpoint_options *options, struct err *err)
+{
+	struct checkpoint *checkpoint = calloc(1, sizeof(*checkpoint));
+	int rc;
+
+	*out = NULL;
+	if (checkpoint == NULL)
+		return err_nomem(err);
+	checkpoint->lock_fd = -1;
+	checkpoint->rebuild = options->rebuild;
+	checkpoint->now_us = options->now_us;
+	checkpoint->notices = options->notices;
+	rc = checkpoint_dir_init(&checkpoint->dir, options->dir) ? 0 : err_nomem(err);
+	if (rc == 0)
+		rc = checkpoint_dir_lock(&checkpoint->dir, &checkpoint->lock_fd, err);
+	if (rc == 0)
+		rc = open_files(checkpoint, err);
+	if (rc < 0) {
+		checkpoint_close(checkpoint);
+		return rc;
+	}
+	*out = checkpoint;
+	return 0;
+}
+
+void checkpoint_close(struct checkpoint *checkpoint)
+{
+	struct err err = ERR_INIT;
+
+	if (checkpoint == NULL)
+		return;
+	/* What cannot be synced now stays in the WAL for the next start. */
+	if (checkpoint->db != NULL && checkpoint->wal_pages > 0)
+		(void)!checkpoint_sync(checkpoint, &err);
+	close_db(checkpoint);
+	ledger_close(checkpoint->ledger);
+	if (checkpoint->lock_fd >= 0)
+		(void)close(checkpoint->lock_fd);
+	checkpoint_dir_fini(&checkpoint->dir);
+	free(checkpoint);
+}
+
+/* --- the ledger ---------------------------------------------------------------------------- */
+
+/* Writes it anew from the tables: at the first batch of a run, and after a sync of it that failed.
+ */
+static int renew_ledger(struct checkpoint *checkpoint, struct err *err)
+{
+	struct buf buf = {0};
+	const char *path = checkpoint_dir_path(&checkpoint->dir, &buf, "counted");
+	sqlite3_stmt *stmt = NULL;
+	int rc = path != NULL ? 0 : err_nomem(err);
+
+	if (rc == 0 && checkpoint->ledger == NULL)
+		rc = ledger_open(&checkpoint->ledger, path, err);
+	buf_fini(&buf);
+	if (rc == 0)
+		rc = db_prepare(checkpoint->db,
+			"SELECT f.rowid, q.path, coalesce(s.path, f.path),"
+			" f.state IN ('archived', 'deleted', 'missing')"
+			" FROM files AS f JOIN \"state:files\" AS s ON s.key = f.rowid"
+			" JOIN \"state:sources\" AS q ON q.id = f.rowid >> 40"
+			" WHERE f.offset > 0 OR f.events > 0 OR f.rejects > 0",
+			&stmt, err);
+	while (rc == 0 && (rc = db_step(stmt, err)) == 1) {
+		/* column_text ends a blob's bytes with a NUL too. */
+		ledger_add(checkpoint->ledger, sqlite3_column_int64(stmt, 0),
+			(const char *)sqlite3_column_text(stmt, 1),
+			(const char *)sqlite3_column_text(stmt, 2),
+			sqlite3_column_int(stmt, 3) != 0);
+		rc = 0;
+	}
+	(void)sqlite3_finalize(stmt);
+	if (rc == 0)
+		rc = ledger_replace(checkpoint->ledger, err);
+	if (rc < 0) {
+		ledger_close(checkpoint->ledger);
+		checkpoint->ledger = NULL;
+	}
+	return rc;
+}
+
+/* A line for a file counted for the first time, renamed, or gone: its row before this batch tells.
+ */
+static int note_file(
+	struct checkpoint *checkpoint, const struct file_change *change, struct err *err)
+{
+	const struct file *file = change->file;
+	const struct source_spec *source = &checkpoint->catalog->spec->sources[change->source];
+	int64_t key = schema_key(checkpoint->catalog->sources[change->source].id, file->id);
+	sqlite3_stmt *stmt = checkpoint->known_file;
+	bool is_gone = file_is_gone(file);
+	bool is_known = false;
+	int rc;
+
+	if (change->is_forgotten ||
+		(change->least_offset == 0 && file->n_events == 0 && file->n_rejects == 0))
+		return 0;
+	(void)sqlite3_bind_int64(stmt, 1, key);
+	rc = db_step(stmt, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 1) {
+		is_known = strcmp((const char *)sqlite3_column_text(stmt, 0), file->path) == 0 &&
+			   sqlite3_column_int(stmt, 1) != 0 &&
+			   (sqlite3_column_int(stmt, 2) != 0) == is_gone;
+		(void)sqlite3_reset(stmt);
+	}
+	if (!is_known)
+		ledger_add(checkpoint->ledger, key, source->path, file->path, is_gone);
+	return 0;
+}
+
+static int note_files(struct checkpoint *checkpoint, const struct changes *changes, struct err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	if (checkpoint->ledger == NULL)
+		rc = renew_ledger(checkpoint, err);
+	for (i = 0; rc == 0 && i < changes->n_files; i++)
+		rc = note_file(checkpoint, &changes->files[i], err);
+	return rc == 0 ? ledger_write(checkpoint->ledger, err) : rc;
+}
+
+/* --- transactions ---------------------------------------------------------------------------- */
+
+/* Out of DISTRUSTED: what was written before cannot be believed, so all of it is written again. */
+static int rewrite(struct checkpoint *checkpoint, struct err *err)
+{
+	int rc = 0;
+
+	if (checkpoint->db != NULL)
+		rc = checkpoint_dir_rewrite(&checkpoint->dir, checkpoint->db, err);
+	if (rc < 0)
+		return rc;
+	close_db(checkpoint);
+	rc = checkpoint_dir_recover(&checkpoint->dir, err);
+	return rc == 0 ? open_db(checkpoint, err) : rc;
+}
+
+static int make_trusted(struct checkpoint *checkpoint, struct err *err)
+{
+	int rc = 0;
+
+	if (checkpoint->db == NULL || checkpoint_vfs_sync_failed(checkpoint->vfs))
+		rc = rewrite(checkpoint, err);
+	return rc < 0 ? err_prefix(err, "the checkpoint cannot be written anew after a failed sync")
+		      : 0;
+}
+
+void checkpoint_rollback(struct checkpoint *checkpoint)
+{
+	if (checkpoint->db != NULL && sqlite3_get_autocommit(checkpoint->db) == 0)
+		(void)sqlite3_exec(checkpoint->db, "ROLLBACK", NULL, NULL, NULL);
+	if (checkpoint->apply != NULL)
+		apply_rolled_back(checkpoint->apply);
+}
+
+static int fail(struct checkpoint *checkpoint, int rc, struct err *err)
+{
+	if (rc < 0) {
+		checkpoint_rollback(checkpoint);
+		err_prefix(err, "%s", checkpoint->dir.path);
+	}
+	return rc;
+}
+
+int checkpoint_apply(struct checkpoint *checkpoint, const struct changes *changes, struct err *err)
+{
+	int rc = make_trusted(checkpoint, err);
+
+	if (rc < 0)
+		return rc;
+	rc = note_files(checkpoint, changes, err);
+	if (rc == 0)
+		rc = db_exec(checkpoint->db, "BEGIN IMMEDIATE", err);
+	if (rc == 0)
+		rc = state_rebuild(checkpoint->db, checkpoint->catalog, err);
+	if (rc == 0)
+		rc = apply_changes(checkpoint->apply, changes, err);
+	return fail(checkpoint, rc, err);
+}
+
+int checkpoint_apply_progress(struct checkpoint *checkpoint, const struct changes *changes,
+	int64_t store_us, struct err *err)
+{
+	return fail(checkpoint, apply_progress(checkpoint->apply, changes, store_us, err), err);
+}
+
+int checkpoint_commit(struct checkpoint *checkpoint, struct err *err)
+{
+	return fail(checkpoint, db_exec(checkpoint->db, "COMMIT", err), err);
+}
+
+/* --- durable against a power cut -----------------------------------------------------------------
+ */
+
+/* Syncs the WAL, moves it into the file, syncs that, truncates the WAL. */
+static int move_wal(struct checkpoint *checkpoint, struct err *err)
+{
+	int rc = sqlite3_wal_checkpoint_v2(
+		checkpoint->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	if (rc != SQLITE_OK)
+		return db_error(checkpoint->db, rc, checkpoint->dir.path, err);
+	checkpoint->wal_pages = 0;
+	checkpoint->tidy_at_pages = WAL_LONG_PAGES;
+	return 0;
+}
+
+static int sync_ledger(struct checkpoint *checkpoint, struct err *err)
+{
+	int rc;
+
+	if (checkpoint->ledger == NULL)
+		return 0;
+	rc = ledger_sync(checkpoint->ledger, err);
+	if (rc < 0) {
+		/* Not believed again either; the next batch or sync writes it anew. */
+		ledger_close(checkpoint->ledger);
+		checkpoint->ledger = NULL;
+		rc = renew_ledger(checkpoint, err);
+	}
+	return rc;
+}
+
+void checkpoint_tidy(struct checkpoint *checkpoint)
+{
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (checkpoint->wal_pages < checkpoint->tidy_at_pages)
+		return;
+	rc = sync_ledger(checkpoint, &err);
+	if (rc == 0)
+		rc = move_wal(checkpoint, &err);
+	if (rc == 0)
+		return;
+	/* Nothing is lost, it stays in the WAL; tried again when that is twice as long. */
+	checkpoint->tidy_at_pages = checkpoint->wal_pages * 2;
+	notices_add(checkpoint->notices, "%s; the checkpoint's WAL grows until it can be moved",
+		err.text);
+}
+
+int checkpoint_sync(struct checkpoint *checkpoint, struct err *err)
+{
+	int rc = make_trusted(checkpoint, err);
+
+	if (rc == 0)
+		rc = sync_ledger(checkpoint, err);
+	if (rc == 0)
+		rc = move_wal(checkpoint, err);
+	return rc;
+}

@@ -1,0 +1,339 @@
+/*
+ * Everything is passed through but three things: pages of the database file
+ * are summed and verified, failed syncs are remembered, and the shared-memory
+ * methods are left out (iVersion 1), which is legal with exclusive locking.
+ * The thread is the connection's.
+ */
+#include "sql/checkpoint_vfs.h"
+
+#include "base/fault.h"
+#include "stream/xxh64.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUMMED_BYTES (CHECKPOINT_PAGE_BYTES - CHECKPOINT_RESERVED_BYTES)
+
+/* SQLite keeps its lock bytes on the page at 1 GiB; it is never written. */
+#define LOCK_PAGE_OFFSET 0x40000000
+
+struct checkpoint_vfs {
+	sqlite3_vfs vfs;     /* pAppData points back here */
+	sqlite3_vfs *system; /* what it stands on */
+	char name[40];
+	bool sync_failed;
+};
+
+/* The file of the system's VFS stands behind it. */
+struct handle {
+	sqlite3_file file;
+	struct checkpoint_vfs *owner;
+	bool is_database; /* else the WAL */
+};
+
+static struct handle *handle_of(sqlite3_file *file)
+{
+	return (struct handle *)(void *)file;
+}
+
+static sqlite3_file *system_file(sqlite3_file *file)
+{
+	return (sqlite3_file *)(void *)(handle_of(file) + 1);
+}
+
+/* --- sums ------------------------------------------------------------------- */
+
+static uint64_t page_sum(const unsigned char *page, uint32_t number)
+{
+	return xxh64(page, SUMMED_BYTES, number);
+}
+
+bool checkpoint_page_is_good(const unsigned char *page, uint32_t number)
+{
+	uint64_t sum = page_sum(page, number);
+
+	return memcmp(page + SUMMED_BYTES, &sum, sizeof(sum)) == 0;
+}
+
+static bool is_page(const struct handle *handle, int amount, sqlite3_int64 offset)
+{
+	return handle->is_database && amount == CHECKPOINT_PAGE_BYTES &&
+	       offset % CHECKPOINT_PAGE_BYTES == 0 && offset != LOCK_PAGE_OFFSET;
+}
+
+static uint32_t page_number(sqlite3_int64 offset)
+{
+	return (uint32_t)(offset / CHECKPOINT_PAGE_BYTES) + 1;
+}
+
+/* --- one file ----------------------------------------------------------------- */
+
+static int on_close(sqlite3_file *file)
+{
+	sqlite3_file *system = system_file(file);
+
+	return system->pMethods != NULL ? system->pMethods->xClose(system) : SQLITE_OK;
+}
+
+static int on_read(sqlite3_file *file, void *data, int amount, sqlite3_int64 offset)
+{
+	sqlite3_file *system = system_file(file);
+	int rc = system->pMethods->xRead(system, data, amount, offset);
+
+	if (rc != SQLITE_OK || !is_page(handle_of(file), amount, offset))
+		return rc;
+	return checkpoint_page_is_good(data, page_number(offset)) ? SQLITE_OK : SQLITE_IOERR_DATA;
+}
+
+static int fault_code(int fault)
+{
+	return fault == ENOSPC || fault == EDQUOT ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+}
+
+static int on_write(sqlite3_file *file, const void *data, int amount, sqlite3_int64 offset)
+{
+	sqlite3_file *system = system_file(file);
+	const struct handle *handle = handle_of(file);
+	unsigned char page[CHECKPOINT_PAGE_BYTES];
+	int fault = fault_hit(handle->is_database ? "checkpoint-write" : "wal-write");
+	uint64_t sum;
+
+	if (fault > 0)
+		return fault_code(fault);
+	if (is_page(handle, amount, offset)) {
+		memcpy(page, data, SUMMED_BYTES);
+		sum = page_sum(page, page_number(offset));
+		memcpy(page + SUMMED_BYTES, &sum, sizeof(sum));
+		data = page;
+	}
+	if (fault == FAULT_SHORT) {
+		(void)system->pMethods->xWrite(system, data, amount / 2, offset);
+		return SQLITE_FULL;
+	}
+	return system->pMethods->xWrite(system, data, amount, offset);
+}
+
+static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
+{
+	sqlite3_file *system = system_file(file);
+
+	if (fault_hit("checkpoint-truncate") != 0)
+		return SQLITE_IOERR_TRUNCATE;
+	return system->pMethods->xTruncate(system, size);
+}
+
+static int on_sync(sqlite3_file *file, int flags)
+{
+	sqlite3_file *system = system_file(file);
+	struct handle *handle = handle_of(file);
+	int rc = SQLITE_IOERR_FSYNC;
+
+	if (fault_hit(handle->is_database ? "checkpoint-sync" : "wal-sync") == 0)
+		rc = system->pMethods->xSync(system, flags);
+	if (rc != SQLITE_OK)
+		handle->owner->sync_failed = true;
+	return rc;
+}
+
+static int on_file_size(sqlite3_file *file, sqlite3_int64 *size)
+{
+	sqlite3_file *system = system_file(file);
+
+	return system->pMethods->xFileSize(system, size);
+}
+
+static int on_lock(sqlite3_file *file, int lock)
+{
+	sqlite3_file *system = system_file(file);
+
+	return system->pMethods->xLock(system, lock);
+}
+
+static int on_unlock(sqlite3_file *file, int lock)
+{
+	sqlite3_file *system = system_file(file);
+
+	return system->pMethods->xUnlock(system, lock);
+}
+
+static int on_check_reserved_lock(sqlite3_file *file, int *is_reserved)
+{
+	sqlite3_file *system = system_file(file);
+
+	return system->pMethods->xCheckReservedLock(system, is_reserved);
+}
+
+static int on_file_control(sqlite3_file *file, int op, void *arg)
+{
+	sqlite3_file *system = system_file(file);
+
+	return system->pMethods->xFileControl(system, op, arg);
+}
+
+static int on_sector_size(sqlite3_file *file)
+{
+	sqlite3_file *system = system_file(file);
+
+	return system->pMethods->xSectorSize(system);
+}
+
+static int on_device_characteristics(sqlite3_file *file)
+{
+	sqlite3_file *system = system_file(file);
+
+	return system->pMethods->xDeviceCharacteristics(system);
+}
+
+static const sqlite3_io_methods methods = {
+	.iVersion = 1,
+	.xClose = on_close,
+	.xRead = on_read,
+	.xWrite = on_write,
+	.xTruncate = on_truncate,
+	.xSync = on_sync,
+	.xFileSize = on_file_size,
+	.xLock = on_lock,
+	.xUnlock = on_unlock,
+	.xCheckReservedLock = on_check_reserved_lock,
+	.xFileControl = on_file_control,
+	.xSectorSize = on_sector_size,
+	.xDeviceCharacteristics = on_device_characteristics,
+};
+
+/* --- the VFS ------------------------------------------------------------------- */
+
+static struct checkpoint_vfs *vfs_of(sqlite3_vfs *vfs)
+{
+	return vfs->pAppData;
+}
+
+static int on_open(
+	sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags, int *out_flags)
+{
+	sqlite3_vfs *system = vfs_of(vfs)->system;
+	struct handle *handle = handle_of(file);
+	int rc;
+
+	memset(system_file(file), 0, (size_t)system->szOsFile);
+	*handle = (struct handle){
+		.owner = vfs_of(vfs), .is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0};
+
+	rc = system->xOpen(system, name, system_file(file), flags, out_flags);
+	if (rc == SQLITE_OK)
+		handle->file.pMethods = &methods;
+	return rc;
+}
+
+static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
+{
+	sqlite3_vfs *system = vfs_of(vfs)->system;
+
+	if (fault_hit("wal-delete") != 0)
+		return SQLITE_IOERR_DELETE;
+	return system->xDelete(system, name, sync_dir);
+}
+
+static int on_access(sqlite3_vfs *vfs, const char *name, int flags, int *result)
+{
+	sqlite3_vfs *system = vfs_of(vfs)->system;
+
+	return system->xAccess(system, name, flags, result);
+}
+
+static int on_full_pathname(sqlite3_vfs *vfs, const char *name, int n, char *out)
+{
+	sqlite3_vfs *system = vfs_of(vfs)->system;
+
+	return system->xFullPathname(system, name, n, out);
+}
+
+static int on_randomness(sqlite3_vfs *vfs, int n, char *out)
+{
+	sqlite3_vfs *system = vfs_of(vfs)->system;
+
+	return system->xRandomness(system, n, out);
+}
+
+static int on_sleep(sqlite3_vfs *vfs, int us)
+{
+	sqlite3_vfs *system = vfs_of(vfs)->system;
+
+	return system->xSleep(system, us);
+}
+
+static int on_current_time(sqlite3_vfs *vfs, double *time)
+{
+	sqlite3_vfs *system = vfs_of(vfs)->system;
+
+	return system->xCurrentTime(system, time);
+}
+
+static int on_get_last_error(sqlite3_vfs *vfs, int n, char *text)
+{
+	sqlite3_vfs *system = vfs_of(vfs)->system;
+
+	return system->xGetLastError != NULL ? system->xGetLastError(system, n, text) : 0;
+}
+
+struct checkpoint_vfs *checkpoint_vfs_new(void)
+{
+	struct checkpoint_vfs *vfs = calloc(1, sizeof(*vfs));
+
+	if (vfs == NULL)
+		return NULL;
+	vfs->system = sqlite3_vfs_find(NULL);
+	(void)snprintf(vfs->name, sizeof(vfs->name), "checkpoint-%p", (void *)vfs);
+	vfs->vfs = (sqlite3_vfs){
+		.iVersion = 1,
+		.szOsFile = (int)sizeof(struct handle) + vfs->system->szOsFile,
+		.mxPathname = vfs->system->mxPathname,
+		.zName = vfs->name,
+		.pAppData = vfs,
+		.xOpen = on_open,
+		.xDelete = on_delete,
+		.xAccess = on_access,
+		.xFullPathname = on_full_pathname,
+		.xRandomness = on_randomness,
+		.xSleep = on_sleep,
+		.xCurrentTime = on_current_time,
+		.xGetLastError = on_get_last_error,
+	};
+	return vfs;
+}
+
+void checkpoint_vfs_free(struct checkpoint_vfs *vfs)
+{
+	free(vfs);
+}
+
+int checkpoint_vfs_open(
+	struct checkpoint_vfs *vfs, const char *path, bool create, sqlite3 **db, struct err *err)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
+	int sys_errno = 0;
+	int rc;
+
+	*db = NULL;
+	/* SQLite looks it up by name while it opens, and keeps the pointer. */
+	rc = sqlite3_vfs_register(&vfs->vfs, 0);
+	if (rc == SQLITE_OK) {
+		rc = sqlite3_open_v2(path, db, flags, vfs->name);
+		(void)sqlite3_vfs_unregister(&vfs->vfs);
+	}
+	if (rc == SQLITE_OK)
+		return 0;
+	if (*db != NULL)
+		sys_errno = sqlite3_system_errno(*db);
+	(void)sqlite3_close(*db);
+	*db = NULL;
+	if (rc == SQLITE_NOMEM)
+		return err_nomem(err);
+	return err_set_errno(err, sys_errno != 0 ? sys_errno : EIO, "%s: cannot open", path);
+}
+
+bool checkpoint_vfs_sync_failed(const struct checkpoint_vfs *vfs)
+{
+	return vfs->sync_failed;
+}

@@ -1,0 +1,32 @@
+/*
+ * Tells the stream what the checkpoint remembers: files, offsets, totals, rows.
+ *
+ * Reads only. What the mirror has to show of the totals comes back as changes.
+ */
+#ifndef SQL_RESTORE_H
+#define SQL_RESTORE_H
+
+#include "base/err.h"
+#include "sql/catalog.h"
+#include "stream/changes.h"
+#include "stream/stream.h"
+
+#include <sqlite3.h>
+#include <stddef.h>
+
+/* The totals of the queries that go on, to be shown; owned. */
+struct restored {
+	struct query_change *queries;
+	size_t n;
+};
+
+void restored_fini(struct restored *restored);
+
+/*
+ * In the order that stream/stream.h asks for, without the final
+ * stream_restored. A query of the catalog that is new is not told of.
+ */
+int restore_stream(sqlite3 *db, const struct catalog *catalog, struct stream *stream,
+	struct restored *restored, struct err *err) __attribute__((warn_unused_result));
+
+#endif
