@@ -65,7 +65,7 @@ enum json_status event_fields_read(struct event_fields *fields, struct json_scan
 
 /* The rest of a dotted path, in an object; NULL: there is none. */
 static __attribute__((noinline)) const struct json_value *follow_rest(
-	const char *rest, const struct json_value *value, struct json_value *inner)
+	struct event_fields *fields, const char *rest, const struct json_value *value)
 {
 	struct json_value object;
 	size_t len;
@@ -73,24 +73,25 @@ static __attribute__((noinline)) const struct json_value *follow_rest(
 	while (rest != NULL) {
 		len = first_part(rest);
 		object = *value;
-		if (object.type != JSON_OBJECT || !json_find_member(&object, rest, len, inner))
+		if (object.type != JSON_OBJECT ||
+			!json_find_member(&object, rest, len, &fields->inner))
 			return NULL;
-		value = inner;
+		value = &fields->inner;
 		rest = rest[len] == '.' ? rest + len + 1 : NULL;
 	}
 	return value;
 }
 
-/* NULL: missing, or null. What is found behind a dot stands in *inner. */
+/* NULL: missing, or null. What is found behind a dot stands in fields->inner until the next one. */
 static inline const struct json_value *follow(
-	const struct event_fields *fields, const struct field_path *path, struct json_value *inner)
+	struct event_fields *fields, const struct field_path *path)
 {
 	const struct json_value *value = &fields->heads[path->head].value;
 
 	if (value->text == NULL)
 		return NULL;
 	if (path->rest != NULL)
-		value = follow_rest(path->rest, value, inner);
+		value = follow_rest(fields, path->rest, value);
 	return value != NULL && value->type != JSON_NULL ? value : NULL;
 }
 
@@ -105,17 +106,27 @@ static void set_value(struct event_value *out, const char *text, size_t len)
 	out->kind = EVENT_VALUE_TEXT;
 }
 
+/*
+ * No escape is longer than six bytes, so a longer source than this stands for
+ * too long a text, and needs no memory to say so.
+ */
+#define ESCAPED_MAX_BYTES (6 * EVENT_GROUP_MAX_BYTES + 2)
+
+static bool wants_unescaping(const struct json_value *value)
+{
+	return value != NULL && value->has_escapes && value->len <= ESCAPED_MAX_BYTES;
+}
+
 /* Room for what the fields' strings with escapes stand for, so that none of their texts moves. */
 static int reserve_unescaped(struct event_fields *fields, struct err *err)
 {
 	const struct json_value *value;
-	struct json_value inner;
 	size_t total = 0;
 	size_t i;
 
 	for (i = 0; i < fields->n_paths; i++) {
-		value = follow(fields, &fields->paths[i], &inner);
-		if (value != NULL && value->has_escapes)
+		value = follow(fields, &fields->paths[i]);
+		if (wants_unescaping(value))
 			total += value->len;
 	}
 	buf_clear(&fields->unescaped);
@@ -125,17 +136,16 @@ static int reserve_unescaped(struct event_fields *fields, struct err *err)
 }
 
 /* The texts of the fields whose strings have escapes. */
-static int unescape_values(struct event_fields *fields, struct err *err)
+static __attribute__((noinline)) int unescape_values(struct event_fields *fields, struct err *err)
 {
 	struct buf *unescaped = &fields->unescaped;
 	const struct json_value *value;
-	struct json_value inner;
 	size_t i, len;
 	int rc = reserve_unescaped(fields, err);
 
 	for (i = 0; i < fields->n_paths && rc == 0; i++) {
-		value = follow(fields, &fields->paths[i], &inner);
-		if (value == NULL || !value->has_escapes)
+		value = follow(fields, &fields->paths[i]);
+		if (!wants_unescaping(value))
 			continue;
 		len = json_unescape(value, unescaped->data + unescaped->len);
 		set_value(&fields->values[i], unescaped->data + unescaped->len, len);
@@ -147,12 +157,11 @@ static int unescape_values(struct event_fields *fields, struct err *err)
 int event_fields_values(struct event_fields *fields, struct err *err)
 {
 	const struct json_value *value;
-	struct json_value inner;
 	bool has_escapes = false;
 	size_t i;
 
 	for (i = 0; i < fields->n_paths; i++) {
-		value = follow(fields, &fields->paths[i], &inner);
+		value = follow(fields, &fields->paths[i]);
 		if (value == NULL) {
 			fields->values[i] = (struct event_value){.kind = EVENT_VALUE_NULL};
 		} else if (value->type == JSON_STRING) {
@@ -167,7 +176,7 @@ int event_fields_values(struct event_fields *fields, struct err *err)
 
 int event_fields_time(struct event_fields *fields, struct event_time_source *time, struct err *err)
 {
-	const struct json_value *value = follow(fields, &fields->time, &time->inner);
+	const struct json_value *value = follow(fields, &fields->time);
 
 	time->value = value;
 	if (value == NULL || value->type != JSON_STRING)

@@ -29,6 +29,7 @@ struct event_fields {
 	struct field_path *paths; /* one per field of the shape */
 	size_t n_paths;
 	struct event_value *values; /* one per field of the shape */
+	struct json_value inner; /* what was found behind a dot last */
 	struct buf unescaped; /* texts of strings that had escapes, of the object read last */
 };
 
@@ -41,10 +42,9 @@ enum json_status event_fields_read(struct event_fields *fields, struct json_scan
 
 /* The time field of an object; `text` and `len`: what it stands for where it is a string. */
 struct event_time_source {
-	const struct json_value *value; /* NULL: missing, or null */
+	const struct json_value *value; /* NULL: missing, or null; valid until fields->values are made */
 	const char *text;
 	size_t len;
-	struct json_value inner; /* memory that `value` may point to */
 };
 
 /* After a complete read, and before the next: the time field, and fields->values. ERR_NOMEM is the only failure. */

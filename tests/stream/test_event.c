@@ -755,6 +755,30 @@ START_TEST(a_group_of_65536_bytes_is_taken_and_a_longer_one_marked)
 }
 END_TEST
 
+START_TEST(a_group_of_escapes_alone_is_measured_unescaped)
+{
+	const char escape[] = "\\u0041";
+	const char *begin = "{\"time\":1,\"action\":\"";
+	struct judged judged;
+	char *text = malloc(6 * (EVENT_GROUP_MAX_BYTES + 1) + 64);
+	size_t n, len, i;
+
+	ck_assert_ptr_nonnull(text);
+	for (n = EVENT_GROUP_MAX_BYTES; n <= EVENT_GROUP_MAX_BYTES + 1; n++) {
+		len = strlen(begin);
+		memcpy(text, begin, len);
+		for (i = 0; i < n; i++, len += 6)
+			memcpy(text + len, escape, 6);
+		memcpy(text + len, "\"}\n", 3);
+		judge_in_pieces(&judged, &shape, text, len + 3, NULL, 0);
+		ck_assert_int_eq(
+			strstr(judged.text.data, "TOO LONG") != NULL, n > EVENT_GROUP_MAX_BYTES);
+		judged_fini(&judged);
+	}
+	free(text);
+}
+END_TEST
+
 START_TEST(a_too_long_group_can_be_made_a_reject)
 {
 	const struct event event = {.line = 3, .offset = 9, .json = "{}", .json_len = 2};
@@ -875,6 +899,7 @@ static TCase *field_tests(void)
 	tcase_add_loop_test(
 		tcase, a_group_is_the_unescaped_string_or_the_source_text, 0, N(group_rows));
 	tcase_add_test(tcase, a_group_of_65536_bytes_is_taken_and_a_longer_one_marked);
+	tcase_add_test(tcase, a_group_of_escapes_alone_is_measured_unescaped);
 	tcase_add_test(tcase, a_too_long_group_can_be_made_a_reject);
 	tcase_add_test(tcase, without_fields_there_is_one_group);
 	return tcase;
