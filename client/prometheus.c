@@ -8,112 +8,31 @@
 #include "base/file.h"
 #include "base/timestamp.h"
 #include "client/newest.h"
+#include "sql/metrics.h"
 #include "sql/print_cell.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * A family whose samples are rows: all columns but the last are labels named
- * like the columns, the last is the value.
- */
-struct family {
-	const char *name, *type, *help, *sql;
-};
-
-static const struct family families[] = {
-	{"tallyd_build_info", "gauge", "The daemon's version.",
-		"SELECT tally_version() AS version, 1"},
-	{"tallyd_events_total", "counter", "Events counted.",
-		"SELECT name AS query, source, events FROM queries ORDER BY 1"},
-	{"tallyd_bytes_total", "counter", "Bytes read.",
-		"SELECT name AS query, source, bytes FROM queries ORDER BY 1"},
-	{"tallyd_rejects_total", "counter", "Pieces of input that are no events.",
-		"SELECT source, reason, count FROM reject_totals ORDER BY 1, 2"},
-	{"tallyd_late_total", "counter", "Events that came too late for a window.",
-		"SELECT name AS query, late FROM queries ORDER BY 1"},
-	{"tallyd_refused_total", "counter", "Events refused because there were too many groups.",
-		"SELECT name AS query, refused FROM queries ORDER BY 1"},
-	{"tallyd_groups", "gauge", "Groups, one for each window and value.",
-		"SELECT name AS query, \"groups\" FROM queries ORDER BY 1"},
-	{"tallyd_batches_total", "counter", "Batches run.",
-		"SELECT name AS query, ifnull(batch_id + 1, 0) FROM queries ORDER BY 1"},
-	{"tallyd_files", "gauge", "Files of a source by their state.",
-		"SELECT source, state, count(*) FROM files GROUP BY 1, 2 ORDER BY 1, 2"},
-	{"tallyd_files_behind", "gauge", "Files that are not read to their end.",
-		"SELECT name AS query, files_behind FROM queries ORDER BY 1"},
-	{"tallyd_query_active", "gauge", "1 when the query runs.",
-		"SELECT name AS query, state, state IN ('ACTIVE', 'INITIALIZING') FROM queries"
-		" ORDER BY 1"},
-	{"tallyd_trigger_seconds", "gauge", "How long the last batch took.",
-		"SELECT query, trigger_ms / 1000.0 FROM progress AS p WHERE batch_id ="
-		" (SELECT max(batch_id) FROM progress WHERE query = p.query) ORDER BY 1"},
-	{"tallyd_rows_per_second", "gauge", "Events a second in the last batch.",
-		"SELECT query, processed_rows_per_second FROM progress AS p WHERE batch_id ="
-		" (SELECT max(batch_id) FROM progress WHERE query = p.query) ORDER BY 1"},
-	{"tallyd_sessions", "gauge", "Client connections.",
-		"SELECT protocol, count(*) FROM sessions GROUP BY 1 ORDER BY 1"},
-};
-
 static void add_head(struct buf *out, const char *name, const char *type, const char *help)
 {
-	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
+	struct metric_family family = {.name = name, .type = type, .help = help};
 
-/* A label's name has letters, digits and underscores only. */
-static void add_label_name(struct buf *out, const char *name)
-{
-	for (size_t i = 0; name[i] != '\0'; i++) {
-		char c = name[i];
-		bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-			    (i > 0 && c >= '0' && c <= '9');
-
-		buf_add_char(out, fits ? c : '_');
-	}
-}
-
-static void add_label_value(struct buf *out, const char *value)
-{
-	buf_add_char(out, '"');
-	for (; *value != '\0'; value++) {
-		if (*value == '\n') {
-			buf_add_text(out, "\\n");
-			continue;
-		}
-		if (*value == '"' || *value == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, *value);
-	}
-	buf_add_char(out, '"');
-}
-
-static void add_sample(struct buf *out, const char *name, struct result *rows, size_t row)
-{
-	size_t last = rows->n_columns - 1;
-
-	buf_add_text(out, name);
-	for (size_t i = 0; i < last; i++) {
-		buf_add_char(out, i == 0 ? '{' : ',');
-		add_label_name(out, rows->names[i]);
-		buf_add_char(out, '=');
-		add_label_value(out, result_text(rows, row, i));
-	}
-	if (last > 0)
-		buf_add_char(out, '}');
-	buf_printf(out, " %.17g\n", result_real(rows, row, last));
+	metric_add_head(out, &family, false);
 }
 
 static int add_family(
-	struct shell *shell, const struct family *family, struct buf *out, struct err *err)
+	struct shell *shell, const struct metric_family *family, struct buf *out, struct err *err)
 {
 	struct result rows = {0};
 	int rc = shell_ask(shell, family->sql, &rows, err);
 
 	if (rc == 0 && rows.n_rows > 0)
-		add_head(out, family->name, family->type, family->help);
+		metric_add_head(out, family, false);
 	for (size_t i = 0; i < rows.n_rows && rc == 0; i++)
-		add_sample(out, family->name, &rows, i);
+		metric_add_sample(out, family->name, rows.names, &rows.cells[i * rows.n_columns],
+			rows.n_columns);
 	result_fini(&rows);
 	return rc;
 }
@@ -137,7 +56,8 @@ static int add_newest(struct shell *shell, struct buf *out, struct err *err)
 				"Time of the newest event.");
 		has_head = true;
 		buf_add_text(out, "tallyd_newest_event_timestamp_seconds{query=");
-		add_label_value(out, result_text(&queries, i, 0));
+		metric_add_label_value(
+			out, result_text(&queries, i, 0), strlen(result_text(&queries, i, 0)));
 		buf_printf(out, "} %.6f\n", (double)newest_us / 1e6);
 	}
 	result_fini(&queries);
@@ -210,7 +130,8 @@ static int add_totals(struct shell *shell, struct buf *out, struct err *err)
 		if (sql != NULL)
 			rc = shell_ask(shell, sql, &rows, err);
 		for (size_t row = 0; row < rows.n_rows && rc == 0; row++)
-			add_sample(out, "tallyd_count", &rows, row);
+			metric_add_sample(out, "tallyd_count", rows.names,
+				&rows.cells[row * rows.n_columns], rows.n_columns);
 		result_fini(&rows);
 		sqlite3_free(sql);
 		buf_fini(&fields);
@@ -223,8 +144,8 @@ static int gather(struct shell *shell, bool with_totals, struct buf *out, struct
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && rc == 0; i++)
-		rc = add_family(shell, &families[i], out, err);
+	for (size_t i = 0; metric_family_at(i) != NULL && rc == 0; i++)
+		rc = add_family(shell, metric_family_at(i), out, err);
 	if (rc == 0)
 		rc = add_newest(shell, out, err);
 	if (rc == 0)
