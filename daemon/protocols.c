@@ -1,6 +1,7 @@
 /* The one place that knows which protocols were built in. */
 #include "daemon/protocols.h"
 
+#include "daemon/http_session.h"
 #include "daemon/pg_session.h"
 
 const struct session_ops *protocol_postgres(void)
@@ -10,5 +11,5 @@ const struct session_ops *protocol_postgres(void)
 
 const struct session_ops *protocol_http(void)
 {
-	return NULL;
+	return &http_session_ops;
 }
