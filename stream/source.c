@@ -173,7 +173,11 @@ bool source_notice(struct source *source, const char *relative_path)
 
 void source_set_noticed(struct source *source, bool is_noticed)
 {
-	atomic_store(&source->is_noticed, is_noticed);
+	bool was_noticed = atomic_exchange(&source->is_noticed, is_noticed);
+
+	/* What changed before somebody listened was not told. */
+	if (is_noticed && !was_noticed)
+		noticed_add(source->noticed, NULL);
 }
 
 /* --- when to look again -------------------------------------------------- */
@@ -195,12 +199,13 @@ static int64_t next_poll_us(const struct source *source)
 int64_t source_next_look_us(const struct source *source, bool *full)
 {
 	int64_t due_us = INT64_MAX;
+	/* A directory that cannot be read is looked for in its own time, whatever else is wanted.
+	 */
+	bool is_in_trouble = source->trouble[0] != '\0';
 	size_t i;
 
-	*full = source->wants_full || source->looked_us == INT64_MIN;
-	if (*full)
-		return INT64_MIN;
-	if (!noticed_is_empty(source->noticed))
+	*full = !is_in_trouble && (source->wants_full || source->looked_us == INT64_MIN);
+	if (*full || !noticed_is_empty(source->noticed))
 		return INT64_MIN;
 	if (polls(source)) {
 		due_us = next_poll_us(source);
@@ -293,5 +298,14 @@ void source_failed(struct source *source, size_t slot, const char *reason, int64
 
 void source_gone(struct source *source, size_t slot)
 {
-	noticed_add(source->noticed, file_at(source, slot)->path);
+	struct file *file = file_at(source, slot);
+
+	if (file_is_gone(file))
+		return;
+	/* Until the next look finds out, nobody shall try it again and again. */
+	file->state = FILE_ERROR;
+	file->flags |= FLAG_DOUBTED;
+	file_set_reason(file, "gone or another file when it was to be read");
+	table_mark_changed(source, slot);
+	noticed_add(source->noticed, file->path);
 }

@@ -101,7 +101,8 @@ bool source_notice(struct source *source, const char *relative_path);
 
 /*
  * Whether kernel notices tell of every change (stream/notice.h); at first they
- * do not, and source_next_look_us asks for full scans. Thread-safe.
+ * do not, and source_next_look_us asks for full scans. When they begin to, one
+ * more full scan is due. Thread-safe.
  */
 void source_set_noticed(struct source *source, bool is_noticed);
 
@@ -157,7 +158,10 @@ void source_consumed(struct source *source, size_t slot, int64_t limit,
 /* The file could not be read: `reason` is copied, retried after a backoff that doubles from 1 s to 5 min. */
 void source_failed(struct source *source, size_t slot, const char *reason, int64_t now_us);
 
-/* reader_open said ERR_MISSING: the next scan (due at once) looks what became of it. */
+/*
+ * reader_open said ERR_MISSING: the next scan (due at once) looks what became
+ * of it. Until then it is in error, so that nobody tries it again.
+ */
 void source_gone(struct source *source, size_t slot);
 
 /*

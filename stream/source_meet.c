@@ -210,6 +210,10 @@ static int update(struct source *source, struct look *look, size_t slot, const c
 	struct err trouble = ERR_INIT;
 
 	mark_seen(look, file);
+	if (is_same && (file->flags & FLAG_DOUBTED) != 0)
+		source_failed(source, slot, "cannot be opened as the file that is seen there",
+			look->now_us);
+	file->flags &= (uint8_t)~FLAG_DOUBTED;
 	if (is_same && (file->flags & FLAG_FRESH_TIME) == 0)
 		return 0;
 	switch (fits(source, file, path, status, &trouble)) {
@@ -279,6 +283,7 @@ static int adopt(struct source *source, struct look *look, size_t slot, const ch
 	}
 	if (rc == 0)
 		rc = table_relocate(source, slot, status, err);
+	table_trust(source, slot);
 	file->flags &= (uint8_t)~FLAG_UNCONFIRMED;
 	mark_seen(look, file);
 	return rc;

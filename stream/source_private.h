@@ -30,6 +30,7 @@ enum {
 	FLAG_LINKED = 16,      /* other names of it were seen */
 	FLAG_FRESH_TIME = 32,  /* its change time was so near the look that a change may hide behind it */
 	FLAG_UNVERIFIED = 64,  /* changed, but its fingerprints could not be read yet */
+	FLAG_DOUBTED = 128,    /* a reader did not find it under its name */
 };
 
 /* A file in error: when to try again. Void when the slot has another id or is not in error. */
@@ -148,6 +149,9 @@ void table_remove(struct source *source, size_t slot);
 /* Gives a live file another name; whoever is findable under it must have been displaced. */
 int table_rename(struct source *source, size_t slot, const char *path, struct err *err)
 	__attribute__((warn_unused_result));
+
+/* The doubt about the file is over: there is something to read again. */
+void table_trust(struct source *source, size_t slot);
 
 /* Takes a live file's name away: somebody else has it now. */
 void table_displace(struct source *source, size_t slot);

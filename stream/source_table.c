@@ -282,6 +282,18 @@ static void adopt_path(struct source *source, size_t slot, char *path)
 	assert(has_room);
 }
 
+void table_trust(struct source *source, size_t slot)
+{
+	struct file *file = file_at(source, slot);
+
+	if ((file->flags & FLAG_DOUBTED) == 0)
+		return;
+	file->flags &= (uint8_t)~FLAG_DOUBTED;
+	if (file->state == FILE_ERROR)
+		file->state = FILE_WAITING;
+	table_mark_changed(source, slot);
+}
+
 int table_rename(struct source *source, size_t slot, const char *path, struct err *err)
 {
 	struct file *file = file_at(source, slot);
@@ -298,6 +310,8 @@ int table_rename(struct source *source, size_t slot, const char *path, struct er
 		return err_nomem(err);
 	}
 	adopt_path(source, slot, copy);
+	/* Who did not find it under its old name was right. */
+	table_trust(source, slot);
 	table_mark_changed(source, slot);
 	return 0;
 }
@@ -391,7 +405,7 @@ void table_mark_gone(struct source *source, size_t slot, enum file_state state, 
 
 	if (is_findable_by_path(file))
 		file_index_drop(&source->by_path, slot);
-	file->flags &= (uint8_t) ~(FLAG_DISPLACED | FLAG_LINKED | FLAG_UNVERIFIED);
+	file->flags &= (uint8_t) ~(FLAG_DISPLACED | FLAG_LINKED | FLAG_UNVERIFIED | FLAG_DOUBTED);
 	file->state = state;
 	file->n_failures = 0;
 	file_set_reason(file, reason);

@@ -101,7 +101,8 @@ START_TEST(a_directory_that_vanishes_leaves_the_files_as_they_are)
 	ck_assert_int_eq(fixture_file(&f, "a")->state, FILE_DONE);
 	fixture_look(&f, "a");
 	ck_assert_ptr_nonnull(source_trouble(f.source));
-	ck_assert_int_ne(source_next_look_us(f.source, &full), INT64_MAX);
+	ck_assert_int_eq(source_next_look_us(f.source, &full), f.now_us + 1000000);
+	ck_assert(full);
 	/* Back as it was. */
 	ck_assert_int_eq(rename(moved, f.dir), 0);
 	fixture_append(&f, "a", "2 ");
@@ -311,7 +312,12 @@ START_TEST(without_notices_it_polls_and_seldom_where_there_are_many_files)
 	}
 	fixture_scan(&f);
 	ck_assert_int_eq(source_next_look_us(f.source, &full), f.now_us + 2500);
+	/* What changed before notices came was not told. */
 	source_set_noticed(f.source, true);
+	ck_assert_int_eq(source_next_look_us(f.source, &full), INT64_MIN);
+	fixture_write(&f, "w", "w ");
+	scan_at(f.now_us);
+	ck_assert_ptr_nonnull(fixture_file(&f, "w"));
 	ck_assert_int_eq(source_next_look_us(f.source, &full), INT64_MAX);
 	source_notice(f.source, "x");
 	ck_assert_int_eq(source_next_look_us(f.source, &full), INT64_MIN);
@@ -320,6 +326,42 @@ START_TEST(without_notices_it_polls_and_seldom_where_there_are_many_files)
 	fixture_write(&f, "y", "y ");
 	scan_at(f.now_us);
 	ck_assert_ptr_nonnull(fixture_file(&f, "y"));
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_opened_as_what_is_seen_is_not_tried_in_a_circle)
+{
+	bool full;
+	size_t slot;
+
+	source_set_noticed(f.source, true);
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	usleep(60000);
+	fixture_scan(&f);
+	slot = fixture_slot(&f, fixture_file(&f, "a"));
+	source_gone(f.source, slot);
+	ck_assert_int_eq(source_file(f.source, slot)->state, FILE_ERROR);
+	ck_assert_int_eq(source_next_look_us(f.source, &full), INT64_MIN);
+	scan_at(f.now_us);
+	ck_assert_int_eq(source_file(f.source, slot)->state, FILE_ERROR);
+	ck_assert_int_eq(source_next_look_us(f.source, &full), f.now_us + 1000000);
+	scan_at(f.now_us + 1000000);
+	ck_assert_int_eq(source_file(f.source, slot)->state, FILE_WAITING);
+}
+END_TEST
+
+START_TEST(a_file_renamed_under_the_reader_is_read_under_its_new_name)
+{
+	fixture_write(&f, "a", "1 ");
+	fixture_scan(&f);
+	fixture_rename(&f, "a", "b");
+	fixture_read(&f);
+	fixture_got(&f, "");
+	fixture_look(&f, "b");
+	fixture_read(&f);
+	fixture_got(&f, "1 ");
+	ck_assert_uint_eq(source_n_slots(f.source), 1);
 }
 END_TEST
 
@@ -383,6 +425,8 @@ static Suite *make_suite(void)
 		retries_double_from_one_second_to_five_minutes,
 		a_file_in_error_that_is_deleted_is_missing,
 		without_notices_it_polls_and_seldom_where_there_are_many_files,
+		a_file_that_cannot_be_opened_as_what_is_seen_is_not_tried_in_a_circle,
+		a_file_renamed_under_the_reader_is_read_under_its_new_name,
 		more_notices_than_are_kept_become_a_full_scan,
 		the_newest_ten_thousand_gone_files_are_kept,
 	};
