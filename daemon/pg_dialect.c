@@ -235,6 +235,26 @@ static void extracts(struct rewrite *rewrite, size_t i)
 	}
 }
 
+/* ARRAY(SELECT …) is NULL: tallyd's lists are empty. */
+static void arrays(struct rewrite *rewrite, size_t i)
+{
+	size_t at = skip_space(rewrite, i + 1);
+	int depth = 0;
+
+	if (!piece_is(rewrite, i, "array") || !piece_is(rewrite, at, "("))
+		return;
+	for (; at < rewrite->n; at++) {
+		if (piece_is(rewrite, at, "("))
+			depth++;
+		else if (piece_is(rewrite, at, ")") && --depth == 0)
+			break;
+	}
+	if (at == rewrite->n)
+		return;
+	erase(rewrite, i, at);
+	rewrite->pieces[at].replacement = "NULL";
+}
+
 /* Where the operand that ends at `end` begins. */
 static size_t operand_start(const struct rewrite *rewrite, size_t end)
 {
@@ -337,6 +357,7 @@ static int rewrite_pieces(struct rewrite *rewrite, struct err *err)
 			plain_operators(rewrite, i);
 			drop_schema(rewrite, i);
 			extracts(rewrite, i);
+			arrays(rewrite, i);
 			for (size_t k = 0; k < sizeof(calls) / sizeof(calls[0]); k++)
 				if (pg_token_is(&piece->token, calls[k].word) &&
 					!piece_is(rewrite, skip_space(rewrite, i + 1), "("))
@@ -500,7 +521,7 @@ int pg_translate(const char *text, size_t len, struct buf *out, struct err *err)
 
 	if (rc == 0) {
 		if (asks_for_nothing(&rewrite))
-			buf_add_text(out, "SELECT NULL AS nothing WHERE 0");
+			buf_add_text(out, "SELECT NULL AS none WHERE 0");
 		else
 			(void)write_pieces(&rewrite, text, out, SIZE_MAX);
 		if (!buf_ok(out))

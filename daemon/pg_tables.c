@@ -89,7 +89,8 @@ static const struct pg_table tables[] = {
 		"name AS proname, 2200 AS pronamespace, "
 		"CASE type WHEN 'a' THEN 'a' WHEN 'w' THEN 'w' ELSE 'f' END AS prokind, narg "
 		"FROM pragma_function_list WHERE builtin = 0 AND name NOT LIKE 'pg~_%' ESCAPE '~'"},
-	{"pg_extension", "SELECT 0 AS oid, '' AS extname, '' AS extversion WHERE 0"},
+	{"pg_extension",
+		"SELECT 0 AS oid, '' AS extname, '' AS extversion, 0 AS extnamespace WHERE 0"},
 	{"pg_description", "SELECT 0 AS objoid, 0 AS classoid, 0 AS objsubid, '' AS description "
 			   "WHERE 0"},
 	{"pg_attrdef", "SELECT 0 AS oid, 0 AS adrelid, 0 AS adnum, '' AS adbin WHERE 0"},
@@ -133,6 +134,17 @@ struct catalog_cursor {
 	int rc; /* of the newest step */
 };
 
+/*
+ * Identifiers are numbers, and psql compares them with quoted ones: INTEGER
+ * affinity makes '16384' equal 16384.
+ */
+static const char *affinity(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len >= 3 && strcmp(name + len - 2, "id") == 0 ? " INTEGER" : "";
+}
+
 /* The columns are those of the SELECT, by name. */
 static int declare_columns(sqlite3 *db, const struct pg_table *table, char **message)
 {
@@ -142,8 +154,8 @@ static int declare_columns(sqlite3 *db, const struct pg_table *table, char **mes
 	char *text;
 
 	for (int i = 0; rc == SQLITE_OK && i < sqlite3_column_count(rows); i++)
-		sqlite3_str_appendf(ddl, "%s\"%w\"", i == 0 ? "CREATE TABLE x(" : ", ",
-			sqlite3_column_name(rows, i));
+		sqlite3_str_appendf(ddl, "%s\"%w\"%s", i == 0 ? "CREATE TABLE x(" : ", ",
+			sqlite3_column_name(rows, i), affinity(sqlite3_column_name(rows, i)));
 	sqlite3_str_appendall(ddl, ")");
 	(void)sqlite3_finalize(rows);
 	text = sqlite3_str_finish(ddl);

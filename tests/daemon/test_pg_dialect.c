@@ -34,7 +34,8 @@ static const struct {
 	{"select current_user, current_user()", "select pg_current_user(), current_user()"},
 	{"select a ilike 'x%'", "select a LIKE 'x%'"},
 	{"select 1.5e3::int", "select pg_int(1.5e3)"},
-	{"SELECT pubname FROM pg_catalog.pg_publication p", "SELECT NULL AS nothing WHERE 0"},
+	{"SELECT pubname FROM pg_catalog.pg_publication p", "SELECT NULL AS none WHERE 0"},
+	{"select a || array(select x from (y)), 2", "select a || NULL, 2"},
 };
 
 START_TEST(a_statement_is_translated)
