@@ -26,7 +26,8 @@ char *buf_reserve(struct buf *buf, size_t n)
 
 	if (buf->failed)
 		return NULL;
-	if (n <= cap - buf->len)
+	/* Room for nothing is room too: NULL means that there is no memory. */
+	if (buf->data != NULL && n <= cap - buf->len)
 		return buf->data + buf->len;
 	if (n > SIZE_MAX / 4 || buf->len > SIZE_MAX / 4) {
 		buf->failed = true;

@@ -156,6 +156,8 @@ START_TEST(a_buffer_that_found_no_memory_stays_failed_until_cleared)
 	buf_clear(&buf);
 	buf_add_text(&buf, "c");
 	check_buf(&buf, "c");
+	ck_assert_ptr_nonnull(buf_reserve(&buf, 0));
+	buf_fini(&buf);
 }
 END_TEST
 
