@@ -25,16 +25,31 @@ bool newest_in_progress(const char *json, int64_t *time_us)
 	return timestamp_parse(text, json_unescape(&newest, text), time_us);
 }
 
-int newest_event(
+/* Where no document tells it: the newest window's end, which no event of it has passed. */
+static int newest_window(
 	struct shell *shell, const char *query, int64_t *time_us, bool *found, struct err *err)
 {
 	struct result rows = {0};
-	char *sql = query != NULL
-			    ? sqlite3_mprintf("SELECT json FROM progress WHERE query = %Q", query)
-			    : sqlite3_mprintf("SELECT json FROM progress");
+	char *sql = sqlite3_mprintf("SELECT max(window_end) FROM \"%w\"", query);
 	int rc = sql != NULL ? shell_ask(shell, sql, &rows, err) : err_nomem(err);
 
-	*found = false;
+	if (rc == 0 && rows.n_rows == 1) {
+		const char *text = result_text(&rows, 0, 0);
+
+		*found = timestamp_parse_bound(text, strlen(text), time_us);
+	}
+	result_fini(&rows);
+	sqlite3_free(sql);
+	return rc;
+}
+
+static int newest_document(
+	struct shell *shell, const char *query, int64_t *time_us, bool *found, struct err *err)
+{
+	struct result rows = {0};
+	char *sql = sqlite3_mprintf("SELECT json FROM progress WHERE query = %Q", query);
+	int rc = sql != NULL ? shell_ask(shell, sql, &rows, err) : err_nomem(err);
+
 	for (size_t i = 0; i < rows.n_rows && rc == 0; i++) {
 		int64_t time;
 
@@ -45,6 +60,33 @@ int newest_event(
 		*found = true;
 	}
 	result_fini(&rows);
+	sqlite3_free(sql);
+	return rc;
+}
+
+int newest_event(
+	struct shell *shell, const char *query, int64_t *time_us, bool *found, struct err *err)
+{
+	struct result queries = {0};
+	char *sql = query != NULL
+			    ? sqlite3_mprintf("SELECT name FROM queries WHERE name = %Q", query)
+			    : sqlite3_mprintf("SELECT name FROM queries");
+	int rc = sql != NULL ? shell_ask(shell, sql, &queries, err) : err_nomem(err);
+
+	*found = false;
+	for (size_t i = 0; i < queries.n_rows && rc == 0; i++) {
+		const char *name = result_text(&queries, i, 0);
+		int64_t newest_us = 0;
+		bool has_one = false;
+
+		rc = newest_document(shell, name, &newest_us, &has_one, err);
+		if (rc == 0 && !has_one)
+			rc = newest_window(shell, name, &newest_us, &has_one, err);
+		if (has_one && (!*found || newest_us > *time_us))
+			*time_us = newest_us;
+		*found |= has_one;
+	}
+	result_fini(&queries);
 	sqlite3_free(sql);
 	return rc;
 }

@@ -11,8 +11,9 @@
 bool newest_in_progress(const char *json, int64_t *time_us);
 
 /*
- * The newest event of `query` (NULL: of all) in the recent batches. *found is
- * false where none of them had an event.
+ * The newest event of `query` (NULL: of all) in the recent batches, or, where
+ * they do not tell, the end of the newest window, which is later. *found is
+ * false where there was no event yet.
  */
 int newest_event(struct shell *shell, const char *query, int64_t *time_us, bool *found,
 	struct err *err) __attribute__((warn_unused_result));

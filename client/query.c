@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* SQLite's code for an interrupted statement. */
+#define CODE_INTERRUPT 9
+
 /* How long a cancelled statement may take to say so. */
 #define CANCEL_MS 5000
 
@@ -146,6 +149,13 @@ int query_run(struct connection *connection, const struct query *query,
 	if (run.rc < 0) {
 		*err = handler_err;
 		return run.rc;
+	}
+	/* However the daemon puts it: it ended because we asked. */
+	if (answer->code != 0 && run.seen > 0) {
+		answer->code = CODE_INTERRUPT;
+		answer->was_cancelled = true;
+		answer->offset = -1;
+		(void)snprintf(answer->message, sizeof(answer->message), "interrupted");
 	}
 	if (answer->code != 0)
 		return err_set(err, ERR_SQL, "%s", answer->message);

@@ -19,7 +19,8 @@
 
 /* What stood in the last frame of an answer. */
 struct answer {
-	bool has_columns; /* the statement was prepared */
+	bool has_columns;   /* the statement was prepared */
+	bool was_cancelled; /* by Ctrl-C */
 	uint64_t snapshot;
 	double ms;
 	int code;          /* SQLite's result code; 0 for success */

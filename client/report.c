@@ -35,7 +35,8 @@ int report_status(struct shell *shell, struct err *err)
 		" \"groups\", ifnull(watermark, '') AS watermark FROM queries ORDER BY name";
 	static const char messages[] =
 		"SELECT name || ': ' || coalesce(exception, message) AS message FROM queries"
-		" WHERE coalesce(exception, message, '') != '' ORDER BY name";
+		" WHERE coalesce(exception, message, '') NOT IN ('', 'Waiting for data to arrive',"
+		" 'Waiting for next trigger', 'Processing new data') ORDER BY name";
 	static const char batches[] =
 		"SELECT query, batch_id AS batch, timestamp, files, num_input_rows AS events,"
 		" CAST(processed_rows_per_second AS INTEGER) AS \"events/s\","
