@@ -118,18 +118,15 @@ static enum work_step fail(struct execution *e)
 	e->end = EXECUTION_FAILED;
 	e->sql_code = sql_session_error_code(e->sql);
 	e->offset = sql_session_error_offset(e->sql);
+	/* Whatever a cancelled statement stumbled over, it was the cancel. */
+	if (atomic_load(&e->is_cancelled)) {
+		(void)err_set(&e->err, ERR_INTERRUPTED, "interrupted");
+		e->sql_code = SQLITE_INTERRUPT;
+		e->offset = -1;
+	}
 	if (e->statement != NULL && e->prepared != NULL)
 		statement_reset(e->statement);
 	statement_release(e);
-	return WORK_ENDED;
-}
-
-static enum work_step fail_interrupted(struct execution *e)
-{
-	(void)err_set(&e->err, ERR_INTERRUPTED, "interrupted");
-	(void)fail(e);
-	e->sql_code = SQLITE_INTERRUPT;
-	e->offset = -1;
 	return WORK_ENDED;
 }
 
@@ -244,7 +241,7 @@ static enum work_step execution_step(struct work *work, int64_t budget_us, bool 
 	int64_t until_us = monotonic_us() + budget_us;
 
 	if (atomic_load(&e->is_cancelled))
-		return fail_interrupted(e);
+		return fail(e);
 	if (e->statement == NULL) {
 		enum work_step next = prepare(e, budget_us, on_worker);
 		if (next != WORK_PAGE)

@@ -29,8 +29,8 @@ void subscription_sink_fini(struct subscription_sink *sink)
 {
 	subscription_set_fini(&sink->set);
 	buf_fini(&sink->columns);
-	free(sink->is_key);
-	sink->is_key = NULL;
+	free(sink->kinds);
+	sink->kinds = NULL;
 }
 
 /* --- collecting ---------------------------------------------------------- */
@@ -42,18 +42,26 @@ static int on_begin(
 
 	(void)page;
 	subscription_set_clear(&sink->set);
-	if (sink->is_key != NULL)
+	if (sink->kinds != NULL)
 		return 0;
 	sink->n_columns = statement_n_columns(statement);
-	sink->is_key = mem_new_array(sink->n_columns + 1, sizeof(*sink->is_key));
-	if (sink->is_key == NULL)
+	sink->kinds = mem_new_array(sink->n_columns + 1, sizeof(*sink->kinds));
+	if (sink->kinds == NULL)
 		return err_nomem(err);
 	for (size_t i = 0; i < sink->n_columns; i++) {
 		const char *type = statement_column_type(statement, i);
-		sink->is_key[i] = strcmp(type, "INTEGER") != 0 && strcmp(type, "REAL") != 0;
+		bool is_number = strcmp(type, "INTEGER") == 0 || strcmp(type, "REAL") == 0;
+		sink->kinds[i] = is_number ? COLUMN_NUMBER : type[0] != '\0' ? COLUMN_KEY : COLUMN_ANY;
 	}
 	frames_write_columns(&sink->columns, statement);
 	return buf_ok(&sink->columns) ? 0 : err_nomem(err);
+}
+
+static bool is_key(const struct subscription_sink *sink, size_t column, const struct value *value)
+{
+	if (sink->kinds[column] != COLUMN_ANY)
+		return sink->kinds[column] == COLUMN_KEY;
+	return value->type != VALUE_INTEGER && value->type != VALUE_REAL;
 }
 
 static int on_row(void *context, const struct value *values, struct buf *page, struct err *err)
@@ -71,7 +79,7 @@ static int on_row(void *context, const struct value *values, struct buf *page, s
 	struct subscription_row *row = &set->rows[set->n_rows++];
 	*row = (struct subscription_row){.key = bytes->len};
 	for (size_t i = 0; i < sink->n_columns; i++)
-		if (sink->is_key[i]) {
+		if (is_key(sink, i, &values[i])) {
 			frames_write_value(bytes, &values[i]);
 			buf_add_char(bytes, ',');
 		}

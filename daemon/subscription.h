@@ -2,7 +2,7 @@
  * What a subscriber has seen, and how the newest answer differs from it.
  *
  * Rows are told apart by their key: the cells of all columns that are not
- * announced as INTEGER or REAL, as in a table of counts by group and window.
+ * INTEGER or REAL, as in a table of counts by group and window.
  * A row with a known key and other cells is an update, one with a new key an
  * insert, a key that is gone a delete. Rows with the same key are paired in
  * their order. Knows no sessions.
@@ -34,10 +34,13 @@ struct subscription_set {
 	size_t n_rows, cap_rows;
 };
 
+/* As announced; of a column that announces nothing the values decide, numbers being no key. */
+enum subscription_column { COLUMN_KEY, COLUMN_NUMBER, COLUMN_ANY };
+
 struct subscription_sink {
 	struct subscription_set set; /* what arrives */
 	struct buf columns;          /* the line of the first answer */
-	bool *is_key;                /* per column */
+	enum subscription_column *kinds; /* per column; NULL before the first answer */
 	size_t n_columns;
 };
 

@@ -38,6 +38,7 @@ struct text_session {
 	struct session session; /* first */
 	enum text_state state;
 	bool has_ended; /* the peer sends no more */
+	bool is_cut;    /* the last line's newline is ours */
 	struct buf in;
 	size_t in_at;         /* what stands before it in `in` is done with */
 	size_t in_seen;       /* bytes behind in_at without a newline */
@@ -244,6 +245,8 @@ static void line_take(struct text_session *t, size_t len)
 		too_long(t);
 		return;
 	}
+	if (t->is_cut)
+		len--;
 	sql_text_feed(&t->scan, line, len);
 	buf_add(&t->pending, line, len);
 	if (!buf_ok(&t->pending))
@@ -275,7 +278,8 @@ static size_t line_find(struct text_session *t)
 	}
 	if (!t->has_ended || len == 0)
 		return 0;
-	/* The last line needs no newline; it gets one, and is like all others. */
+	/* The last line needs no newline; it gets one here, and is cut like all others. */
+	t->is_cut = true;
 	buf_add_char(&t->in, '\n');
 	return buf_ok(&t->in) ? len + 1 : 0;
 }

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""JSON frames: requests and answers as lines, cancels, subscriptions."""
+
+import json
+import time
+
+import harness
+from harness import TOTALS
+
+ENDLESS = ("with recursive n(i) as (select 1 union all select i+1 from n) "
+           "select count(*) from n where i < 0")
+ONE = '{"time":1469501107,"action":"Open"}\n'
+
+
+class Requests(harness.Case):
+
+    def setUp(self):
+        super().setUp()
+        self.d = self.daemon().start()
+        self.d.write("a", ONE)
+        self.d.process_all()
+        self.f = self.d.frames()
+
+    def test_an_answer_is_columns_rows_and_one_end(self):
+        self.f.request("select action, count, 0.1 as r from counts")
+        columns = self.f.frame()
+        self.assertEqual(columns["columns"], ["action", "count", "r"])
+        self.assertEqual(columns["types"][:2], ["TEXT", "INTEGER"])
+        self.assertEqual(self.f.line(), '{"id":1,"rows":[["Open",1,0.10000000000000001]]}')
+        end = self.f.frame()
+        self.assertEqual((end["id"], end["ok"], end["count"]), (1, True, 1))
+        self.assertGreater(end["snapshot"], 0)
+        self.assertIn("ms", end)
+
+    def test_values_come_back_as_they_were_sent(self):
+        values = [9223372036854775807, -9223372036854775808, 123456789012345678, 0.5, -1e300, None,
+                  "ä\u0000b\n\"", {"blob": "AP8Q"}, {"real": "Infinity"}, {"real": "-Infinity"}]
+        self.f.send('{"id":1,"sql":"select %s","params":%s}\n' %
+                    (",".join("?" * len(values)), json.dumps(values)))
+        rows, _ = self.f.answer()
+        self.assertEqual(rows, [values])
+        self.f.next_id = 2
+        self.assertEqual(self.f.ask("select ?, typeof(?)", [True, 1.0]), [[1, "real"]])
+        self.assertEqual(self.f.ask("select typeof(?)", [2**63]), [["real"]])
+
+    def test_what_is_no_request_is_told_and_the_session_goes_on(self):
+        for line, part in (
+                ("{nonsense}", "not valid JSON"), ('{"id":1}', "a request is"),
+                ('{"sql":"select 1"}', "needs an id"), ('{"id":[],"sql":"x"}', "an id is"),
+                ('{"id":2,"sql":"select 1","params":7}', "params is an array"),
+                ('{"id":2,"sql":"select ?","params":[[1]]}', "cannot be an array"),
+                ('{"id":2,"sql":"select ?","params":[{"blob":"x"}]}', "no base64"),
+                ('{"id":2,"sql":"select ?","params":[]}', "1 parameters, but 0 values"),
+                ('{"id":2,"sql":"select 1; select 2"}', "one statement"),
+                ('{"id":2,"sql":"select 1\\u0000"}', "a NUL byte"),
+                ('{"id":01,"sql":"select 1"}', "not valid JSON")):
+            self.f.send(line + "\n")
+            end = self.f.frame()
+            while "error" not in end:
+                end = self.f.frame()
+            self.assertIn(part, end["error"]["message"], line)
+        self.f.next_id = 3
+        self.assertEqual(self.f.ask("select 1"), [[1]])
+
+    def test_an_error_has_code_message_and_offset(self):
+        self.f.request("select nowhere from counts")
+        self.assertEqual(self.f.frame(), {"id": 1, "error": {
+            "code": 1, "message": "no such column: nowhere", "offset": 7}})
+
+    def test_requests_in_flight_are_answered_in_their_order(self):
+        for number in range(200):
+            self.f.request("select %d" % number)
+        for number in range(200):
+            rows, end = self.f.answer()
+            self.assertEqual((rows, end["id"]), ([[number]], number + 1))
+
+    def test_a_cancel_overtakes(self):
+        self.f.request(ENDLESS)
+        self.f.request("select 1")
+        waiting = self.f.request(ENDLESS)
+        self.f.send('{"cancel":%d}\n' % waiting)
+        self.assertEqual(self.f.frame(), {"id": waiting, "error": {
+            "code": 9, "message": "interrupted"}})
+        started = time.monotonic()
+        self.f.send('{"cancel":1}\n{"cancel":99}\n')
+        rows, end = self.f.answer()
+        self.assertEqual((end["id"], end["error"]["code"]), (1, 9))
+        self.assertLess(time.monotonic() - started, 1)
+        rows, end = self.f.answer()
+        self.assertEqual((end["id"], rows), (2, [[1]]))
+
+    def test_text_and_frames_share_a_connection(self):
+        client = self.d.client()
+        client.send('select 1;\n{"id":"x","sql":"select 2"}\nselect 3;\n')
+        client.done()
+        lines = client.all().decode().splitlines()
+        self.assertEqual((lines[0], lines[-1]), ("1", "3"))
+        self.assertEqual(json.loads(lines[2]), {"id": "x", "rows": [[2]]})
+
+    def test_a_half_close_lets_all_answers_out(self):
+        for _ in range(50):
+            self.f.request("select count(*) from (with recursive n(i) as (select 1 union all "
+                           "select i+1 from n where i<20000) select * from n)")
+        self.f.done()
+        for _ in range(50):
+            self.assertEqual(self.f.answer()[0], [[20000]])
+        self.assertIsNone(self.f.frame())
+
+    def test_rows_beyond_a_page_come_in_several_frames(self):
+        self.f.request("with recursive n(i) as (select 1 union all select i+1 from n where "
+                       "i<100000) select i from n")
+        frames, rows = 0, []
+        while True:
+            frame = self.f.frame()
+            frames += "rows" in frame
+            rows += frame.get("rows", [])
+            if "ok" in frame:
+                break
+        self.assertGreater(frames, 5)
+        self.assertEqual(rows, [[i] for i in range(1, 100001)])
+        self.assertEqual(frame["count"], 100000)
+
+
+class Subscriptions(harness.Case):
+
+    def setUp(self):
+        super().setUp()
+        self.d = self.daemon().start()
+
+    def apply(self, table, changes):
+        for change in changes:
+            if change[0] == "delete":
+                self.assertEqual(table.pop(change[1]), change[2])
+            else:
+                self.assertEqual(change[0] == "update", change[1] in table)
+                table[change[1]] = change[2]
+
+    def test_rows_come_first_and_then_what_changed(self):
+        self.d.write("a", ONE)
+        self.d.process_all()
+        f = self.d.frames()
+        f.request("SUBSCRIBE " + TOTALS)
+        self.assertEqual(f.frame()["columns"], ["action", "total_count"])
+        self.assertEqual(f.frame()["rows"], [["Open", 1]])
+        first = f.frame()
+        self.assertEqual(first["changes"], [])
+        self.d.write("b", ONE + '{"time":1469501107,"action":"Close"}')
+        frame = f.frame()
+        self.assertEqual(frame["changes"], [["insert", "Close", 1], ["update", "Open", 2]])
+        self.assertGreater(frame["snapshot"], first["snapshot"])
+
+    def test_other_requests_go_on_beside_it_and_a_cancel_ends_it(self):
+        f = self.d.frames()
+        f.request("SUBSCRIBE " + TOTALS)
+        while "changes" not in f.frame():
+            pass
+        self.assertEqual(f.ask("select 1"), [[1]])
+        f.send('{"cancel":1}\n')
+        self.assertEqual(f.frame()["error"]["code"], 9)
+        self.d.write("a", ONE)
+        self.d.process_all()
+        self.assertEqual(f.ask("select 2"), [[2]])
+
+    def test_a_bad_subscription_ends_with_its_error(self):
+        f = self.d.frames()
+        f.request("subscribe select nonsense")
+        error = f.frame()["error"]
+        self.assertEqual((error["message"], error["offset"]), ("no such column: nonsense", 17))
+
+    def test_a_slow_reader_gets_the_latest_state_and_not_a_queue(self):
+        f = self.d.frames()
+        f.request("SUBSCRIBE select action, sum(count) as n, hex(zeroblob(50000)) as pad "
+                  "from counts group by action")
+        while "changes" not in f.frame():
+            pass
+        for number in range(60):
+            self.d.write("f%d" % number, ONE)
+            self.d.process_all()
+        table, n_frames = {}, 0
+        while table.get("Open") != 60:
+            frame = f.frame()
+            n_frames += 1
+            for change in frame["changes"]:
+                self.assertIn(change[0], ("insert", "update"))
+                self.assertGreater(change[2], table.get(change[1], 0))
+                table[change[1]] = change[2]
+        # 100 kB each: the socket holds a few, the rest was never made.
+        self.assertLess(n_frames, 40)
+
+    def test_changes_add_up_to_the_table(self):
+        f = self.d.frames()
+        f.request("SUBSCRIBE select action || window_start as k, count from counts")
+        table = {}
+        files = harness.made_stream(seed=4, n_files=20, n_lines=200)
+        for number, text in enumerate(files):
+            self.d.write("f%d" % number, text)
+        expected = {action + harness.stamp(start): count
+                    for (action, start), count in harness.recount(files).items()}
+        while table != expected:
+            frame = f.frame()
+            self.apply(table, frame.get("changes", []))
+            for key, count in frame.get("rows", []):
+                table[key] = count
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,306 @@
+"""What the end-to-end tests share: a real tallyd in a directory of its own, clients on its
+socket, made streams, and the naive recount they are compared with.
+
+Nothing here sleeps for a fixed time to let something happen: wait_until() asks until a
+condition holds, and fails at a deadline.
+"""
+
+import collections
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TALLYD = os.path.abspath(os.environ.get("TALLYD", "./tallyd"))
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SAMPLES = [os.path.join(TREE, up, "shared/data/events") for up in ("..", "../..")]
+DEADLINE = 60 if "valgrind" in os.environ.get("TALLYD_UNDER", "") else 20
+TOTALS = "select action, sum(count) as total_count from counts group by action order by action"
+TIMELINE = ('select action, date_format(window.end, "MMM-dd HH:mm") as time, count '
+            "from counts order by time, action")
+
+
+def wait_until(condition, what, deadline=DEADLINE):
+    """Returns the condition's first true value."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("not within %d s: %s" % (deadline, what))
+        time.sleep(0.005)
+
+
+class Client:
+    """A connection to the socket; reads with a deadline."""
+
+    def __init__(self, path, timeout=DEADLINE):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(timeout)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
+        self.rest = b""
+
+    def send(self, data):
+        self.socket.sendall(data if isinstance(data, bytes) else data.encode())
+
+    def line(self):
+        """The next line without its newline, or None at the end."""
+        while b"\n" not in self.rest:
+            data = self.socket.recv(65536)
+            if not data:
+                rest, self.rest = self.rest, b""
+                return rest.decode() if rest else None
+            self.rest += data
+        line, self.rest = self.rest.split(b"\n", 1)
+        return line.decode()
+
+    def all(self):
+        """Everything until the daemon closes."""
+        while True:
+            data = self.socket.recv(65536)
+            if not data:
+                return self.rest
+            self.rest += data
+
+    def done(self):
+        """No more will be sent; the answers may still come."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.socket.close()
+
+    __del__ = close
+
+
+class Frames(Client):
+    """JSON frames: requests out, frames in."""
+
+    def __init__(self, path, timeout=DEADLINE):
+        super().__init__(path, timeout)
+        self.next_id = 1
+
+    def request(self, sql, params=None):
+        frame = {"id": self.next_id, "sql": sql}
+        if params is not None:
+            frame["params"] = params
+        self.send(json.dumps(frame) + "\n")
+        self.next_id += 1
+        return frame["id"]
+
+    def frame(self):
+        line = self.line()
+        return None if line is None else json.loads(line)
+
+    def answer(self):
+        """The rows and the last frame of the next answer."""
+        rows = []
+        while True:
+            frame = self.frame()
+            if frame is None:
+                raise AssertionError("the daemon closed within an answer")
+            rows += frame.get("rows", [])
+            if "ok" in frame or "error" in frame:
+                return rows, frame
+
+    def ask(self, sql, params=None):
+        self.request(sql, params)
+        rows, end = self.answer()
+        if "error" in end:
+            raise AssertionError("%s: %s" % (sql, end["error"]["message"]))
+        return rows
+
+
+class Daemon:
+    """A tallyd over `self.events`; the socket is `self.socket`, the log `self.log()`."""
+
+    def __init__(self, *options, config=None, env=None, events=None, directory=None, under=None):
+        self.directory = directory or tempfile.mkdtemp(prefix="tallyd-e2e-")
+        self.events = events or os.path.join(self.directory, "events")
+        self.socket = os.path.join(self.directory, "sock")
+        self.state = os.path.join(self.directory, "state")
+        self.log_path = os.path.join(self.directory, "log")
+        os.makedirs(self.events, exist_ok=True)
+        self.options = list(options)
+        self.config = config
+        self.env = dict(os.environ, **(env or {}))
+        self.under = under or os.environ.get("TALLYD_UNDER", "").split()
+        self.process = None
+
+    def command(self, *more):
+        head = [TALLYD, "--socket", self.socket, "--state-dir", self.state]
+        if self.config is not None:
+            path = os.path.join(self.directory, "tallyd.conf")
+            with open(path, "w") as out:
+                out.write(self.config.replace("@EVENTS@", self.events))
+            head += ["--config", path]
+        else:
+            head += ["--events", self.events]
+        return head + self.options + list(more)
+
+    def run(self, *more, **kwargs):
+        """A run that ends by itself."""
+        return subprocess.run(self.command(*more), env=self.env, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=DEADLINE, **kwargs)
+
+    def start(self, *more, **kwargs):
+        with open(self.log_path, "a") as log:
+            self.process = subprocess.Popen(self.under + self.command(*more), env=self.env,
+                                            stdin=subprocess.DEVNULL, stderr=log, **kwargs)
+        wait_until(self.answers, "the first answer")
+        return self
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError("tallyd ended with %d: %s" % (self.process.returncode, self.log()))
+        try:
+            return self.text("select 1;\n.quit\n") == "1\n"
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it and returns the exit status."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(DEADLINE)
+        self.process = None
+        return status
+
+    def clean(self):
+        try:
+            self.stop(signal.SIGKILL)
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def log(self):
+        with open(self.log_path) as log:
+            return log.read()
+
+    def client(self):
+        return Client(self.socket)
+
+    def frames(self):
+        return Frames(self.socket)
+
+    def text(self, data):
+        """One conversation: everything is sent, everything is read."""
+        client = self.client()
+        client.send(data)
+        client.done()
+        answer = client.all().decode()
+        client.close()
+        return answer
+
+    def ask(self, sql, params=None):
+        frames = self.frames()
+        rows = frames.ask(sql, params)
+        frames.close()
+        return rows
+
+    def process_all(self):
+        return self.ask("select process_all_available()")[0][0]
+
+    def totals(self):
+        return dict(self.ask(TOTALS))
+
+    # --- files of events ---
+
+    def write(self, name, data, mtime=None):
+        """Arrives whole, by rename, as a good writer does it."""
+        if isinstance(data, str):
+            data = data.encode()
+        path = os.path.join(self.events, name)
+        with open(path + ".tmp", "wb") as out:
+            out.write(data)
+        if mtime is not None:
+            os.utime(path + ".tmp", ns=(mtime, mtime))
+        os.rename(path + ".tmp", path)
+        return path
+
+    def append(self, name, data):
+        with open(os.path.join(self.events, name), "ab") as out:
+            out.write(data if isinstance(data, bytes) else data.encode())
+
+
+class Case(unittest.TestCase):
+    """Daemons made with self.daemon() are cleaned away, and their logs shown when a test fails."""
+
+    longMessage = True
+
+    def setUp(self):
+        self.daemons = []
+
+    def daemon(self, *options, **kwargs):
+        daemon = Daemon(*options, **kwargs)
+        self.daemons.append(daemon)
+        return daemon
+
+    def tearDown(self):
+        for daemon in self.daemons:
+            if sys.exc_info()[0] is not None and os.path.exists(daemon.log_path):
+                sys.stderr.write(daemon.log())
+            daemon.clean()
+
+
+# --- made streams and their naive recount ---------------------------------------------------
+
+def made_stream(seed, n_files=50, n_lines=2000):
+    """Files like the sample's: each Close comes after its Open, times ascend, no final newline."""
+    random_source = random.Random(seed)
+    now, open_doors, files = 1469501107, 0, []
+    for _ in range(n_files):
+        lines = []
+        for _ in range(n_lines):
+            now += random_source.choice([0, 1, 1, 2, 5])
+            is_close = open_doors > 0 and random_source.random() < 0.5
+            open_doors += -1 if is_close else 1
+            lines.append('{"time":%d,"action":"%s"}' % (now, "Close" if is_close else "Open"))
+        files.append("\n".join(lines))
+    return files
+
+
+def recount(texts, window=3600):
+    """(action, window start in seconds) -> count, of the events of all texts."""
+    counts = collections.Counter()
+    for text in texts:
+        for line in text.splitlines():
+            event = json.loads(line)
+            counts[event["action"], event["time"] // window * window] += 1
+    return counts
+
+
+def stamp(seconds):
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+
+
+def counts_of(daemon):
+    """The daemon's table in the form of recount()."""
+    rows = daemon.ask("select action, unix_timestamp(window_start), count from counts")
+    return {(action, start): count for action, start, count in rows}
+
+
+def sample_files():
+    """The teaching data set in natural order, or None where it is not at hand."""
+    for sample in SAMPLES:
+        if os.path.isdir(sample):
+            names = sorted(os.listdir(sample), key=lambda name: int(re.findall(r"\d+", name)[0]))
+            return [os.path.join(sample, name) for name in names]
+    return None
+
+
+def main():
+    unittest.main(verbosity=2)
