@@ -19,10 +19,10 @@ enum line_shape {
 struct line_plan {
 	enum line_shape shape;
 	uint64_t seed;
-	uint64_t n_actions;   /* 2: Open and Close; else names of 4 to 20 letters */
-	int64_t start_s;      /* the earliest time */
-	int64_t span_s;       /* >= 1: all times are before start_s + span_s */
-	bool is_random_order; /* else ascending over the whole plan */
+	uint64_t n_actions;     /* 2: Open and Close; else names of 4 to 20 letters */
+	int64_t start_s;        /* the earliest time */
+	int64_t span_s;         /* >= 1: all times are before start_s + span_s */
+	bool is_random_order;   /* else ascending over the whole plan */
 	uint32_t malformed_ppm; /* lines of a million that are no good events */
 };
 

@@ -29,25 +29,28 @@ struct event_fields {
 	struct field_path *paths; /* one per field of the shape */
 	size_t n_paths;
 	struct event_value *values; /* one per field of the shape */
-	struct json_value inner; /* what was found behind a dot last */
-	struct buf unescaped; /* texts of strings that had escapes, of the object read last */
+	struct json_value inner;    /* what was found behind a dot last */
+	struct buf unescaped;       /* texts of strings that had escapes, of the object read last */
 };
 
 /* The shape must outlive the fields. False: no memory (nothing to release). */
 bool event_fields_init(struct event_fields *fields, const struct event_shape *shape);
 void event_fields_fini(struct event_fields *fields);
 
-/* Reads the object at scan->at as json_read_value does, and remembers the members that are asked for. */
+/* Reads the object at scan->at as json_read_value does, and remembers the members that are asked
+ * for. */
 enum json_status event_fields_read(struct event_fields *fields, struct json_scan *scan);
 
 /* The time field of an object; `text` and `len`: what it stands for where it is a string. */
 struct event_time_source {
-	const struct json_value *value; /* NULL: missing, or null; valid until fields->values are made */
+	const struct json_value
+		*value; /* NULL: missing, or null; valid until fields->values are made */
 	const char *text;
 	size_t len;
 };
 
-/* After a complete read, and before the next: the time field, and fields->values. ERR_NOMEM is the only failure. */
+/* After a complete read, and before the next: the time field, and fields->values. ERR_NOMEM is the
+ * only failure. */
 int event_fields_time(struct event_fields *fields, struct event_time_source *time, struct err *err)
 	__attribute__((warn_unused_result));
 int event_fields_values(struct event_fields *fields, struct err *err)

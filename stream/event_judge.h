@@ -84,7 +84,8 @@ static inline int64_t judge_position(const struct feed *feed, const char *at)
 	return feed->judge->consumed + (at - feed->data);
 }
 
-/* Where a reject of the complete value text[0, len) stands, and its text; reason and detail are the caller's. */
+/* Where a reject of the complete value text[0, len) stands, and its text; reason and detail are the
+ * caller's. */
 void judge_place_reject(
 	const struct feed *feed, struct reject *reject, const char *text, size_t len);
 

@@ -20,16 +20,18 @@
  */
 struct judged {
 	struct buf text;
-	size_t kept;          /* of text, before an array that is not kept yet */
-	size_t max_held;      /* most bytes that were not consumed after a feed */
-	struct reject last;   /* its text points nowhere */
+	size_t kept;        /* of text, before an array that is not kept yet */
+	size_t max_held;    /* most bytes that were not consumed after a feed */
+	struct reject last; /* its text points nowhere */
 };
 
-/* Judges data[0, len) in pieces that end at cuts[0] < cuts[1] < … and at len, the last with at_end. */
+/* Judges data[0, len) in pieces that end at cuts[0] < cuts[1] < … and at len, the last with at_end.
+ */
 void judge_in_pieces(struct judged *judged, const struct event_shape *shape, const char *data,
 	size_t len, const size_t *cuts, size_t n_cuts);
 
-/* The same as one batch after the other: at each cut all there is was read, and the next begins where that settled. */
+/* The same as one batch after the other: at each cut all there is was read, and the next begins
+ * where that settled. */
 void judge_in_batches(struct judged *judged, const struct event_shape *shape, const char *data,
 	size_t len, const size_t *cuts, size_t n_cuts);
 
