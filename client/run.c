@@ -254,7 +254,7 @@ static int describe(struct shell *shell, const char *sql, int rc, const struct a
 			add_error_context(failure, sql, answer->offset);
 		return answer->code != 0 ? answer->code & 0xff : 1;
 	}
-	if (rc == ERR_LIMIT || rc == ERR_NOMEM) {
+	if ((rc == ERR_LIMIT || rc == ERR_NOMEM) && shell->connection != NULL) {
 		buf_printf(failure, "stepping, %s", err->text);
 		return CODE_INTERRUPT;
 	}

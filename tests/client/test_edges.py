@@ -1,0 +1,316 @@
+#!/usr/bin/env python3
+"""tally where something is wrong: no daemon, the wrong file, a server that dies
+in the middle, a reader that leaves, a large answer, values of every kind."""
+import csv
+import io
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+BUILD = pathlib.Path(os.environ.get("top_builddir", ".")).resolve()
+SOURCE = pathlib.Path(os.environ.get("srcdir", ".")).resolve()
+TALLY = BUILD / "tally"
+SANITIZED = "ASAN_OPTIONS" in os.environ
+
+
+class Place:
+	def __init__(self):
+		self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tally-edges-"))
+		self.file, self.sock = self.dir / "t.db", self.dir / "s.sock"
+		db = sqlite3.connect(self.file)
+		db.executescript((SOURCE / "tests/sql/print/rows.sql").read_text())
+		db.commit()
+		db.close()
+		self.server = None
+
+	def serve(self, *more):
+		self.server = subprocess.Popen([BUILD / "tests/client/stand_in", self.sock, self.file, *map(str, more)], start_new_session=True)
+		while not self.sock.exists():
+			time.sleep(0.01)
+
+	def run(self, *args, text="", **env):
+		base = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "LC_ALL": "C.UTF-8"}
+		base.update({name: os.environ[name] for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ})
+		return subprocess.run([TALLY, *map(str, args)], input=text, capture_output=True, text=True, env={**base, **env}, timeout=60)
+
+	def stop(self):
+		if self.server:
+			os.killpg(self.server.pid, signal.SIGKILL)
+			self.server.wait()
+			self.server = None
+
+	def close(self):
+		self.stop()
+		shutil.rmtree(self.dir)
+
+
+def same(found, wanted):
+	assert found == wanted, f"{found!r} is not {wanted!r}"
+
+
+def holds(found, part):
+	assert part in found, f"{part!r} is not in {found!r}"
+
+
+def without_a_daemon_one_sentence_says_what_to_look_at(p):
+	done = p.run(p.sock, "select 1")
+	same(done.returncode, 1)
+	same(done.stdout, "")
+	same(done.stderr.count("\n"), 1)
+	holds(done.stderr, f'Error: unable to connect to "{p.sock}": no such file; is tallyd running (systemctl status tallyd)')
+
+
+def a_file_that_is_no_socket_is_named_as_such(p):
+	done = p.run(p.file, "select 1")
+	same(done.returncode, 1)
+	holds(done.stderr, "not tallyd's socket")
+
+
+def a_socket_nobody_listens_on_is_told(p):
+	with socket.socket(socket.AF_UNIX) as listener:
+		listener.bind(str(p.sock))
+	done = p.run(p.sock, "select 1")
+	same(done.returncode, 1)
+	holds(done.stderr, "nobody listens there")
+
+
+def a_socket_closed_to_us_names_the_group(p):
+	if os.getuid() != 0:
+		return
+	p.serve()
+	os.chmod(p.sock, 0o600)
+	os.chmod(p.dir, 0o755)
+	done = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", TALLY, p.sock, "select 1"], capture_output=True, text=True)
+	if "No such file" in done.stderr or "denied" not in done.stderr:
+		return  # the build directory is closed to that user
+	same(done.returncode, 1)
+	holds(done.stderr, "the socket is open to the group")
+
+
+def a_path_that_is_too_long_is_refused(p):
+	done = p.run("/tmp/" + "x" * 200, "select 1")
+	same(done.returncode, 1)
+	holds(done.stderr, "at most 107 bytes")
+
+
+def the_environment_names_the_socket(p):
+	p.serve()
+	same(p.run("select 'env'", TALLY_SOCKET=str(p.sock)).stdout, "env\n")
+	same(p.run("-s", p.sock, "select 'option'").stdout, "option\n")
+	same(p.run(text="select 'pipe';", TALLY_SOCKET=str(p.sock)).stdout, "pipe\n")
+
+
+def commands_that_need_no_daemon_do_not_ask_for_one(p):
+	done = p.run(p.sock, ".mode csv", ".show", ".print x", ".help mode")
+	same(done.returncode, 0)
+	holds(done.stdout, "mode: csv")
+
+
+def a_script_stops_when_the_connection_breaks(p):
+	done = p.run(p.sock, text="select 1;\nselect 2;\n")
+	same(done.returncode, 1)
+	same(done.stderr.count("Error"), 1)
+	holds(done.stderr, "Error near line 1: unable to connect")
+
+
+def a_server_that_dies_leaves_no_answer_that_looks_whole(p):
+	query = "with recursive r(i) as (select 1 union all select i + 1 from r where i < 5000) select i, 'text' from r"
+	p.serve()
+	whole = {mode: p.run(mode, p.sock, query).stdout for mode in ("-list", "-json", "-box", "-csv", "-line")}
+	p.stop()
+	for left in (0, 1, 30, 60, 100, 1000, 33000, 50000):
+		p.sock.unlink()
+		p.serve("die-after", left)
+		for mode, text in whole.items():
+			done = p.run(mode, p.sock, query)
+			same(done.returncode, 1)
+			holds(done.stderr, "tallyd closed the connection before the answer was whole")
+			assert done.stdout != text and not done.stdout.endswith("]\n") and "└" not in done.stdout, (mode, left)
+			if mode in ("-list", "-csv"):
+				assert text.startswith(done.stdout) and (not done.stdout or done.stdout.endswith("\n")), (mode, left)
+		p.stop()
+
+
+def what_is_no_tallyd_is_told(p):
+	def serve():
+		listener = socket.socket(socket.AF_UNIX)
+		listener.bind(str(p.sock))
+		listener.listen()
+		other, _ = listener.accept()
+		other.recv(1000)
+		other.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+		other.close()
+		listener.close()
+	thread = threading.Thread(target=serve)
+	thread.start()
+	while not p.sock.exists():
+		time.sleep(0.01)
+	done = p.run(p.sock, "select 1")
+	thread.join()
+	same(done.returncode, 1)
+	holds(done.stderr, "the answer is not one that this tally understands")
+
+
+def a_reader_that_leaves_ends_it(p):
+	p.serve()
+	query = "with recursive r(i) as (select 1 union all select i + 1 from r where i < 3000000) select i from r"
+	started = time.monotonic()
+	done = subprocess.run(f"'{TALLY}' '{p.sock}' '{query}' | head -1", shell=True, capture_output=True, text=True)
+	same(done.stdout, "1\n")
+	same(done.stderr, "")
+	assert time.monotonic() - started < 10
+
+
+def a_full_disk_is_an_error(p):
+	p.serve()
+	if not os.path.exists("/dev/full"):
+		return
+	with open("/dev/full", "w") as full:
+		done = subprocess.run([TALLY, p.sock, "select 1"], stdout=full, stderr=subprocess.PIPE, text=True)
+	same(done.returncode, 1)
+	holds(done.stderr, "took only a part")
+
+
+def sigint_cancels_a_statement_in_a_script(p):
+	p.serve()
+	child = subprocess.Popen([TALLY, p.sock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+	child.stdin.write("with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r;\nselect 'after';\n")
+	child.stdin.flush()
+	time.sleep(0.5)
+	child.send_signal(signal.SIGINT)
+	out, error = child.communicate(timeout=20)
+	same(error, "Runtime error near line 1: interrupted (9)\n")
+	same(out, "")
+	same(child.returncode, 1)
+
+
+def a_timeout_cancels(p):
+	p.serve()
+	done = p.run("-timeout", "300", p.sock, "with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r")
+	same(done.returncode, 9)
+	holds(done.stderr, "interrupted: it took longer than .timeout allows")
+
+
+def a_million_rows_take_no_memory(p):
+	p.serve()
+	query = "with recursive r(i) as (select 1 union all select i + 1 from r where i < 1000000) select i, 'a text of some length' from r"
+	child = subprocess.Popen([TALLY, "-csv", p.sock, query], stdout=subprocess.DEVNULL)
+	highest = 0
+	while child.poll() is None:
+		for line in pathlib.Path(f"/proc/{child.pid}/status").read_text().splitlines():
+			if line.startswith("VmHWM:"):
+				highest = int(line.split()[1])
+		time.sleep(0.02)
+	same(child.returncode, 0)
+	assert SANITIZED or highest < 6000, f"{highest} KB"
+
+
+def values_survive_csv_and_json(p):
+	p.serve()
+	rows = sqlite3.connect(p.file).execute("select id, v from t where typeof(v) = 'text' and id not in (21, 22) order by id").fetchall()
+	query = "select id, v from t where typeof(v) = 'text' and id not in (21, 22) order by id"
+	done = subprocess.run([TALLY, "-csv", p.sock, query], capture_output=True)
+	# The csv module takes \r\n apart on its own, so the text is not opened in a newline mode.
+	parsed = list(csv.reader(io.StringIO(done.stdout.decode(), newline="")))
+	same([(int(a), b) for a, b in parsed], rows)
+	done = subprocess.run([TALLY, "-json", p.sock, query], capture_output=True)
+	same([(row["id"], row["v"]) for row in json.loads(done.stdout.decode())], rows)
+	done = p.run("-json", p.sock, "select v from t where typeof(v) in ('integer', 'real') and id not in (43, 44) order by id")
+	numbers = [row[0] for row in sqlite3.connect(p.file).execute("select v from t where typeof(v) in ('integer', 'real') and id not in (43, 44) order by id")]
+	for ours, theirs in zip((row["v"] for row in json.loads(done.stdout)), numbers):
+		assert ours == theirs if isinstance(theirs, int) else abs(ours - theirs) <= 1e-14 * abs(theirs), (ours, theirs)
+
+
+def a_dump_and_a_save_give_the_rows_back(p):
+	p.serve()
+	done = p.run(p.sock, ".dump")
+	same(done.returncode, 0)
+	copy = sqlite3.connect(":memory:")
+	copy.executescript(done.stdout)
+	original = sqlite3.connect(p.file)
+	for table in ("w", "one"):
+		same(copy.execute(f"select * from {table}").fetchall(), original.execute(f"select * from {table}").fetchall())
+	saved = p.dir / "saved.db"
+	same(p.run(p.sock, f".save {saved}").returncode, 0)
+	same(sqlite3.connect(saved).execute("select * from w").fetchall(), original.execute("select * from w").fetchall())
+	same(sqlite3.connect(saved).execute("pragma integrity_check").fetchall(), [("ok",)])
+	# Over an older one, but never over something else.
+	same(p.run(p.sock, f".save {saved}").returncode, 0)
+	precious = p.dir / "precious.txt"
+	precious.write_text("do not touch")
+	done = p.run(p.sock, f".save {precious}")
+	same(done.returncode, 1)
+	holds(done.stderr, "is no SQLite file and is left as it is")
+	same(precious.read_text(), "do not touch")
+	same(sorted(f.name for f in p.dir.iterdir() if f.suffix == ".tmp"), [])
+
+
+def a_save_cut_short_leaves_the_old_file(p):
+	p.serve()
+	saved = p.dir / "saved.db"
+	same(p.run(p.sock, f".save {saved}").returncode, 0)
+	before = saved.read_bytes()
+	p.stop()
+	for left in (200, 1000, 2000):
+		p.sock.unlink()
+		p.serve("die-after", left)
+		done = p.run(p.sock, f".save {saved}")
+		same(done.returncode, 1)
+		assert saved.read_bytes() == before
+		same([f.name for f in p.dir.iterdir() if f.name.endswith(".tmp")], [])
+		done = p.run(p.sock, ".dump")
+		same(done.returncode, 1)
+		assert "COMMIT" not in done.stdout
+		p.stop()
+
+
+def monitoring_says_when_there_is_no_daemon(p):
+	done = p.run("--check", p.sock)
+	same(done.returncode, 2)
+	assert done.stdout.startswith("TALLY CRITICAL - unable to connect"), done.stdout
+	same(done.stdout.count("\n"), 1)
+	done = p.run("--check", "-w", "x", p.sock)
+	same(done.returncode, 3)
+	assert done.stdout.startswith("TALLY UNKNOWN - "), done.stdout
+	same(p.run("--ping", p.sock).returncode, 1)
+	same(p.run("--verify", p.sock).returncode, 2)
+	prom = p.dir / "tally.prom"
+	done = p.run("--prometheus", "-o", prom, p.sock)
+	same(done.returncode, 1)
+	holds(prom.read_text(), "tallyd_up 0\n")
+
+
+TESTS = [value for name, value in list(globals().items()) if callable(value) and getattr(value, "__module__", "") == "__main__"
+	and name not in ("Place", "same", "holds")]
+
+
+def main():
+	failed = 0
+	for test in TESTS:
+		if test is main or (len(sys.argv) > 1 and test.__name__ not in sys.argv[1:]):
+			continue
+		place = Place()
+		try:
+			test(place)
+			print(f"ok   {test.__name__}")
+		except Exception:
+			failed += 1
+			print(f"FAIL {test.__name__}")
+			traceback.print_exc(file=sys.stdout)
+		finally:
+			place.close()
+	return 1 if failed else 0
+
+
+if __name__ == "__main__":
+	sys.exit(main())
