@@ -387,8 +387,12 @@ static int meet_unknown(struct source *source, struct look *look, const char *pa
 		if (rc != 0 || is_met)
 			return rc;
 	}
-	if (source->is_matching)
+	if (source->is_matching || (source->is_remote && look->is_full))
 		return keep_stranger(look, path, status, err);
+	if (source->is_remote) {
+		source->wants_full = true;
+		return 0;
+	}
 	return add_new(source, look, path, status, NULL, err);
 }
 
@@ -415,6 +419,14 @@ int meet_entry(struct source *source, struct look *look, const char *path,
 	return meet_unknown(source, look, path, status, err);
 }
 
+/* Is the path's owner somebody who was not met by his inode? */
+static bool may_be_stranger(const struct source *source, const struct file *file)
+{
+	if ((file->flags & FLAG_UNCONFIRMED) != 0)
+		return true;
+	return source->is_remote && (file->flags & FLAG_SEEN) == 0;
+}
+
 int meet_strangers(struct source *source, struct look *look, struct err *err)
 {
 	size_t i;
@@ -425,7 +437,7 @@ int meet_strangers(struct source *source, struct look *look, struct err *err)
 		size_t slot = table_find_path(source, stranger->path);
 		bool is_met = false;
 
-		if (slot != NO_SLOT && (file_at(source, slot)->flags & FLAG_UNCONFIRMED) != 0)
+		if (slot != NO_SLOT && may_be_stranger(source, file_at(source, slot)))
 			rc = try_remembered(source, look, slot, stranger->path, &stranger->status,
 				&is_met, err);
 		if (rc == 0 && !is_met)

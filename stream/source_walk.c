@@ -40,6 +40,9 @@ struct walk {
 static int fail_dir(struct walk *walk, const char *path, int failure, struct err *err)
 {
 	source_set_trouble(walk->source, path, failure);
+	/* The server has forgotten our handle, not the directory: the next look uses a new one. */
+	if (failure == ESTALE)
+		(void)source_open_dir(walk->source);
 	buf_add(&walk->look->failed_dirs, path, strlen(path) + 1);
 	return buf_ok(&walk->look->failed_dirs) ? 0 : err_nomem(err);
 }

@@ -110,14 +110,36 @@ START_TEST(threads_add_and_take_together)
 }
 END_TEST
 
+START_TEST(it_is_right_after_very_many_rounds)
+{
+	struct noticed *noticed = noticed_new();
+	struct noticed_names names;
+	char name[16];
+	int i;
+
+	for (i = 0; i < 140000; i++) {
+		snprintf(name, sizeof(name), "%d", i % 7);
+		noticed_add(noticed, name);
+		noticed_add(noticed, "x");
+		noticed_add(noticed, name);
+		noticed_take(noticed, &names);
+		ck_assert_uint_eq(names.n, 2);
+		noticed_names_fini(&names);
+	}
+	noticed_free(noticed);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("noticed");
 	TCase *tc = tcase_create("noticed");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, each_name_is_kept_once_until_it_is_taken);
 	tcase_add_test(tc, too_many_names_or_none_mean_anything);
 	tcase_add_test(tc, threads_add_and_take_together);
+	tcase_add_test(tc, it_is_right_after_very_many_rounds);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }

@@ -4,6 +4,7 @@
  * tried as a user without privileges.
  */
 #include "tests/run.h"
+#include "stream/source_private.h"
 #include "tests/stream/source_fixture.h"
 
 #include <fcntl.h>
@@ -252,6 +253,29 @@ static void scan_at(int64_t now_us)
 	ck_assert_int_eq(source_scan(f.source, false, now_us, &err), 0);
 }
 
+START_TEST(on_a_remote_file_system_an_inode_that_changes_is_no_new_data)
+{
+	f.source->is_remote = true;
+	fixture_write(&f, "a", "1 ");
+	fixture_write(&f, "log", "l1 ");
+	fixture_set_mtime(&f, "a", 1);
+	fixture_expect(&f, "1 l1 ");
+	/* The same bytes under the name, as a file system shows them that makes up its inodes. */
+	fixture_write(&f, ".a", "1 2 ");
+	fixture_rename(&f, ".a", "a");
+	fixture_expect(&f, "2 ");
+	ck_assert_ptr_null(fixture_gone(&f, "a"));
+	/* A rotation is still one, also where the new file begins like the old one. */
+	fixture_rename(&f, "log", "log.1");
+	fixture_write(&f, "log", "l1 l2 ");
+	fixture_expect(&f, "l1 l2 ");
+	ck_assert_uint_eq(fixture_n_live(&f), 3);
+	fixture_write(&f, ".a", "other ");
+	fixture_rename(&f, ".a", "a");
+	fixture_expect(&f, "other ");
+}
+END_TEST
+
 START_TEST(retries_double_from_one_second_to_five_minutes)
 {
 	static const int64_t pauses_s[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300};
@@ -422,6 +446,7 @@ static Suite *make_suite(void)
 		unreadable_a_file_shows_the_reason_and_is_read_when_it_is_mended,
 		unreadable_a_grown_file_is_neither_lost_nor_taken_for_new,
 		unreadable_at_start_a_file_is_neither_lost_nor_taken_for_new,
+		on_a_remote_file_system_an_inode_that_changes_is_no_new_data,
 		retries_double_from_one_second_to_five_minutes,
 		a_file_in_error_that_is_deleted_is_missing,
 		without_notices_it_polls_and_seldom_where_there_are_many_files,
@@ -434,6 +459,7 @@ static Suite *make_suite(void)
 	TCase *tc = tcase_create("trouble");
 	size_t i;
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
