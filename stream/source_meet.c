@@ -320,15 +320,22 @@ static int try_remembered(struct source *source, struct look *look, size_t slot,
 	return rc;
 }
 
+/* Of a gone file of another run the device may have another number, but the rest must fit. */
+static bool may_be_back(const struct file *file, const struct entry_status *status)
+{
+	if (identity_is_at(&file->identity, status))
+		return true;
+	return (file->flags & FLAG_UNCONFIRMED) != 0 && file->identity.fp_offset > 0 &&
+	       (file->identity.birth_ns == status->birth_ns || file->identity.birth_ns == 0);
+}
+
 /* How good a candidate a file with the entry's inode is; 0: none. */
 static int rank(const struct file *file, const char *path, const struct entry_status *status)
 {
-	if ((file->flags & FLAG_UNCONFIRMED) == 0 && !identity_is_at(&file->identity, status))
-		return 0;
 	if (file_is_gone(file))
-		return 1;
+		return may_be_back(file, status) ? 1 : 0;
 	if ((file->flags & FLAG_UNCONFIRMED) == 0)
-		return BEST_RANK;
+		return identity_is_at(&file->identity, status) ? BEST_RANK : 0;
 	return strcmp(file->path, path) == 0 ? 3 : 2;
 }
 

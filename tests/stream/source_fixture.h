@@ -12,7 +12,7 @@
 
 #include <check.h>
 
-#define FIXTURE_MAX_FILES 64
+#define FIXTURE_MAX_FILES 4096
 
 struct fixture {
 	char root[64];     /* a temporary directory of our own */
