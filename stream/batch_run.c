@@ -13,9 +13,6 @@
 #include <string.h>
 #include <time.h>
 
-/* A scan that knows far more groups than the queries still hold is begun afresh. */
-#define SCAN_GROUPS_KEPT 65536u
-
 /* The monotonic clock, for durations that are shown and decide nothing. */
 static int64_t clock_us(void)
 {
@@ -32,37 +29,6 @@ static struct query *member(const struct batch *batch, size_t i)
 
 /* --- reading ------------------------------------------------------------- */
 
-struct pass {
-	struct batch *batch;
-	atomic_size_t next; /* slice */
-	atomic_bool failed;
-	struct err *errs; /* by worker */
-};
-
-/* Slices are taken in order and a taken slice is finished, so what was run is a prefix of the plan.
- */
-static void run_worker(void *context, int worker)
-{
-	struct pass *pass = context;
-	struct batch *batch = pass->batch;
-	struct stream *stream = batch->stream;
-	struct plan *plan = &batch->plan;
-
-	while (!atomic_load(&stream->stop) && !atomic_load(&pass->failed)) {
-		size_t i = atomic_fetch_add(&pass->next, 1);
-		struct slice *slice;
-
-		if (i >= plan->n_slices)
-			return;
-		if (!plan_has_slice(plan, i))
-			continue;
-		slice = &plan->slices[i];
-		if (slice_run(slice, &plan->files[slice->file].read, stream->readers[worker],
-			    batch->intake->scans[worker], &stream->stop, &pass->errs[worker]) != 0)
-			atomic_store(&pass->failed, true);
-	}
-}
-
 static int64_t bucket_of(const struct batch *batch)
 {
 	int64_t bucket_us = 0;
@@ -70,24 +36,6 @@ static int64_t bucket_of(const struct batch *batch)
 	for (size_t i = 0; i < batch->n_members; i++)
 		bucket_us = window_bucket(bucket_us, member(batch, i)->spec);
 	return bucket_us;
-}
-
-static int prepare_scans(struct batch *batch, int n_workers, struct err *err)
-{
-	struct intake *intake = batch->intake;
-	int64_t bucket_us = bucket_of(batch);
-
-	if (bucket_us != intake->bucket_us)
-		intake_drop_scans(intake, workers_count(batch->stream->workers));
-	intake->bucket_us = bucket_us;
-	for (int i = 0; i < n_workers; i++) {
-		if (intake->scans[i] != NULL)
-			continue;
-		intake->scans[i] = scan_new(&intake->shape, bucket_us, batch->stream->level);
-		if (intake->scans[i] == NULL)
-			return err_nomem(err);
-	}
-	return 0;
 }
 
 static void clear_cells(struct batch *batch)
@@ -99,55 +47,15 @@ static void clear_cells(struct batch *batch)
 
 		n_known = n > n_known ? n : n_known;
 	}
-	for (int i = 0; i < workers_count(batch->stream->workers); i++) {
-		struct scan **scan = &batch->intake->scans[i];
-		uint32_t n;
-
-		if (*scan == NULL)
-			continue;
-		cells_clear(scan_cells(*scan));
-		n = cells_n_groups(scan_cells(*scan));
-		if (n > SCAN_GROUPS_KEPT && n / 2 > n_known) {
-			scan_free(*scan);
-			*scan = NULL;
-		}
-	}
+	scans_clear(&batch->intake->scans, n_known);
 }
 
-static int read_once(struct batch *batch, struct err *err)
-{
-	struct pass pass = {.batch = batch};
-	int n = workers_count(batch->stream->workers);
-	int rc;
-
-	if ((size_t)n > batch->plan.n_slices)
-		n = (int)batch->plan.n_slices;
-	rc = prepare_scans(batch, n, err);
-	if (rc != 0)
-		return rc;
-	pass.errs = mem_new_array((size_t)n, sizeof(*pass.errs));
-	if (pass.errs == NULL)
-		return err_nomem(err);
-	workers_run(batch->stream->workers, n, run_worker, &pass);
-	for (int i = 0; rc == 0 && i < n; i++) {
-		rc = pass.errs[i].code == ERR_NOMEM ? ERR_NOMEM : 0;
-		if (rc != 0)
-			*err = pass.errs[i];
-	}
-	free(pass.errs);
-	return rc;
-}
-
-/* Reads the plan, again from the start as often as it has to be cut. */
 static int read_plan(struct batch *batch, struct err *err)
 {
-	int rc = read_once(batch, err);
+	struct slice_stop stop = {.flag = &batch->stream->stop};
 
-	while (rc == 0 && plan_settle(&batch->plan)) {
-		clear_cells(batch);
-		rc = read_once(batch, err);
-	}
-	return rc;
+	return crew_read(&batch->stream->crew, &batch->plan, &batch->intake->shape,
+		&batch->intake->scans, bucket_of(batch), &stop, err);
 }
 
 /* --- the pass in order --------------------------------------------------- */
@@ -179,7 +87,7 @@ static int on_reject_ignored(
 static int pass_in_order(struct batch *batch, const struct in_order_sink *sink, struct err *err)
 {
 	return in_order_run(
-		&batch->plan, &batch->intake->shape, batch->stream->readers[0], sink, err);
+		&batch->plan, &batch->intake->shape, batch->stream->crew.readers[0], sink, err);
 }
 
 /* --- folding ------------------------------------------------------------- */
@@ -203,15 +111,15 @@ static int begin_queries(struct batch *batch, bool in_order, struct err *err)
 
 static int fold_cells(struct batch *batch, struct err *err)
 {
-	int n = workers_count(batch->stream->workers);
+	const struct scans *scans = &batch->intake->scans;
 
 	for (size_t i = 0; i < batch->n_members; i++) {
 		int rc = 0;
 
-		for (int j = 0; rc == 0 && j < n; j++) {
-			if (batch->intake->scans[j] != NULL)
+		for (int j = 0; rc == 0 && j < scans->n; j++) {
+			if (scans->list[j] != NULL)
 				rc = query_fold_cells(
-					member(batch, i), scan_cells(batch->intake->scans[j]), err);
+					member(batch, i), scan_cells(scans->list[j]), err);
 		}
 		if (rc == 0)
 			rc = query_fold_end(member(batch, i), err);
@@ -280,17 +188,18 @@ static int on_cell(
 
 static bool has_too_long(const struct batch *batch)
 {
+	const struct scans *scans = &batch->intake->scans;
 	size_t n_fields = batch->intake->fields.n;
 	size_t field;
 
-	for (int i = 0; i < workers_count(batch->stream->workers); i++) {
+	for (int i = 0; i < scans->n; i++) {
 		struct too_long search = {.n_fields = n_fields};
 		struct err ignored = ERR_INIT;
 		bool is_known = false;
 
-		if (batch->intake->scans[i] == NULL)
+		if (scans->list[i] == NULL)
 			continue;
-		search.cells = scan_cells(batch->intake->scans[i]);
+		search.cells = scan_cells(scans->list[i]);
 		/* Only where the name was ever met is it worth looking at every cell. */
 		for (uint32_t group = 0; !is_known && group < cells_n_groups(search.cells); group++)
 			is_known = find_too_long(
@@ -466,7 +375,7 @@ static int plan_batch(struct batch *batch, struct err *err)
 	};
 
 	return plan_make(&batch->plan, &batch->intake->prefixes, batch->prefix, &limits,
-		batch->stream->readers[0], err);
+		batch->stream->crew.readers[0], err);
 }
 
 static int read_and_fold(struct batch *batch, struct err *err)

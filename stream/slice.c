@@ -18,7 +18,7 @@ struct run {
 	struct slice_file *file;
 	struct reader *reader;
 	struct scan *scan;
-	const atomic_bool *stop;
+	const struct slice_stop *stop;
 	int64_t begin;      /* offset of the first byte read */
 	int64_t stop_after; /* bytes behind `begin`; -1: none */
 	int64_t delivered;
@@ -96,10 +96,19 @@ static bool is_compressed(const struct run *run)
 	return reader_format(run->reader, &format, &ignored) == 0 && format != READER_PLAIN;
 }
 
-/* A plain file is left between slices, so that the next batch begins at a line. */
+bool slice_is_stopped(const struct slice_stop *stop)
+{
+	if (atomic_load_explicit(stop->flag, memory_order_relaxed))
+		return true;
+	if (stop->poll == NULL || !stop->poll(stop->context))
+		return false;
+	atomic_store(stop->flag, true);
+	return true;
+}
+
 static bool is_asked_to_stop(const struct run *run)
 {
-	return atomic_load_explicit(run->stop, memory_order_relaxed) && is_compressed(run);
+	return slice_is_stopped(run->stop) && (run->stop->poll != NULL || is_compressed(run));
 }
 
 static int read_on(struct run *run, bool *done, struct err *err)
@@ -166,7 +175,8 @@ static void end_of_file(struct run *run)
 	file->bytes_end = fingerprinted;
 	file->identity = *file->known;
 	/* Without new fingerprints the old ones stand: they cover less, and are as true. */
-	if (identity_fingerprint(reader_fd(run->reader), fingerprinted, &file->identity, &ignored) != 0)
+	if (identity_fingerprint(
+		    reader_fd(run->reader), fingerprinted, &file->identity, &ignored) != 0)
 		file->identity = *file->known;
 	file->is_compressed = is_compressed(run);
 	if (file->is_compressed)
@@ -199,7 +209,7 @@ static int finish(struct run *run, bool done, struct err *err)
 }
 
 int slice_run(struct slice *slice, struct slice_file *file, struct reader *reader,
-	struct scan *scan, const atomic_bool *stop, struct err *err)
+	struct scan *scan, const struct slice_stop *stop, struct err *err)
 {
 	struct run run = {
 		.slice = slice,

@@ -68,12 +68,25 @@ struct slice_file {
 };
 
 /*
+ * How a pass is asked to end early. A plain file is left between slices, so
+ * that whoever goes on begins at a line; a compressed one, which cannot be
+ * cut, at the next buffer. With `poll` the result will be thrown away: it is
+ * asked between buffers, and every file is left there.
+ */
+struct slice_stop {
+	atomic_bool *flag;
+	bool (*poll)(void *context); /* NULL: only the flag counts */
+	void *context;
+};
+
+bool slice_is_stopped(const struct slice_stop *stop);
+
+/*
  * Reads and scans; the counts go to the scan's cells. Troubles of the file are
- * in slice->end; only ERR_NOMEM is a failure. `stop`: a compressed file, which
- * cannot be cut into slices, is left at the next buffer when it is set.
+ * in slice->end; only ERR_NOMEM is a failure.
  */
 int slice_run(struct slice *slice, struct slice_file *file, struct reader *reader,
-	struct scan *scan, const atomic_bool *stop, struct err *err)
+	struct scan *scan, const struct slice_stop *stop, struct err *err)
 	__attribute__((warn_unused_result));
 
 /* As before slice_run. */

@@ -38,16 +38,15 @@ struct prefix *stream_prefix_of(const struct stream *stream, size_t query)
 
 /* --- intakes ------------------------------------------------------------- */
 
-int intake_open(struct intake *intake, const struct spec *spec, size_t source, int n_workers,
-	struct err *err)
+int intake_open(struct intake *intake, const struct stream *stream, const struct spec *spec,
+	size_t source, struct err *err)
 {
 	int rc;
 
 	*intake = (struct intake){.index = source};
-	intake->scans = mem_new_array((size_t)n_workers, sizeof(struct scan *));
-	if (intake->scans == NULL)
-		return err_nomem(err);
-	rc = fields_of_source(&intake->fields, spec, source, err);
+	rc = scans_init(&intake->scans, stream->crew.n, stream->level, err);
+	if (rc == 0)
+		rc = fields_of_source(&intake->fields, spec, source, err);
 	if (rc != 0)
 		return rc;
 	intake->shape = fields_shape(&intake->fields, &spec->sources[source]);
@@ -58,18 +57,9 @@ int intake_open(struct intake *intake, const struct spec *spec, size_t source, i
 	return 0;
 }
 
-void intake_drop_scans(struct intake *intake, int n_workers)
+void intake_close(struct intake *intake)
 {
-	for (int i = 0; intake->scans != NULL && i < n_workers; i++) {
-		scan_free(intake->scans[i]);
-		intake->scans[i] = NULL;
-	}
-}
-
-void intake_close(struct intake *intake, int n_workers)
-{
-	intake_drop_scans(intake, n_workers);
-	free(intake->scans);
+	scans_fini(&intake->scans);
 	prefixes_fini(&intake->prefixes);
 	if (intake->source != NULL)
 		source_close(intake->source);
@@ -119,21 +109,6 @@ int intake_look(struct intake *intake, struct err *err)
 
 /* --- opening ------------------------------------------------------------- */
 
-static int make_workers(struct stream *stream, struct err *err)
-{
-	int rc = workers_new(&stream->workers, stream->spec->threads, err);
-
-	if (rc != 0)
-		return rc;
-	stream->readers = mem_new_array((size_t)stream->spec->threads, sizeof(struct reader *));
-	for (int i = 0; stream->readers != NULL && i < stream->spec->threads; i++) {
-		stream->readers[i] = reader_new();
-		if (stream->readers[i] == NULL)
-			return err_nomem(err);
-	}
-	return stream->readers != NULL ? 0 : err_nomem(err);
-}
-
 static int make_queries(struct stream *stream, struct err *err)
 {
 	const struct spec *spec = stream->spec;
@@ -166,9 +141,9 @@ int stream_open(struct stream **out, const struct spec *spec, struct err *err)
 	if (stream->intakes == NULL || stream->queries == NULL)
 		rc = err_nomem(err);
 	if (rc == 0)
-		rc = make_workers(stream, err);
+		rc = crew_open(&stream->crew, spec->threads, err);
 	for (size_t i = 0; rc == 0 && i < spec->n_sources; i++)
-		rc = intake_open(&stream->intakes[i], spec, i, spec->threads, err);
+		rc = intake_open(&stream->intakes[i], stream, spec, i, err);
 	if (rc == 0)
 		rc = make_queries(stream, err);
 	if (rc != 0) {
@@ -181,20 +156,14 @@ int stream_open(struct stream **out, const struct spec *spec, struct err *err)
 
 void stream_close(struct stream *stream)
 {
-	int n_workers;
-
 	if (stream == NULL)
 		return;
 	assert(stream->batch == NULL);
-	n_workers = stream->workers != NULL ? workers_count(stream->workers) : 0;
 	for (size_t i = 0; stream->queries != NULL && i < stream->spec->n_queries; i++)
 		query_free(stream->queries[i]);
 	for (size_t i = 0; stream->intakes != NULL && i < stream->spec->n_sources; i++)
-		intake_close(&stream->intakes[i], n_workers);
-	for (int i = 0; stream->readers != NULL && i < n_workers; i++)
-		reader_free(stream->readers[i]);
-	workers_free(stream->workers);
-	free(stream->readers);
+		intake_close(&stream->intakes[i]);
+	crew_close(&stream->crew);
 	free(stream->queries);
 	free(stream->intakes);
 	free(stream);

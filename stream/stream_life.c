@@ -116,8 +116,6 @@ static int find_query(const struct reload *reload, size_t i, size_t *old, struct
 
 static int make_sources(struct reload *reload, struct err *err)
 {
-	int n_workers = workers_count(reload->stream->workers);
-
 	for (size_t i = 0; i < reload->spec->n_sources; i++) {
 		struct intake *intake = &reload->intakes[i];
 		int rc;
@@ -125,7 +123,7 @@ static int make_sources(struct reload *reload, struct err *err)
 		reload->old_sources[i] =
 			find_source(reload->stream->spec, &reload->spec->sources[i]);
 		if (reload->old_sources[i] == NONE)
-			rc = intake_open(intake, reload->spec, i, n_workers, err);
+			rc = intake_open(intake, reload->stream, reload->spec, i, err);
 		else
 			rc = fields_of_source(&intake->fields, reload->spec, i, err);
 		if (rc != 0)
@@ -198,7 +196,6 @@ static void take_queries(struct reload *reload)
 static void take_sources(struct reload *reload)
 {
 	struct stream *stream = reload->stream;
-	int n_workers = workers_count(stream->workers);
 
 	for (size_t i = 0; i < reload->spec->n_sources; i++) {
 		struct intake *intake = &reload->intakes[i];
@@ -210,7 +207,7 @@ static void take_sources(struct reload *reload)
 		*intake = stream->intakes[old];
 		stream->intakes[old] = (struct intake){0};
 		intake->index = i;
-		intake_drop_scans(intake, n_workers);
+		scans_drop(&intake->scans);
 		fields_fini(&intake->fields);
 		intake->fields = fields;
 		intake->shape = fields_shape(&intake->fields, &reload->spec->sources[i]);
@@ -218,7 +215,7 @@ static void take_sources(struct reload *reload)
 		source_set_spec(intake->source, &reload->spec->sources[i]);
 	}
 	for (size_t i = 0; i < stream->spec->n_sources; i++)
-		intake_close(&stream->intakes[i], n_workers);
+		intake_close(&stream->intakes[i]);
 	free(stream->intakes);
 	stream->intakes = reload->intakes;
 	reload->intakes = NULL;
@@ -226,10 +223,8 @@ static void take_sources(struct reload *reload)
 
 static void reload_fini(struct reload *reload)
 {
-	int n_workers = workers_count(reload->stream->workers);
-
 	for (size_t i = 0; reload->intakes != NULL && i < reload->spec->n_sources; i++)
-		intake_close(&reload->intakes[i], n_workers);
+		intake_close(&reload->intakes[i]);
 	for (size_t i = 0; reload->queries != NULL && i < reload->spec->n_queries; i++)
 		query_free(reload->queries[i]);
 	for (size_t i = 0; reload->places != NULL && i < reload->spec->n_queries; i++)

@@ -5,15 +5,13 @@
 #ifndef STREAM_STREAM_PRIVATE_H
 #define STREAM_STREAM_PRIVATE_H
 
+#include "stream/crew.h"
 #include "stream/fields.h"
 #include "stream/plan.h"
 #include "stream/prefix.h"
 #include "stream/query.h"
-#include "stream/reader.h"
-#include "stream/scan.h"
 #include "stream/source.h"
 #include "stream/stream.h"
-#include "stream/workers.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,8 +28,7 @@ struct intake {
 	size_t turn;               /* whose turn it is among the prefixes */
 	bool may_merge;            /* prefixes have moved since they were last compared */
 	int64_t reject_totals[REJECT_REASONS];
-	struct scan **scans;       /* by worker; NULL until it is needed */
-	int64_t bucket_us;         /* of the scans */
+	struct scans scans;
 	size_t *dirty;             /* slots whose row goes into the next changes, some more than once */
 	size_t n_dirty, dirty_cap;
 	size_t *cleanable;         /* slots that clean_source may take once a checkpoint is synced */
@@ -46,8 +43,7 @@ struct stream {
 	const struct spec *spec;
 	struct intake *intakes; /* by source */
 	struct query **queries; /* by query; NULL only while the stream is being opened */
-	struct workers *workers;
-	struct reader **readers; /* by worker */
+	struct crew crew;
 	struct batch *batch;     /* in flight; NULL: none */
 	atomic_bool stop;
 	int64_t next_prefix_id;
@@ -95,13 +91,10 @@ bool query_is_active(const struct query *query);
 /* The prefix a query stands at. */
 struct prefix *stream_prefix_of(const struct stream *stream, size_t query);
 
-/* Opens the source and everything that belongs to it; NULL members are accepted by intake_close. */
-int intake_open(struct intake *intake, const struct spec *spec, size_t source, int n_workers,
-	struct err *err) __attribute__((warn_unused_result));
-void intake_close(struct intake *intake, int n_workers);
-
-/* Forgets the scans: their shape or bucket is another one from now on. */
-void intake_drop_scans(struct intake *intake, int n_workers);
+/* Opens the source and everything that belongs to it. What a failure leaves is intake_close's. */
+int intake_open(struct intake *intake, const struct stream *stream, const struct spec *spec,
+	size_t source, struct err *err) __attribute__((warn_unused_result));
+void intake_close(struct intake *intake);
 
 /* A query that stands nowhere yet gets a prefix that has begun no file, shared by all such queries. */
 int stream_place_new_queries(struct stream *stream, struct err *err)

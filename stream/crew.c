@@ -1,0 +1,171 @@
+/* One job for the workers: take the next slice until there is none. */
+#include "stream/crew.h"
+
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define GROUPS_KEPT 65536u
+
+int crew_open(struct crew *crew, int n, struct err *err)
+{
+	int rc;
+
+	*crew = (struct crew){.n = n};
+	rc = workers_new(&crew->workers, n, err);
+	if (rc != 0)
+		return rc;
+	crew->readers = mem_new_array((size_t)n, sizeof(struct reader *));
+	for (int i = 0; crew->readers != NULL && i < n; i++) {
+		crew->readers[i] = reader_new();
+		if (crew->readers[i] == NULL) {
+			crew_close(crew);
+			return err_nomem(err);
+		}
+	}
+	if (crew->readers != NULL)
+		return 0;
+	crew_close(crew);
+	return err_nomem(err);
+}
+
+void crew_close(struct crew *crew)
+{
+	for (int i = 0; crew->readers != NULL && i < crew->n; i++)
+		reader_free(crew->readers[i]);
+	free(crew->readers);
+	workers_free(crew->workers);
+	*crew = (struct crew){0};
+}
+
+int scans_init(struct scans *scans, int n, enum scan_level level, struct err *err)
+{
+	*scans = (struct scans){.n = n, .level = level};
+	scans->list = mem_new_array((size_t)n, sizeof(struct scan *));
+	return scans->list != NULL ? 0 : err_nomem(err);
+}
+
+void scans_drop(struct scans *scans)
+{
+	for (int i = 0; scans->list != NULL && i < scans->n; i++) {
+		scan_free(scans->list[i]);
+		scans->list[i] = NULL;
+	}
+}
+
+void scans_fini(struct scans *scans)
+{
+	scans_drop(scans);
+	free(scans->list);
+	*scans = (struct scans){0};
+}
+
+void scans_clear(struct scans *scans, uint32_t n_known)
+{
+	for (int i = 0; i < scans->n; i++) {
+		struct scan **scan = &scans->list[i];
+		uint32_t n;
+
+		if (*scan == NULL)
+			continue;
+		cells_clear(scan_cells(*scan));
+		n = cells_n_groups(scan_cells(*scan));
+		if (n > GROUPS_KEPT && n / 2 > n_known) {
+			scan_free(*scan);
+			*scan = NULL;
+		}
+	}
+}
+
+static int prepare(struct scans *scans, int n, const struct event_shape *shape, int64_t bucket_us,
+	struct err *err)
+{
+	if (bucket_us != scans->bucket_us)
+		scans_drop(scans);
+	scans->bucket_us = bucket_us;
+	for (int i = 0; i < n; i++) {
+		if (scans->list[i] != NULL)
+			continue;
+		scans->list[i] = scan_new(shape, bucket_us, scans->level);
+		if (scans->list[i] == NULL)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
+struct pass {
+	struct crew *crew;
+	struct plan *plan;
+	struct scans *scans;
+	const struct slice_stop *stop;
+	atomic_size_t next; /* slice */
+	atomic_bool has_failed;
+	struct err *errs; /* by worker */
+};
+
+/* Slices are taken in order and a taken slice is finished, so what was run is a prefix of the plan.
+ */
+static void run_worker(void *context, int worker)
+{
+	struct pass *pass = context;
+	struct plan *plan = pass->plan;
+	struct slice_stop stop = *pass->stop;
+
+	/* Only the calling thread may be asked. */
+	if (worker != 0)
+		stop.poll = NULL;
+	while (!slice_is_stopped(&stop) && !atomic_load(&pass->has_failed)) {
+		size_t i = atomic_fetch_add(&pass->next, 1);
+		struct slice *slice;
+
+		if (i >= plan->n_slices)
+			return;
+		if (!plan_has_slice(plan, i))
+			continue;
+		slice = &plan->slices[i];
+		if (slice_run(slice, &plan->files[slice->file].read, pass->crew->readers[worker],
+			    pass->scans->list[worker], &stop, &pass->errs[worker]) != 0)
+			atomic_store(&pass->has_failed, true);
+	}
+}
+
+static int read_once(struct pass *pass, int n, struct err *err)
+{
+	int rc = 0;
+
+	pass->errs = mem_new_array((size_t)n, sizeof(*pass->errs));
+	if (pass->errs == NULL)
+		return err_nomem(err);
+	atomic_init(&pass->next, 0);
+	atomic_init(&pass->has_failed, false);
+	workers_run(pass->crew->workers, n, run_worker, pass);
+	for (int i = 0; atomic_load(&pass->has_failed) && rc == 0 && i < n; i++) {
+		rc = pass->errs[i].code;
+		*err = pass->errs[i];
+	}
+	free(pass->errs);
+	if (rc == 0 && pass->stop->poll != NULL && slice_is_stopped(pass->stop))
+		return err_set(err, ERR_INTERRUPTED, "interrupted");
+	return rc;
+}
+
+int crew_read(struct crew *crew, struct plan *plan, const struct event_shape *shape,
+	struct scans *scans, int64_t bucket_us, struct slice_stop *stop, struct err *err)
+{
+	struct pass pass = {.crew = crew, .plan = plan, .scans = scans, .stop = stop};
+	int n = (size_t)crew->n < plan->n_slices ? crew->n : (int)plan->n_slices;
+	int rc;
+
+	if (n == 0)
+		return 0;
+	rc = prepare(scans, n, shape, bucket_us, err);
+	if (rc == 0)
+		rc = read_once(&pass, n, err);
+	while (rc == 0 && plan_settle(plan)) {
+		for (int i = 0; i < n; i++)
+			cells_clear(scan_cells(scans->list[i]));
+		rc = read_once(&pass, n, err);
+	}
+	return rc;
+}
