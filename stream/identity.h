@@ -26,7 +26,7 @@ struct file_identity {
 	uint64_t fp_head;     /* XXH64 of the first min(4096, fp_offset) bytes */
 	uint64_t fp_tail;     /* XXH64 of the last min(4096, fp_offset) bytes before fp_offset */
 	uint32_t device;      /* of this run; another one after a reboot */
-	uint32_t change_mark; /* the change time, folded: a rewrite that keeps size and time shows */
+	uint32_t change_mark; /* the change time, folded: shows a rewriting that keeps the rest */
 };
 
 /*
@@ -37,7 +37,7 @@ struct file_identity {
 int identity_fingerprint(int fd, int64_t offset, struct file_identity *identity, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Do the bytes before fp_offset still have these fingerprints? 1 yes, 0 no, or an error of reading. */
+/* Do the bytes before fp_offset still have these fingerprints? 1 yes, 0 no, or a failure to read. */
 int identity_fits(int fd, const struct file_identity *identity, struct err *err)
 	__attribute__((warn_unused_result));
 

@@ -56,9 +56,9 @@ static void set_trouble(struct notice *notice, const char *path, int failure)
 		reason = "no inotify watch is left (sysctl fs.inotify.max_user_watches)";
 	else if (failure == EMFILE && path == NULL)
 		reason = "no inotify instance is left (sysctl fs.inotify.max_user_instances)";
-	(void)snprintf(notice->trouble, sizeof(notice->trouble),
-		"no kernel notices for %s%s%s: %s", notice->path,
-		path == NULL || path[0] == '\0' ? "" : "/", path == NULL ? "" : path, reason);
+	(void)snprintf(notice->trouble, sizeof(notice->trouble), "no kernel notices for %s%s%s: %s",
+		notice->path, path == NULL || path[0] == '\0' ? "" : "/", path == NULL ? "" : path,
+		reason);
 }
 
 /* --- watching ------------------------------------------------------------ */

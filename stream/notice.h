@@ -31,10 +31,13 @@ int notice_open(struct notice **notice, const char *path, bool recursive,
 	const struct notice_sink *sink, struct err *err) __attribute__((warn_unused_result));
 void notice_close(struct notice *notice);
 
-/* Readable when there is something for notice_read; -1: there are no notices. May change in notice_repair. */
+/*
+ * Readable when there is something for notice_read; -1: there are no notices,
+ * which notice_repair may change.
+ */
 int notice_fd(const struct notice *notice);
 
-/* Takes what the kernel has, at most a bounded piece; the descriptor stays readable if there is more. */
+/* Takes a bounded piece of what the kernel has; the descriptor stays readable if there is more. */
 void notice_read(struct notice *notice);
 
 /*

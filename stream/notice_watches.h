@@ -18,7 +18,8 @@ struct watches {
 void watches_fini(struct watches *watches);
 
 /* The watch stands for `path` (copied) from now on. False: no memory. */
-bool watches_set(struct watches *watches, int wd, const char *path) __attribute__((warn_unused_result));
+bool watches_set(struct watches *watches, int wd, const char *path)
+	__attribute__((warn_unused_result));
 
 /* NULL: unknown. */
 const char *watches_path(const struct watches *watches, int wd);

@@ -23,7 +23,7 @@ struct entry_status {
 	mode_t mode;
 };
 
-/* The status of `path` below `dir_fd` (a last symbolic link itself); "" is dir_fd. 0 or an errno. */
+/* The status of `path` below `dir_fd`, of a link itself; "" is dir_fd. 0 or an errno. */
 int entry_stat(int dir_fd, const char *path, struct entry_status *status);
 
 /* Opens a directory for reading. A descriptor or a negative errno. */

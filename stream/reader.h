@@ -22,9 +22,9 @@ struct reader;
 struct reader_target {
 	int dir_fd;
 	const char *path;                     /* below dir_fd */
-	const struct file_identity *identity; /* whom we expect under that name; NULL: whoever it is */
-	struct position at;                   /* where to begin: of a plain file any byte, of others what reader_position gave */
-	int64_t limit;                        /* bytes of the file that exist for this reading: its size when the batch was planned */
+	const struct file_identity *identity; /* whom we expect there; NULL: whoever it is */
+	struct position at; /* of a plain file any byte, of others what reader_position gave */
+	int64_t limit;      /* bytes of the file that exist for this reading: its planned size */
 };
 
 struct reader *reader_new(void); /* NULL: no memory */

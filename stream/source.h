@@ -23,7 +23,7 @@
 #define SOURCE_GONE_FILES_KEPT 10000
 
 enum file_state {
-	FILE_WAITING,  /* seen, not read to its end: the one state in which there is something to read */
+	FILE_WAITING,  /* seen, not read to its end: the one state with something to read */
 	FILE_GROWING,  /* read but for an unfinished line or frame */
 	FILE_DONE,     /* read to its end */
 	FILE_ARCHIVED, /* moved away by clean_source */
@@ -43,7 +43,7 @@ const char *file_state_name(enum file_state state);
 struct file {
 	int64_t id;
 	char *path;      /* relative to the source's directory */
-	struct file_identity identity; /* fingerprints: up to where the most advanced prefix has read */
+	struct file_identity identity; /* fingerprints: to where the most advanced prefix has read */
 	int64_t size;     /* bytes, as last seen */
 	int64_t mtime_ns; /* as last seen */
 	int64_t n_events; /* counted from it, by the most advanced prefix */
@@ -53,7 +53,7 @@ struct file {
 	enum file_state state;
 	uint8_t n_failures; /* in a row, for the backoff */
 	bool is_compressed; /* the engine's, from reader_format */
-	bool is_changed;    /* since the last checkpoint: goes into the next changes; the engine clears it */
+	bool is_changed;    /* goes into the next changes; the engine clears it */
 	uint8_t flags;      /* the source's own */
 };
 
@@ -155,7 +155,7 @@ int source_compare(const struct source *source, size_t slot_a, size_t slot_b);
 void source_consumed(struct source *source, size_t slot, int64_t limit,
 	const struct file_identity *identity, bool is_finished);
 
-/* The file could not be read: `reason` is copied, retried after a backoff that doubles from 1 s to 5 min. */
+/* The file could not be read: `reason` is copied; retried after 1 s, 2 s … 5 min. */
 void source_failed(struct source *source, size_t slot, const char *reason, int64_t now_us);
 
 /*

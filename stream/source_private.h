@@ -28,7 +28,7 @@ enum {
 	FLAG_UNCONFIRMED = 4,  /* remembered from another run or directory, not met here yet */
 	FLAG_DISPLACED = 8,    /* live, but another file has its name; it is not in by_path */
 	FLAG_LINKED = 16,      /* other names of it were seen */
-	FLAG_FRESH_TIME = 32,  /* its change time was so near the look that a change may hide behind it */
+	FLAG_FRESH_TIME = 32,  /* changed so shortly before the look that more may hide there */
 	FLAG_UNVERIFIED = 64,  /* changed, but its fingerprints could not be read yet */
 	FLAG_DOUBTED = 128,    /* a reader did not find it under its name */
 };
@@ -65,7 +65,7 @@ struct stranger {
 struct look {
 	bool is_full;
 	int64_t now_us;
-	struct buf failed_dirs; /* paths that could not be read, each with a NUL; "" is the source's own */
+	struct buf failed_dirs; /* could not be read; each with a NUL, "" is the source's own */
 	struct stranger *strangers;
 	size_t n_strangers, cap_strangers;
 	size_t *fresh; /* slots of files met for the first time */
@@ -82,7 +82,7 @@ struct source {
 	int dir_fd;
 	uint64_t dir_device, dir_inode; /* of dir_fd, as fstat says */
 	bool is_remote;                 /* a file system that does not notice what others write */
-	bool is_replaced_empty;         /* the directory is a new one in which no file was met yet */
+	bool is_replaced_empty;         /* the directory is a new one, no file was met in it yet */
 	bool is_matching;               /* unconfirmed files are being looked for */
 	bool wants_full;
 	atomic_bool is_noticed;
@@ -187,7 +187,7 @@ int meet_strangers(struct source *source, struct look *look, struct err *err)
 
 /* --- source_walk.c ------------------------------------------------------- */
 
-/* Meets every wanted entry below `dir_path` ("" is the source's own). Fails only for lack of memory. */
+/* Meets every wanted entry below `dir_path` ("" is the source's). Fails only for lack of memory. */
 int walk_below(struct source *source, struct look *look, const char *dir_path, struct err *err)
 	__attribute__((warn_unused_result));
 
@@ -195,7 +195,8 @@ int walk_below(struct source *source, struct look *look, const char *dir_path, s
 void walk_pass_over(struct source *source, const char *path, mode_t mode);
 
 /* A stat that failed: gone is nothing, anything else leaves the file as it is. */
-void walk_pass_unseen(struct source *source, const struct look *look, const char *path, int failure);
+void walk_pass_unseen(
+	struct source *source, const struct look *look, const char *path, int failure);
 
 void source_set_trouble(struct source *source, const char *path, int failure);
 
