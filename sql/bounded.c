@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define CHECK_EVERY 4096 /* matches between two looks at the budget */
+
 /* Gives SQLite the reason that ended the budget. */
 static void stop(sqlite3_context *context)
 {
@@ -53,72 +55,105 @@ static void on_instr(sqlite3_context *context, int argc, sqlite3_value **argv)
 	sqlite3_result_int64(context, position);
 }
 
-/* `text` with every `pattern` (not empty) as `with`, in memory of SQLite's; NULL and an error
- * result when it cannot be. */
-static char *replace_all(sqlite3_context *context, const char *text, size_t len,
-	const char *pattern, size_t pattern_len, const char *with, size_t with_len, size_t *out_len)
+/* One byte is looked for by what is quickest for one byte. */
+static const char *find(const char *text, const char *end, const char *pattern, size_t pattern_len)
+{
+	if (pattern_len == 1)
+		return memchr(text, *pattern, (size_t)(end - text));
+	return memmem(text, (size_t)(end - text), pattern, pattern_len);
+}
+
+/* What replace() is asked for; the pattern is not empty. */
+struct replacing {
+	const char *text, *end;
+	const char *pattern, *with;
+	size_t pattern_len, with_len;
+	struct budget *budget;
+};
+
+/* How often the pattern stands in the text; false when time is over. */
+static bool count_matches(const struct replacing *job, size_t *n)
+{
+	const char *found;
+
+	*n = 0;
+	for (const char *at = job->text;
+		(found = find(at, job->end, job->pattern, job->pattern_len)) != NULL;
+		at = found + job->pattern_len) {
+		if (++*n % CHECK_EVERY == 0 && !budget_check(job->budget))
+			return false;
+	}
+	return true;
+}
+
+/* Writes the result, for which there is room; false when time is over. */
+static bool write_replaced(const struct replacing *job, char *out)
+{
+	const char *at = job->text;
+	size_t n = 0;
+
+	for (;;) {
+		const char *found = find(at, job->end, job->pattern, job->pattern_len);
+		size_t kept = (size_t)((found != NULL ? found : job->end) - at);
+
+		memcpy(out, at, kept);
+		out += kept;
+		if (found == NULL)
+			return true;
+		memcpy(out, job->with, job->with_len);
+		out += job->with_len;
+		at = found + job->pattern_len;
+		if (++n % CHECK_EVERY == 0 && !budget_check(job->budget))
+			return false;
+	}
+}
+
+static void replace_all(sqlite3_context *context, const struct replacing *job)
 {
 	int limit = sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1);
-	const char *end = text + len;
-	const char *found;
-	size_t n = 0, used = 0, total;
+	size_t n, total;
 	char *out;
 
-	for (const char *at = text;
-		(found = memmem(at, (size_t)(end - at), pattern, pattern_len)) != NULL;
-		at = found + pattern_len)
-		n++;
-	/* Both lengths are below 2^31, so the product fits. */
-	total = len - n * pattern_len + n * with_len;
+	if (!count_matches(job, &n)) {
+		stop(context);
+		return;
+	}
+	/* Both lengths are below 2^31, so the products fit. */
+	total = (size_t)(job->end - job->text) - n * job->pattern_len + n * job->with_len;
 	if (total > (size_t)limit) {
 		sqlite3_result_error_toobig(context);
-		return NULL;
+		return;
 	}
 	out = sqlite3_malloc64(total + 1);
 	if (out == NULL) {
 		sqlite3_result_error_nomem(context);
-		return NULL;
+	} else if (!write_replaced(job, out)) {
+		sqlite3_free(out);
+		stop(context);
+	} else {
+		sqlite3_result_text64(context, out, total, sqlite3_free, SQLITE_UTF8);
 	}
-	for (const char *at = text;; at = found + pattern_len) {
-		size_t kept;
-
-		found = memmem(at, (size_t)(end - at), pattern, pattern_len);
-		kept = (size_t)((found != NULL ? found : end) - at);
-		memcpy(out + used, at, kept);
-		used += kept;
-		if (found == NULL)
-			break;
-		memcpy(out + used, with, with_len);
-		used += with_len;
-	}
-	*out_len = used;
-	return out;
 }
 
 static void on_replace(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
-	const char *text, *pattern, *with;
-	size_t len, pattern_len, with_len, out_len;
-	char *out;
+	struct replacing job = {.budget = sqlite3_user_data(context)};
 
 	(void)argc;
-	text = (const char *)sqlite3_value_text(argv[0]);
-	len = (size_t)sqlite3_value_bytes(argv[0]);
-	pattern = (const char *)sqlite3_value_text(argv[1]);
-	pattern_len = (size_t)sqlite3_value_bytes(argv[1]);
-	if (text == NULL || pattern == NULL)
+	job.text = (const char *)sqlite3_value_text(argv[0]);
+	job.pattern = (const char *)sqlite3_value_text(argv[1]);
+	job.pattern_len = (size_t)sqlite3_value_bytes(argv[1]);
+	if (job.text == NULL || job.pattern == NULL)
 		return;
-	if (pattern[0] == '\0') {
+	job.end = job.text + sqlite3_value_bytes(argv[0]);
+	if (job.pattern[0] == '\0') {
 		sqlite3_result_value(context, argv[0]);
 		return;
 	}
-	with = (const char *)sqlite3_value_text(argv[2]);
-	with_len = (size_t)sqlite3_value_bytes(argv[2]);
-	if (with == NULL)
-		return;
-	out = replace_all(context, text, len, pattern, pattern_len, with, with_len, &out_len);
-	if (out != NULL)
-		sqlite3_result_text64(context, out, out_len, sqlite3_free, SQLITE_UTF8);
+	job.with = (const char *)sqlite3_value_text(argv[2]);
+	job.with_len = (size_t)sqlite3_value_bytes(argv[2]);
+	if (job.with != NULL)
+		replace_all(context, &job);
 }
 
 /* --- LIKE and GLOB ------------------------------------------------------- */

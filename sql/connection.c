@@ -229,6 +229,7 @@ int connection_fail(struct connection *connection, int rc, struct err *err)
 	if ((session->error_code & 0xff) != primary)
 		session->error_code = rc;
 	session->error_offset = sqlite3_error_offset(connection->db);
+<<<<<<< HEAD
 	if (primary == SQLITE_INTERRUPT || primary == SQLITE_NOMEM) {
 		if (ended == BUDGET_CANCELLED)
 			return err_set(err, ERR_INTERRUPTED, "the statement was cancelled");
@@ -240,8 +241,21 @@ int connection_fail(struct connection *connection, int rc, struct err *err)
 			return err_set(err, ERR_NOMEM,
 				"the statement needs more memory than query_memory (%lld MiB)",
 				(long long)(session->limits.query_memory_bytes >> 20));
+=======
+	/* Memory that was denied for the time's sake can turn up as almost any error. */
+	if (ended == BUDGET_CANCELLED || atomic_load(&session->is_cancelled))
+		return err_set(err, ERR_INTERRUPTED, "the statement was cancelled");
+	if (ended == BUDGET_TIME)
+		return fail_for_time(session, err);
+	if (primary == SQLITE_INTERRUPT)
+		return err_set(err, ERR_INTERRUPTED, "the statement was interrupted");
+	if (primary == SQLITE_NOMEM && ended == BUDGET_BYTES)
+		return err_set(err, ERR_NOMEM,
+			"the statement needs more memory than query_memory (%lld MiB)",
+			(long long)(session->limits.query_memory_bytes >> 20));
+	if (primary == SQLITE_NOMEM)
+>>>>>>> 116579d (sql: replace() looks at the budget on its way; time over is said as such)
 		return err_nomem(err);
-	}
 	if (connection->guard.denied[0] != '\0' && primary != SQLITE_TOOBIG) {
 		session->error_code = SQLITE_AUTH;
 		return err_set(err, ERR_DENIED, "%s", connection->guard.denied);

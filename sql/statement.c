@@ -414,7 +414,7 @@ static enum step fail(struct statement *statement, int rc, bool may_yield, struc
 	bool over_budget =
 		connection->budget.ended == BUDGET_TIME && budget_now_us() < deadline_of(statement);
 
-	if (may_yield && over_budget && (rc == SQLITE_INTERRUPT || rc == SQLITE_NOMEM)) {
+	if (may_yield && over_budget) {
 		connection_enter(connection);
 		(void)sqlite3_reset(statement->compiled->stmt);
 		connection_leave(connection);
