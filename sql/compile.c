@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "sql/column_types.h"
 #include "sql/dialect.h"
 
 #include <assert.h>
@@ -58,6 +59,20 @@ static bool fill_columns(struct shape *shape, sqlite3_stmt *stmt)
 	return true;
 }
 
+/* SQLite has told the types of plain columns; those of expressions follow from their parts. */
+static void infer_types(struct connection *connection, struct shape *shape)
+{
+	bool all_told = true;
+
+	for (size_t i = 0; i < shape->n_columns; i++)
+		all_told = all_told && shape->types[i][0] != '\0';
+	if (all_told || shape->is_explain || (shape->saw & GUARD_SAW_PRAGMA))
+		return;
+	connection->guard.is_open = true;
+	column_types_infer(connection->db, shape->text, shape->len, shape->types, shape->n_columns);
+	connection->guard.is_open = false;
+}
+
 static bool fill_params(struct shape *shape, sqlite3_stmt *stmt)
 {
 	shape->n_params = (size_t)sqlite3_bind_parameter_count(stmt);
@@ -96,6 +111,7 @@ static struct shape *shape_new(struct connection *connection, sqlite3_stmt *stmt
 		shape_unref(shape);
 		return NULL;
 	}
+	infer_types(connection, shape);
 	return shape;
 }
 
@@ -285,8 +301,7 @@ static int compile_copy(struct connection *connection, const char *source, char 
 		(void)sqlite3_finalize(stmt);
 		return connection_fail(connection, SQLITE_AUTH, err);
 	}
-	*compiled =
-		wrap(connection, stmt, shape_new(connection, stmt, copy, source, used));
+	*compiled = wrap(connection, stmt, shape_new(connection, stmt, copy, source, used));
 	return *compiled != NULL ? 0 : err_nomem(err);
 }
 

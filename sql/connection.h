@@ -154,9 +154,4 @@ int compile_shape(struct connection *connection, struct shape *shape, struct com
 /* Back to the cache, or away with it. */
 void compile_release(struct connection *connection, struct compiled *compiled);
 
-/* --- column_types.c ------------------------------------------------------ */
-
-/* INTEGER, REAL, TEXT, BLOB, TIMESTAMP or "" for a declared type; NULL is "". A static text. */
-const char *column_type_declared(const char *declared);
-
 #endif
