@@ -75,7 +75,7 @@ void *infer_alloc(struct inference *inference, size_t bytes)
 static bool read_tokens(struct inference *inference, const char *text, size_t len)
 {
 	struct tokens tokens = {text, text + len};
-	size_t cap = len / 2 + 2;
+	size_t cap = len + 1;
 
 	if (cap > MAX_TOKENS)
 		cap = MAX_TOKENS;

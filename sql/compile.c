@@ -168,6 +168,18 @@ static void evict(struct connection *connection)
 	}
 }
 
+void compile_forget(struct connection *connection, struct compiled *compiled)
+{
+	for (struct compiled **at = &connection->compiled; *at != NULL; at = &(*at)->next) {
+		if (*at == compiled) {
+			*at = compiled->next;
+			connection->n_compiled--;
+			compiled->is_cached = false;
+			return;
+		}
+	}
+}
+
 void compile_release(struct connection *connection, struct compiled *compiled)
 {
 	connection_enter(connection);

@@ -8,6 +8,7 @@
 
 #include "sql/bounded.h"
 #include "sql/collation.h"
+#include "sql/modules.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -70,6 +71,8 @@ static int set_up(struct connection *connection, struct err *err)
 		status = bounded_register(connection->db, &connection->budget, err);
 	if (status == 0)
 		status = control_register(connection, err);
+	if (status == 0)
+		status = modules_register(connection, err);
 	if (status == 0 && extension != NULL)
 		status = extension->install(extension->context, connection->db, connection, err);
 	if (status == 0)
@@ -78,6 +81,33 @@ static int set_up(struct connection *connection, struct err *err)
 		sqlite3_progress_handler(
 			connection->db, PROGRESS_EVERY_OPS, on_progress, connection);
 	return status;
+}
+
+/* The spec as it is now, with a reference; NULL: nobody provides one. */
+static const struct spec *ref_spec(const struct sql_env *env)
+{
+	const struct sql_env_options *options = &env->options;
+	const struct spec *spec = NULL;
+
+	if (options->spec_ref == NULL || !options->spec_ref(options->spec_context, &spec))
+		return NULL;
+	return spec;
+}
+
+static void unref_spec(const struct sql_env *env, const struct spec *spec)
+{
+	if (spec != NULL)
+		env->options.spec_unref(env->options.spec_context, spec);
+}
+
+/* Whether its virtual tables still show the running configuration. */
+static bool is_current(const struct connection *connection)
+{
+	const struct spec *spec = ref_spec(connection->env);
+	bool same = spec == connection->spec;
+
+	unref_spec(connection->env, spec);
+	return same;
 }
 
 static int open_new(struct sql_env *env, const struct sql_extension *extension,
@@ -89,6 +119,7 @@ static int open_new(struct sql_env *env, const struct sql_extension *extension,
 	if (new == NULL)
 		return err_nomem(err);
 	new->env = env;
+	new->spec = ref_spec(env);
 	new->extension = extension;
 	new->guard.functions = extension != NULL ? extension->functions : NULL;
 	new->budget.limit_bytes = INT64_MAX;
@@ -122,6 +153,7 @@ void connection_close(struct connection *connection)
 	status = sqlite3_close(connection->db);
 	assert(status == SQLITE_OK);
 	connection_leave(connection);
+	unref_spec(connection->env, connection->spec);
 	free(connection);
 }
 
@@ -151,6 +183,18 @@ static void refresh_zone(struct sql_session *session)
 	zone_unref(old);
 }
 
+/*
+ * A connection of an older configuration is closed: false. One that a session
+ * holds on to (TEMP objects, a transaction) shows the old one until it lets go.
+ */
+static bool is_current_or_closed(struct connection *connection)
+{
+	if (is_current(connection))
+		return true;
+	connection_close(connection);
+	return false;
+}
+
 int connection_borrow(struct sql_session *session, struct err *err)
 {
 	struct sql_env *env = session->env;
@@ -158,11 +202,13 @@ int connection_borrow(struct sql_session *session, struct err *err)
 
 	if (session->connection != NULL)
 		return 0;
-	(void)pthread_mutex_lock(&env->mutex);
-	connection = take_idle(env, session->options.extension);
-	refresh_zone(session);
-	session->limits = env->limits;
-	(void)pthread_mutex_unlock(&env->mutex);
+	do {
+		(void)pthread_mutex_lock(&env->mutex);
+		connection = take_idle(env, session->options.extension);
+		refresh_zone(session);
+		session->limits = env->limits;
+		(void)pthread_mutex_unlock(&env->mutex);
+	} while (connection != NULL && !is_current_or_closed(connection));
 	if (connection == NULL) {
 		int status = open_new(env, session->options.extension, &connection, err);
 
@@ -229,19 +275,6 @@ int connection_fail(struct connection *connection, int rc, struct err *err)
 	if ((session->error_code & 0xff) != primary)
 		session->error_code = rc;
 	session->error_offset = sqlite3_error_offset(connection->db);
-<<<<<<< HEAD
-	if (primary == SQLITE_INTERRUPT || primary == SQLITE_NOMEM) {
-		if (ended == BUDGET_CANCELLED)
-			return err_set(err, ERR_INTERRUPTED, "the statement was cancelled");
-		if (ended == BUDGET_TIME)
-			return fail_for_time(session, err);
-		if (primary == SQLITE_INTERRUPT)
-			return err_set(err, ERR_INTERRUPTED, "the statement was interrupted");
-		if (ended == BUDGET_BYTES)
-			return err_set(err, ERR_NOMEM,
-				"the statement needs more memory than query_memory (%lld MiB)",
-				(long long)(session->limits.query_memory_bytes >> 20));
-=======
 	/* Memory that was denied for the time's sake can turn up as almost any error. */
 	if (ended == BUDGET_CANCELLED || atomic_load(&session->is_cancelled))
 		return err_set(err, ERR_INTERRUPTED, "the statement was cancelled");
@@ -254,7 +287,6 @@ int connection_fail(struct connection *connection, int rc, struct err *err)
 			"the statement needs more memory than query_memory (%lld MiB)",
 			(long long)(session->limits.query_memory_bytes >> 20));
 	if (primary == SQLITE_NOMEM)
->>>>>>> 116579d (sql: replace() looks at the budget on its way; time over is said as such)
 		return err_nomem(err);
 	if (connection->guard.denied[0] != '\0' && primary != SQLITE_TOOBIG) {
 		session->error_code = SQLITE_AUTH;

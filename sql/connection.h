@@ -151,6 +151,8 @@ int compile(struct connection *connection, const char *text, size_t len, size_t 
 /* The same form again, for a statement that was detached. */
 int compile_shape(struct connection *connection, struct shape *shape, struct compiled **compiled,
 	struct err *err) __attribute__((warn_unused_result));
+/* Out of the cache: it is in use still and goes with its release. */
+void compile_forget(struct connection *connection, struct compiled *compiled);
 /* Back to the cache, or away with it. */
 void compile_release(struct connection *connection, struct compiled *compiled);
 

@@ -5,6 +5,8 @@
  */
 #include "sql/infer.h"
 
+#include "sql/column_types.h"
+
 #include <string.h>
 #include <strings.h>
 

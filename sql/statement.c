@@ -466,6 +466,7 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 	if (has_changed_shape(statement)) {
 		(void)err_set(err, ERR_SQL, "the table has changed meanwhile: ask again");
 		statement->session->error_code = SQLITE_SCHEMA;
+		compile_forget(connection, statement->compiled);
 		statement_reset(statement);
 		return STEP_ERROR;
 	}

@@ -79,8 +79,9 @@ struct connection; /* one guarded SQLite connection, lent to sessions */
  * What a protocol adds to the connections of its sessions: functions and
  * read-only tables of its own (PostgreSQL's catalog). `install` runs once a
  * connection, before the guard is armed; it may register functions and modules
- * and attach and fill databases in memory, which the guard then lets nobody
- * change. `functions` are the names the guard lets pass. Immutable, outlives
+ * and attach and fill databases in memory (`file:NAME?mode=memory&vfs=unix`: the
+ * snapshots' own VFS has room for one file only), which the guard then lets
+ * nobody change. `functions` are the names the guard lets pass. Immutable, outlives
  * the env.
  */
 struct sql_extension {
