@@ -56,7 +56,7 @@ struct cells {
 	size_t n_fields;
 	int64_t bucket_us;
 	uint64_t n_events;
-	int64_t min_us, max_us;
+	int64_t min_us, max_us; /* INT64_MAX, INT64_MIN: no event */
 
 	/* The dense part: row r is the bucket with the number (first + r) * step. */
 	uint32_t *counts;
@@ -94,6 +94,8 @@ struct cells *cells_new(size_t n_fields, int64_t bucket_us)
 	cells->n_fields = n_fields;
 	cells->bucket_us = bucket_us;
 	cells->step = 1;
+	cells->min_us = INT64_MAX;
+	cells->max_us = INT64_MIN;
 	return cells;
 }
 
@@ -136,6 +138,8 @@ void cells_clear(struct cells *cells)
 	cells->n_refusals = 0;
 	cells->n_events = 0;
 	cells->n_unswept = 0;
+	cells->min_us = INT64_MAX;
+	cells->max_us = INT64_MIN;
 }
 
 int cells_group(
@@ -531,15 +535,12 @@ static int add_bucket(
 	return 0;
 }
 
-static void note_times(struct cells *cells, uint64_t n, int64_t min_us, int64_t max_us)
+void cells_saw(struct cells *cells, int64_t min_us, int64_t max_us)
 {
-	if (n == 0)
-		return;
-	if (cells->n_events == 0 || min_us < cells->min_us)
+	if (min_us < cells->min_us)
 		cells->min_us = min_us;
-	if (cells->n_events == 0 || max_us > cells->max_us)
+	if (max_us > cells->max_us)
 		cells->max_us = max_us;
-	cells->n_events += n;
 }
 
 static int64_t bucket_of(struct cells *cells, int64_t time_us)
@@ -551,20 +552,24 @@ static int64_t bucket_of(struct cells *cells, int64_t time_us)
 	return cells->last_bucket;
 }
 
-int cells_add_many(struct cells *cells, uint32_t group, int64_t min_us, int64_t max_us, uint64_t n,
-	struct err *err)
+int cells_add_counted(
+	struct cells *cells, uint32_t group, int64_t time_us, uint64_t n, struct err *err)
 {
 	if (n == 0)
 		return 0;
-	if (add_bucket(cells, bucket_of(cells, min_us), group, n, err) < 0)
+	if (add_bucket(cells, bucket_of(cells, time_us), group, n, err) < 0)
 		return err->code;
-	note_times(cells, n, min_us, max_us);
+	cells->n_events += n;
 	return 0;
 }
 
 int cells_add(struct cells *cells, uint32_t group, int64_t time_us, uint64_t n, struct err *err)
 {
-	return cells_add_many(cells, group, time_us, time_us, n, err);
+	if (cells_add_counted(cells, group, time_us, n, err) < 0)
+		return err->code;
+	if (n > 0)
+		cells_saw(cells, time_us, time_us);
+	return 0;
 }
 
 void cells_rows(struct cells *cells, struct cells_rows *rows)
@@ -588,7 +593,8 @@ int cells_noted(struct cells *cells, uint64_t n, int64_t min_us, int64_t max_us,
 	assert(n <= CELLS_MAX_NOTED && cells->n_rows > 0);
 	use_row(cells, (uint64_t)(floor_div(min_us, unit_us) - cells->first));
 	use_row(cells, (uint64_t)(floor_div(max_us, unit_us) - cells->first));
-	note_times(cells, n, min_us, max_us);
+	cells_saw(cells, min_us, max_us);
+	cells->n_events += n;
 	cells->n_unswept += n;
 	return cells->n_unswept > UINT32_MAX / 2 - CELLS_MAX_NOTED ? sweep(cells, err) : 0;
 }
@@ -673,7 +679,8 @@ int cells_merge(struct cells *into, const struct cells *from, struct err *err)
 	if (merge.groups == NULL)
 		return err_nomem(err);
 	memset(merge.groups, 0xff, n_groups * sizeof(*merge.groups));
-	note_times(into, from->n_events, from->min_us, from->max_us);
+	cells_saw(into, from->min_us, from->max_us);
+	into->n_events += from->n_events;
 	rc = cells_each(from, merge_cell, &merge, err);
 	free(merge.groups);
 	return rc;

@@ -67,9 +67,14 @@ void cells_rows(struct cells *cells, struct cells_rows *rows);
 int cells_noted(struct cells *cells, uint64_t n, int64_t min_us, int64_t max_us, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Adds `n` events at once, with times from min_us to max_us, all in one bucket. */
-int cells_add_many(struct cells *cells, uint32_t group, int64_t min_us, int64_t max_us, uint64_t n,
+/*
+ * The same for events that were counted elsewhere first: `n` of them at times
+ * in the bucket of time_us, whose exact range is told by cells_saw, once for
+ * many calls.
+ */
+int cells_add_counted(struct cells *cells, uint32_t group, int64_t time_us, uint64_t n,
 	struct err *err) __attribute__((warn_unused_result));
+void cells_saw(struct cells *cells, int64_t min_us, int64_t max_us);
 
 /* The exact highest and lowest event time; only where cells_events() > 0. */
 int64_t cells_max_time_us(const struct cells *cells);

@@ -28,6 +28,9 @@ enum scan_level { SCAN_AUTO, SCAN_JUDGE, SCAN_PORTABLE, SCAN_AVX2, SCAN_AVX512 }
 enum scan_level scan_best_level(void);
 const char *scan_level_name(enum scan_level level);
 
+/* Whether this build and this processor have it; scan_new must not be asked for another. */
+bool scan_level_is_available(enum scan_level level);
+
 /* How many reject rows a slice keeps: the newest; the totals are exact. */
 #define SCAN_MAX_REJECTS 10000
 
@@ -46,6 +49,8 @@ struct scan_result {
 	struct position at;   /* line and flags of that place; offset and skip are the caller's */
 	int64_t n_lines;      /* newlines settled */
 	int64_t n_events;
+	int64_t n_in_kernel;  /* of the events, those that a kernel took … */
+	int64_t n_matched;    /* … and those that the careful match took; the judge decided the others */
 	int64_t n_rejects[REJECT_REASONS];
 	struct scan_reject *rejects;
 	size_t n_reject_rows;
@@ -79,7 +84,9 @@ char *scan_room(struct scan *scan, size_t *room, struct err *err);
 int scan_fed(struct scan *scan, size_t n, bool at_end, bool *done, struct err *err)
 	__attribute__((warn_unused_result));
 
-void scan_result(struct scan *scan, struct scan_result *result);
+/* What the slice gave, at its end; its counts are in the cells now and not before. */
+int scan_result(struct scan *scan, struct scan_result *result, struct err *err)
+	__attribute__((warn_unused_result));
 
 /* Gives the reject rows to the caller, who frees each text and the array. */
 struct scan_reject *scan_take_rejects(struct scan *scan, size_t *n);

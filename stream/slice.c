@@ -193,7 +193,8 @@ static int finish(struct run *run, bool done, struct err *err)
 	struct slice *slice = run->slice;
 	struct scan_result result;
 
-	scan_result(run->scan, &result);
+	if (scan_result(run->scan, &result, err) != 0)
+		return err->code;
 	slice->is_empty = slice->is_inner && !run->has_line;
 	if (!slice->is_empty) {
 		slice->settled = result.settled;
