@@ -1,6 +1,7 @@
 /* Commands that look at what tables there are. */
 #include "client/command.h"
 
+#include "client/catalog.h"
 #include "client/schema_text.h"
 #include "client/words.h"
 #include "sql/print_cell.h"
@@ -52,16 +53,16 @@ static enum command_outcome show_names(struct shell *shell, char *sql)
 
 static enum command_outcome on_tables(struct shell *shell, const struct words *words)
 {
-	const char *pattern = words->n > 1 ? words->word[1] : "%";
+	struct result names = {0};
+	struct err err = ERR_INIT;
+	enum command_outcome outcome = COMMAND_DONE;
 
-	/* table_list also has the tables that are read from the files on demand. */
-	return show_names(shell,
-		sqlite3_mprintf(
-			"SELECT iif(schema = 'main', '', schema || '.') || name FROM "
-			"pragma_table_list"
-			" WHERE type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite_%%'"
-			" AND name LIKE %Q ORDER BY 1",
-			pattern));
+	if (catalog_tables(shell, words->n > 1 ? words->word[1] : "%", &names, &err) < 0)
+		outcome = command_failed(shell, &err);
+	else if (names.n_rows > 0)
+		add_names(&shell->text, &names);
+	result_fini(&names);
+	return outcome;
 }
 
 static enum command_outcome on_indexes(struct shell *shell, const struct words *words)

@@ -5,6 +5,7 @@
 #include "client/complete.h"
 
 #include "base/mem.h"
+#include "client/catalog.h"
 #include "client/command.h"
 
 #include <sqlite3.h>
@@ -46,8 +47,14 @@ static void add_answer(struct shell *shell, struct candidates *found, const char
 
 static void add_tables(struct shell *shell, struct candidates *found)
 {
-	add_answer(shell, found,
-		"SELECT name FROM pragma_table_list WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
+	struct result names = {0};
+	struct err err = ERR_INIT;
+
+	if (catalog_tables(shell, "%", &names, &err) == 0) {
+		for (size_t i = 0; i < names.n_rows; i++)
+			add(found, result_text(&names, i, 0));
+	}
+	result_fini(&names);
 }
 
 static void add_columns(struct shell *shell, struct candidates *found)

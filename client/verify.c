@@ -1,7 +1,6 @@
 /*
- * `--verify`: each query's counts beside a recount of the files that are there
- * now. Where they differ, what could explain it is looked for: then the two
- * cannot be compared. Without an explanation they are different.
+ * `--verify`: what the daemon's system_check says of each query, and, where its
+ * counts and a recount of the files differ, which groups do.
  */
 #include "client/actions.h"
 
@@ -12,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Files may grow between the two looks: another look then. */
+/* Files may grow between the count and the recount: another look then. */
 #define ROUNDS       3
 #define SHOWN_GROUPS "20"
 
-/* The columns of the query's table as a list, and whether there are any. */
+enum verdict { VERDICT_EQUAL, VERDICT_DIFFERENT, VERDICT_NOT_COMPARABLE };
+
+/* The columns of the query's table but its last, the count. */
 static int list_columns(
 	struct shell *shell, const char *query, struct buf *columns, struct err *err)
 {
@@ -24,54 +25,38 @@ static int list_columns(
 	char *sql = sqlite3_mprintf("PRAGMA table_info(%Q)", query);
 	int rc = sql != NULL ? shell_ask(shell, sql, &rows, err) : err_nomem(err);
 
-	for (size_t i = 0; i < rows.n_rows; i++) {
-		if (strcmp(result_text(&rows, i, 1), "count") == 0)
-			continue;
-		buf_add_text(columns, columns->len > 0 ? ", " : "");
+	for (size_t i = 0; i + 1 < rows.n_rows; i++) {
+		buf_add_text(columns, i > 0 ? ", " : "");
 		cell_add_identifier(columns, result_text(&rows, i, 1));
 	}
 	buf_add_char(columns, '\0');
+	if (rc == 0 && !buf_ok(columns))
+		rc = err_nomem(err);
 	result_fini(&rows);
 	sqlite3_free(sql);
 	return rc;
 }
 
-/* Groups whose numbers differ, with both numbers. */
-static char *difference_query(const char *query, const char *columns)
+/* The groups whose numbers differ, with both numbers. */
+static int show_differences(struct shell *shell, const char *query, struct err *err)
 {
-	return sqlite3_mprintf(
-		"SELECT %s, sum(c) AS counted, sum(f) AS in_files FROM"
-		" (SELECT %s, count AS c, 0 AS f FROM \"%w\" UNION ALL"
-		"  SELECT %s, 0, count FROM \"static_%w\")"
-		" GROUP BY %s HAVING sum(c) != sum(f) ORDER BY %s LIMIT " SHOWN_GROUPS,
-		columns, columns, query, columns, query, columns, columns);
-}
+	struct buf columns = {0};
+	char *sql = NULL;
+	int rc = list_columns(shell, query, &columns, err);
 
-/* Why the counts need not equal the files; one sentence a row. */
-static char *reason_query(const char *query)
-{
-	return sqlite3_mprintf(
-		"SELECT name || ' is ' || state FROM queries WHERE name = %Q"
-		" AND state NOT IN ('ACTIVE', 'TERMINATED') UNION ALL"
-		" SELECT files_behind || ' files are not read to their end' FROM queries"
-		" WHERE name = %Q AND files_behind > 0 UNION ALL"
-		" SELECT late || ' events came too late or were dropped by retention' FROM queries"
-		" WHERE name = %Q AND late > 0 UNION ALL"
-		" SELECT refused || ' events were refused by max_groups' FROM queries"
-		" WHERE name = %Q AND refused > 0 UNION ALL"
-		" SELECT 'the table shows closed windows only (output_mode append)' FROM queries"
-		" WHERE name = %Q AND output_mode = 'append' UNION ALL"
-		" SELECT 'retention drops old windows' FROM settings"
-		" WHERE name = %Q || '.retention' AND ifnull(value, '') != '' UNION ALL"
-		" SELECT count(*) || ' counted files are ' || f.state FROM files f, queries q"
-		" WHERE q.name = %Q AND f.source = q.source"
-		" AND f.state IN ('archived', 'deleted', 'missing') GROUP BY f.state UNION ALL"
-		" SELECT count(*) || ' files cannot be read' FROM files f, queries q"
-		" WHERE q.name = %Q AND f.source = q.source AND f.state = 'error'"
-		" GROUP BY f.state UNION ALL"
-		" SELECT q.name || ': ' || q.message FROM queries q"
-		" WHERE q.name = %Q AND ifnull(q.message, '') != ''",
-		query, query, query, query, query, query, query, query, query);
+	if (rc == 0) {
+		sql = sqlite3_mprintf("SELECT %s, sum(c) AS counted, sum(f) AS in_files FROM"
+				      " (SELECT %s, count AS c, 0 AS f FROM \"%w\" UNION ALL"
+				      "  SELECT %s, 0, count FROM \"static_%w\")"
+				      " GROUP BY %s HAVING sum(c) != sum(f) ORDER BY %s"
+				      " LIMIT " SHOWN_GROUPS,
+			columns.data, columns.data, query, columns.data, query, columns.data,
+			columns.data);
+		rc = sql != NULL ? report_table(shell, sql, err) : err_nomem(err);
+	}
+	sqlite3_free(sql);
+	buf_fini(&columns);
+	return rc;
 }
 
 /* What is in the files is counted first, where we may ask for it. */
@@ -87,48 +72,53 @@ static void catch_up(struct shell *shell, const char *query)
 	sqlite3_free(sql);
 }
 
-/* 0 equal, 1 different, 2 for a reason, negative: an error. */
-static int verify_query(struct shell *shell, const char *query, struct err *err)
+/* Asks once; the reason is added to `reason`. */
+static int ask_verdict(struct shell *shell, const char *query, enum verdict *verdict,
+	struct buf *reason, struct err *err)
 {
-	struct buf columns = {0};
-	struct result reasons = {0};
-	char *difference = NULL;
-	char *reason = NULL;
-	size_t n_different = 0;
-	int rc = list_columns(shell, query, &columns, err);
+	struct result rows = {0};
+	char *sql = sqlite3_mprintf("SELECT verdict, reason FROM system_check(%Q)", query);
+	int rc = sql != NULL ? shell_ask(shell, sql, &rows, err) : err_nomem(err);
 
+	if (rc == 0 && rows.n_rows != 1)
+		rc = err_set(err, ERR_MISSING, "system_check knows no query \"%s\"", query);
 	if (rc == 0) {
-		difference = difference_query(query, buf_ok(&columns) ? columns.data : "");
-		reason = reason_query(query);
-		rc = difference != NULL && reason != NULL ? 0 : err_nomem(err);
-	}
-	for (int round = 0; round < ROUNDS && rc == 0; round++) {
-		struct result rows = {0};
+		const char *text = result_text(&rows, 0, 0);
 
+		*verdict = strcmp(text, "equal") == 0       ? VERDICT_EQUAL
+			   : strcmp(text, "different") == 0 ? VERDICT_DIFFERENT
+							    : VERDICT_NOT_COMPARABLE;
+		buf_clear(reason);
+		buf_add_text(reason, result_text(&rows, 0, 1));
+		buf_add_char(reason, '\0');
+		rc = buf_ok(reason) ? 0 : err_nomem(err);
+	}
+	result_fini(&rows);
+	sqlite3_free(sql);
+	return rc;
+}
+
+static int verify_query(
+	struct shell *shell, const char *query, enum verdict *verdict, struct err *err)
+{
+	struct buf reason = {0};
+	int rc = 0;
+
+	*verdict = VERDICT_DIFFERENT;
+	for (int round = 0; round < ROUNDS && rc == 0 && *verdict == VERDICT_DIFFERENT; round++) {
 		catch_up(shell, query);
-		rc = shell_ask(shell, difference, &rows, err);
-		n_different = rows.n_rows;
-		result_fini(&rows);
-		if (n_different == 0)
-			break;
+		rc = ask_verdict(shell, query, verdict, &reason, err);
 	}
-	if (rc == 0 && n_different > 0)
-		rc = shell_ask(shell, reason, &reasons, err);
-	if (rc == 0 && n_different > 0) {
-		buf_printf(&shell->text, "%s: counts and files differ%s\n", query,
-			reasons.n_rows > 0 ? ", and cannot be compared:" : "");
-		for (size_t i = 0; i < reasons.n_rows; i++)
-			buf_printf(&shell->text, "  %s\n", result_text(&reasons, i, 0));
-		rc = report_table(shell, difference, err);
-		if (rc == 0)
-			rc = reasons.n_rows > 0 ? 2 : 1;
-	} else if (rc == 0) {
+	if (rc == 0 && *verdict == VERDICT_EQUAL)
 		buf_printf(&shell->text, "%s: counts and files are equal\n", query);
+	else if (rc == 0 && *verdict == VERDICT_NOT_COMPARABLE)
+		buf_printf(&shell->text, "%s: counts and files cannot be compared: %s\n", query,
+			reason.data);
+	if (rc == 0 && *verdict == VERDICT_DIFFERENT) {
+		buf_printf(&shell->text, "%s: counts and files differ\n", query);
+		rc = show_differences(shell, query, err);
 	}
-	result_fini(&reasons);
-	sqlite3_free(difference);
-	sqlite3_free(reason);
-	buf_fini(&columns);
+	buf_fini(&reason);
 	return rc;
 }
 
@@ -136,19 +126,21 @@ int action_verify(struct shell *shell)
 {
 	struct result queries = {0};
 	struct err err = ERR_INIT;
-	int status = 0;
+	bool is_different = false;
+	bool is_comparable = true;
 	int rc = shell_ask(shell, "SELECT name FROM queries ORDER BY name", &queries, &err);
 
-	for (size_t i = 0; i < queries.n_rows && rc >= 0; i++) {
-		rc = verify_query(shell, result_text(&queries, i, 0), &err);
-		/* Different weighs more than incomparable. */
-		if (rc == 1 || (rc == 2 && status == 0))
-			status = rc;
+	for (size_t i = 0; i < queries.n_rows && rc == 0; i++) {
+		enum verdict verdict;
+
+		rc = verify_query(shell, result_text(&queries, i, 0), &verdict, &err);
+		is_different |= rc == 0 && verdict == VERDICT_DIFFERENT;
+		is_comparable &= rc == 0 && verdict != VERDICT_NOT_COMPARABLE;
 		shell_flush(shell);
 	}
 	result_fini(&queries);
-	if (rc >= 0)
-		return status;
-	(void)fprintf(stderr, "Error: %s\n", err.text);
-	return 2;
+	if (rc < 0)
+		(void)fprintf(stderr, "Error: %s\n", err.text);
+	/* Different weighs more than not comparable. */
+	return is_different ? 1 : rc == 0 && is_comparable ? 0 : 2;
 }
