@@ -165,7 +165,9 @@ int line_editor_new(struct line_editor **editor, const char *history_path, line_
 	(void)el_set(new->el, EL_EDITOR, "emacs");
 	(void)el_set(new->el, EL_SIGNAL, 0);
 	load_history(new);
-	(void)el_set(new->el, EL_ADDFN, "complete", "complete the word before the cursor", on_tab);
+	/* The wide form keeps the texts it is given; the narrow one copies and forgets them. */
+	(void)el_wset(
+		new->el, EL_ADDFN, L"complete", L"complete the word before the cursor", on_tab);
 	(void)el_set(new->el, EL_BIND, "^I", "complete", NULL);
 	(void)el_set(new->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
 	(void)el_set(new->el, EL_BIND, "\\e[1~", "ed-move-to-beg", NULL);
@@ -206,6 +208,8 @@ const char *line_editor_read(struct line_editor *editor, const char *prompt, boo
 	*was_interrupted = false;
 	editor->prompt = prompt;
 	interrupt_clear();
+	/* Before the prompt is seen: a Ctrl-D typed at once would be lost in the change of modes. */
+	(void)el_set(editor->el, EL_PREP_TERM, 1);
 	typed = el_gets(editor->el, &n);
 	if (interrupt_count() > 0) {
 		const LineInfo *info = el_line(editor->el);
