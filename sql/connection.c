@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Opcodes between two looks at the clock: some ten microseconds. */
 #define PROGRESS_EVERY_OPS 1000
@@ -294,6 +295,10 @@ int connection_fail(struct connection *connection, int rc, struct err *err)
 	}
 	if (primary == SQLITE_READONLY)
 		return err_set(err, ERR_DENIED, "tallyd is read-only");
+	/* SQLite's own refusal, of its schema and of virtual tables that have no way to write. */
+	if (strstr(sqlite3_errmsg(connection->db), " may not be modified") != NULL)
+		return err_set(
+			err, ERR_DENIED, "tallyd is read-only: %s", sqlite3_errmsg(connection->db));
 	return err_set(err, primary == SQLITE_TOOBIG ? ERR_LIMIT : ERR_SQL, "%s",
 		sqlite3_errmsg(connection->db));
 }

@@ -3,6 +3,7 @@
 
 #include "base/timestamp.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 int module_connect(
@@ -62,6 +63,20 @@ static int add(struct connection *connection, const char *name, const sqlite3_mo
 	return 0;
 }
 
+static int add_of_spec(struct connection *connection, const struct spec *spec, struct err *err)
+{
+	char name[SPEC_NAME_BYTES + sizeof("static_")];
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < spec->n_sources; i++)
+		status = add(connection, spec->sources[i].name, &events_module, i, err);
+	for (size_t i = 0; status == 0 && i < spec->n_queries; i++) {
+		(void)snprintf(name, sizeof(name), "static_%s", spec->queries[i].name);
+		status = add(connection, name, &static_module, i, err);
+	}
+	return status;
+}
+
 int modules_register(struct connection *connection, struct err *err)
 {
 	int status = add(connection, "windows", &windows_module, 0, err);
@@ -70,5 +85,7 @@ int modules_register(struct connection *connection, struct err *err)
 		status = add(connection, "sessions", &sessions_module, 0, err);
 	if (status == 0)
 		status = add(connection, "system_check", &check_module, 0, err);
+	if (status == 0 && connection->spec != NULL)
+		status = add_of_spec(connection, connection->spec, err);
 	return status;
 }
