@@ -129,10 +129,11 @@ static int set_up(struct checkpoint *checkpoint, struct err *err)
 
 	/* Closing must not move the WAL by itself: checkpoint_close() decides. */
 	(void)sqlite3_db_config(checkpoint->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	(void)sqlite3_wal_hook(checkpoint->db, on_wal, checkpoint);
 	rc = collation_register(checkpoint->db, err);
 	if (rc == 0)
 		rc = db_exec(checkpoint->db, setup, err);
+	/* After `setup`: wal_autocheckpoint is a hook too and would take its place. */
+	(void)sqlite3_wal_hook(checkpoint->db, on_wal, checkpoint);
 	if (rc == 0)
 		rc = db_get_int(checkpoint->db, "PRAGMA user_version", 0, &version, err);
 	if (rc == 0 && version != SCHEMA_VERSION)

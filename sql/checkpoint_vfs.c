@@ -77,14 +77,29 @@ static int on_close(sqlite3_file *file)
 	return system->pMethods != NULL ? system->pMethods->xClose(system) : SQLITE_OK;
 }
 
+/* A page that the file ends in has been cut; one that lies behind the end is SQLite's own business. */
+static int judge_short_read(sqlite3_file *system, sqlite3_int64 offset)
+{
+	sqlite3_int64 size = 0;
+	int rc = system->pMethods->xFileSize(system, &size);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	return offset < size ? SQLITE_IOERR_DATA : SQLITE_IOERR_SHORT_READ;
+}
+
 static int on_read(sqlite3_file *file, void *data, int amount, sqlite3_int64 offset)
 {
 	sqlite3_file *system = system_file(file);
 	int rc = system->pMethods->xRead(system, data, amount, offset);
 
-	if (rc != SQLITE_OK || !is_page(handle_of(file), amount, offset))
+	if (!is_page(handle_of(file), amount, offset))
 		return rc;
-	return checkpoint_page_is_good(data, page_number(offset)) ? SQLITE_OK : SQLITE_IOERR_DATA;
+	if (rc == SQLITE_IOERR_SHORT_READ)
+		return judge_short_read(system, offset);
+	if (rc == SQLITE_OK && !checkpoint_page_is_good(data, page_number(offset)))
+		return SQLITE_IOERR_DATA;
+	return rc;
 }
 
 static int fault_code(int fault)

@@ -19,7 +19,10 @@ int db_error(sqlite3 *db, int rc, const char *what, struct err *err)
 	case SQLITE_IOERR:
 		if (rc == SQLITE_IOERR_NOMEM)
 			return err_nomem(err);
-		if (rc == SQLITE_IOERR_DATA || rc == SQLITE_IOERR_CORRUPTFS) {
+		if (rc == SQLITE_IOERR_DATA)
+			return err_set(err, ERR_CORRUPT,
+				"%s: a page is not as it was written, its sum says", what);
+		if (rc == SQLITE_IOERR_CORRUPTFS) {
 			code = ERR_CORRUPT;
 			break;
 		}
@@ -35,8 +38,10 @@ int db_error(sqlite3 *db, int rc, const char *what, struct err *err)
 	case SQLITE_NOTADB: code = ERR_CORRUPT; break;
 	default: break;
 	}
-	return err_set(
-		err, code, "%s: %s", what, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+	/* The handle's sentence says more, if it is about this failure. */
+	return err_set(err, code, "%s: %s", what,
+		db != NULL && sqlite3_extended_errcode(db) == rc ? sqlite3_errmsg(db)
+								 : sqlite3_errstr(rc));
 }
 
 int db_exec(sqlite3 *db, const char *sql, struct err *err)
