@@ -19,8 +19,9 @@ struct file_index {
 	uint64_t (*hash)(const void *owner, size_t slot);
 	const void *owner;
 	uint32_t *cells; /* NULL while empty */
-	unsigned bits;   /* log2 of the number of cells, and the width of a slot number */
-	size_t n;        /* cells in use */
+	size_t n_cells;
+	unsigned slot_bits; /* of a cell, the low ones; the others hold bits of the hash */
+	size_t n;           /* cells in use */
 };
 
 void file_index_init(struct file_index *index, uint64_t (*hash)(const void *owner, size_t slot),

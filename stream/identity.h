@@ -37,7 +37,7 @@ struct file_identity {
 int identity_fingerprint(int fd, int64_t offset, struct file_identity *identity, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Do the bytes before fp_offset still have these fingerprints? 1 yes, 0 no, or a failure to read. */
+/* Do the bytes before fp_offset still have these fingerprints? 1 yes, 0 no, or a failure. */
 int identity_fits(int fd, const struct file_identity *identity, struct err *err)
 	__attribute__((warn_unused_result));
 

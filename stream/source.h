@@ -43,7 +43,7 @@ const char *file_state_name(enum file_state state);
 struct file {
 	int64_t id;
 	char *path;      /* relative to the source's directory */
-	struct file_identity identity; /* fingerprints: to where the most advanced prefix has read */
+	struct file_identity identity; /* fingerprints: up to where the foremost prefix has read */
 	int64_t size;     /* bytes, as last seen */
 	int64_t mtime_ns; /* as last seen */
 	int64_t n_events; /* counted from it, by the most advanced prefix */
