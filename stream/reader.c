@@ -205,14 +205,18 @@ static void learn_format(struct reader *reader, const unsigned char *bytes, size
 static int peek_format(struct reader *reader, struct err *err)
 {
 	unsigned char bytes[MAGIC_BYTES];
+	size_t have = 0;
 	size_t n;
 	int rc;
 
 	if (reader->is_format_known)
 		return 0;
-	rc = read_at(reader, 0, bytes, sizeof(bytes), &n, err);
+	do {
+		rc = read_at(reader, (int64_t)have, bytes + have, sizeof(bytes) - have, &n, err);
+		have += n;
+	} while (rc == 0 && n > 0 && have < sizeof(bytes));
 	if (rc == 0)
-		learn_format(reader, bytes, n);
+		learn_format(reader, bytes, have);
 	return rc;
 }
 
@@ -362,22 +366,33 @@ static int read_packed(struct reader *reader, char *data, size_t room, size_t *n
 	return rc;
 }
 
+/* At a file's start its kind shows in what is read anyway. *is_done: it was plain bytes. */
+static int read_start(
+	struct reader *reader, char *data, size_t room, size_t *n, bool *is_done, struct err *err)
+{
+	int rc = read_at(reader, 0, data, room, n, err);
+
+	*is_done = false;
+	if (rc != 0 || *n < MAGIC_BYTES)
+		return rc;
+	learn_format(reader, (const unsigned char *)data, *n);
+	*is_done = reader->format == READER_PLAIN;
+	if (*is_done)
+		reader->offset = (int64_t)*n;
+	return 0;
+}
+
 int reader_read(struct reader *reader, char *data, size_t room, size_t *n, struct err *err)
 {
-	int rc;
+	bool is_done = false;
+	int rc = 0;
 
 	assert(reader->fd >= 0 && room > 0);
 	*n = 0;
-	if (!reader->is_format_known && reader->offset == 0 && reader->at.skip == 0 &&
-		room >= MAGIC_BYTES) {
-		rc = read_plain(reader, data, room, n, err);
-		if (rc != 0)
-			return rc;
-		learn_format(reader, (const unsigned char *)data, *n);
-		if (reader->format == READER_PLAIN)
-			return 0;
-		reader->offset = 0;
-	}
+	if (!reader->is_format_known && reader->offset == 0 && reader->at.skip == 0)
+		rc = read_start(reader, data, room, n, &is_done, err);
+	if (rc != 0 || is_done)
+		return rc;
 	rc = peek_format(reader, err);
 	if (rc != 0)
 		return rc;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -21,6 +22,20 @@ static char dir[64];
 static int dir_fd;
 static struct reader *reader;
 static struct buf got;
+
+/* What the next reads do: fail with an errno, or give one byte only. */
+static int read_failures[8];
+static size_t n_read_failures;
+static bool reads_are_short;
+
+ssize_t pread(int fd, void *data, size_t n, off_t offset)
+{
+	if (n_read_failures > 0) {
+		errno = read_failures[--n_read_failures];
+		return -1;
+	}
+	return (ssize_t)syscall(SYS_pread64, fd, data, reads_are_short && n > 1 ? 1 : n, offset);
+}
 
 static void setup(void)
 {
@@ -478,6 +493,57 @@ START_TEST(another_or_a_rewritten_file_under_the_name_is_missing)
 }
 END_TEST
 
+START_TEST(interrupted_and_short_reads_are_gone_on_with)
+{
+	struct err err = ERR_INIT;
+	struct file_identity identity = {0};
+	struct buf packed = {0};
+
+	make_packed(&packed, READER_GZIP);
+	reads_are_short = true;
+	write_file(packed.data, packed.len);
+	open_at(POSITION_START, (int64_t)packed.len);
+	read_failures[0] = read_failures[1] = EINTR;
+	n_read_failures = 2;
+	ck_assert_int_eq(read_all(100, &err), 0);
+	got_text(TEXT, TEXT_LEN);
+	write_file(TEXT, TEXT_LEN);
+	open_at(POSITION_START, (int64_t)TEXT_LEN);
+	n_read_failures = 2;
+	ck_assert_int_eq(read_all(100, &err), 0);
+	got_text(TEXT, TEXT_LEN);
+	n_read_failures = 1;
+	ck_assert_int_eq(identity_fingerprint(reader_fd(reader), 20, &identity, &err), 0);
+	reads_are_short = false;
+	ck_assert_int_eq(identity_fits(reader_fd(reader), &identity, &err), 1);
+	buf_fini(&packed);
+}
+END_TEST
+
+START_TEST(an_error_of_reading_is_said_and_reading_goes_on_behind_what_was_delivered)
+{
+	struct err err = ERR_INIT;
+	struct position at = POSITION_START;
+	char data[10];
+	size_t n;
+
+	write_file(TEXT, TEXT_LEN);
+	open_at(POSITION_START, (int64_t)TEXT_LEN);
+	ck_assert_int_eq(reader_read(reader, data, sizeof(data), &n, &err), 0);
+	ck_assert_uint_eq(n, sizeof(data));
+	read_failures[0] = EIO;
+	n_read_failures = 1;
+	ck_assert_int_eq(reader_read(reader, data, sizeof(data), &n, &err), ERR_IO);
+	ck_assert_uint_eq(n, 0);
+	ck_assert_int_eq(err.sys_errno, EIO);
+	ck_assert_str_eq(err.text, "cannot read f at byte 10: Input/output error");
+	reader_position(reader, 10, &at);
+	open_at(at, (int64_t)TEXT_LEN);
+	ck_assert_int_eq(read_all(100, &err), 0);
+	got_text(TEXT + 10, TEXT_LEN - 10);
+}
+END_TEST
+
 START_TEST(a_file_that_became_shorter_ends_early)
 {
 	struct err err = ERR_INIT;
@@ -545,6 +611,9 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, what_is_no_regular_file_is_refused_without_blocking);
 	tcase_add_test(tc, a_link_on_the_way_down_is_not_followed);
 	tcase_add_test(tc, another_or_a_rewritten_file_under_the_name_is_missing);
+	tcase_add_test(tc, interrupted_and_short_reads_are_gone_on_with);
+	tcase_add_test(
+		tc, an_error_of_reading_is_said_and_reading_goes_on_behind_what_was_delivered);
 	tcase_add_test(tc, a_file_that_became_shorter_ends_early);
 	tcase_add_test(tc, fingerprints_cover_the_first_and_the_last_4096_bytes_before_the_offset);
 	suite_add_tcase(suite, tc);
