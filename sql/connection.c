@@ -8,6 +8,7 @@
 
 #include "sql/bounded.h"
 #include "sql/collation.h"
+#include "sql/execution.h"
 #include "sql/modules.h"
 
 #include <assert.h>
@@ -51,7 +52,18 @@ bool connection_is_stopped(void *context)
 
 static int on_progress(void *context)
 {
-	return connection_is_stopped(context);
+	struct connection *connection = context;
+
+	if (connection_is_stopped(connection))
+		return 1;
+	if (connection->yield_at_us == INT64_MAX || connection->stepping == NULL ||
+		budget_now_us() < connection->yield_at_us)
+		return 0;
+	connection->yield_at_us = INT64_MAX;
+	if (!execution_may_replay(connection->stepping))
+		return 0;
+	connection->budget.ended = BUDGET_TIME;
+	return 1;
 }
 
 struct sql_session *connection_session(const struct connection *connection)
@@ -125,6 +137,7 @@ static int open_new(struct sql_env *env, const struct sql_extension *extension,
 	new->guard.functions = extension != NULL ? extension->functions : NULL;
 	new->budget.limit_bytes = INT64_MAX;
 	new->budget.stop_at_us = INT64_MAX;
+	new->yield_at_us = INT64_MAX;
 	connection_enter(new);
 	status = snapshot_open_reader(env->options.snapshots, &new->db, err);
 	if (status == 0)

@@ -75,6 +75,8 @@ struct connection {
 	bool module_was_used; /* one of our virtual tables ran since the statement began */
 	bool files_are_read;  /* one that opens files was planned since preparing began */
 	bool is_tainted;      /* had TEMP objects */
+	struct statement *stepping; /* NULL: none; what the progress handler may interrupt */
+	int64_t yield_at_us;  /* it does so from then on if the statement can be replayed; INT64_MAX: never */
 	struct connection *next; /* in the pool */
 };
 

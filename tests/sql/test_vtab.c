@@ -87,7 +87,7 @@ static const struct {
 							"a.json|2|2016-07-26 02:00:01.25|Close\n"
 							"a.json|4|2016-07-26 03:00:00|\n"
 							"b.json|1|2016-07-26 04:00:00|Open\n"
-							"b.json|2|2016-07-26 04:00:00|a\0b\n"
+							"b.json|2|2016-07-26 04:00:00|a~b\n"
 							"b.json|3|2016-07-26 02:00:02|\n"},
 	{"select json from events where line = 4",
 		"{\"time\":\"2016-07-26T03:00:00Z\",\"action\":null,\"more\":[1, 2]}\n"},
@@ -120,7 +120,7 @@ static const struct {
 					"Close|2016-07-26 02:00:00|2016-07-26 03:00:00|1\n"
 					"Open|2016-07-26 02:00:00|2016-07-26 03:00:00|1\n"
 					"Open|2016-07-26 04:00:00|2016-07-26 05:00:00|1\n"
-					"a\0b|2016-07-26 04:00:00|2016-07-26 05:00:00|1\n"},
+					"a~b|2016-07-26 04:00:00|2016-07-26 05:00:00|1\n"},
 	{"select action is null, count from static_counts where window_start = '2016-07-26T03:00Z'",
 		"1|1\n"},
 	{"select * from static_totals", "2016-07-26 02:00:00|2016-07-26 03:00:00|3\n"
@@ -159,15 +159,17 @@ START_TEST(a_table_of_files_answers)
 {
 	struct buf out = {0};
 	struct err err = ERR_INIT;
-	size_t len = 0;
 
-	/* The expected text may hold a NUL between two others. */
-	while (good_rows[_i].rows[len] != '\0' || good_rows[_i].rows[len + 1] == 'b')
-		len++;
 	ck_assert_msg(run_sql(session, good_rows[_i].sql, &out, &err) == 0, "%s: %s",
 		good_rows[_i].sql, err.text);
-	ck_assert_msg(out.len == len && memcmp(out.data, good_rows[_i].rows, len) == 0,
-		"%s: '%.*s'", good_rows[_i].sql, (int)out.len, out.data);
+	/* A NUL within a group shows as a tilde here. */
+	for (size_t i = 0; i < out.len; i++) {
+		if (out.data[i] == '\0')
+			out.data[i] = '~';
+	}
+	buf_add_char(&out, '\0');
+	ck_assert_msg(
+		strcmp(out.data, good_rows[_i].rows) == 0, "%s: '%s'", good_rows[_i].sql, out.data);
 	buf_fini(&out);
 }
 END_TEST
@@ -198,8 +200,9 @@ START_TEST(nothing_can_be_written_to_them)
 {
 	assert_fails(
 		session, "insert into events values(1,2,3,4,5)", ERR_DENIED, "INSERT INTO events");
-	assert_fails(session, "delete from static_counts", ERR_DENIED, "static_counts may not be modified");
-	assert_fails(session, "drop table events", ERR_SQL, "");
+	assert_fails(session, "delete from static_counts", ERR_DENIED,
+		"static_counts may not be modified");
+	assert_fails(session, "drop table events", ERR_DENIED, "DROP TABLE events");
 	assert_fails(session, "create virtual table temp.x using events", ERR_DENIED,
 		"CREATE VIRTUAL TABLE");
 }

@@ -1,0 +1,323 @@
+/*
+ * How a statement runs, in bounded steps.
+ *
+ * An execution begins with the first step: the session's snapshot is pinned,
+ * the clock starts. When the budget of a call is over, a statement that can be
+ * replayed is interrupted and reset, and its next run passes over the rows that
+ * were given already: the snapshot is the same and nothing in such a statement
+ * is left to chance, so they are the same rows. That happens once at most;
+ * afterwards, and for any other statement, a call lasts until the next row or
+ * the deadline, and yielding is the caller's choice between rows.
+ */
+#include "sql/execution.h"
+
+#include <assert.h>
+
+static int64_t timeout_us(const struct sql_session *session)
+{
+	int64_t env_us = session->limits.query_timeout_us;
+	int64_t own_us = session->timeout_us;
+
+	if (own_us == 0 || (env_us != 0 && env_us < own_us))
+		return env_us;
+	return own_us;
+}
+
+int64_t execution_deadline_us(const struct sql_session *session)
+{
+	int64_t us = timeout_us(session);
+
+	return us != 0 ? budget_now_us() + us : INT64_MAX;
+}
+
+/* The earlier of the deadline and the end of a budget that begins now. */
+int64_t execution_stop_at_us(int64_t deadline_us, int64_t budget_us)
+{
+	int64_t end_us;
+
+	if (budget_us <= 0)
+		return deadline_us;
+	end_us = budget_now_us() + budget_us;
+	return end_us < deadline_us ? end_us : deadline_us;
+}
+
+/* The newest snapshot for the session's first running statement; later ones see the same. */
+static void pin(struct sql_session *session)
+{
+	if (session->pinned != NULL)
+		return;
+	session->pinned = snapshot_ref_newest(session->env->options.snapshots);
+	snapshot_pin(session->connection->db, session->pinned);
+}
+
+static void unpin(struct sql_session *session)
+{
+	if (session->n_running > 0 || !sqlite3_get_autocommit(session->connection->db))
+		return;
+	snapshot_pin(session->connection->db, NULL);
+	snapshot_unref(session->pinned);
+	session->pinned = NULL;
+}
+
+static int begin(struct statement *statement, int64_t budget_us, struct err *err)
+{
+	struct sql_session *session = statement->session;
+	int64_t deadline_us = execution_deadline_us(session);
+	struct connection *connection;
+	int status = statement_attach(statement, execution_stop_at_us(deadline_us, budget_us), err);
+
+	if (status == 0)
+		status = statement_bind_all(statement, err);
+	if (status != 0)
+		return status;
+	connection = session->connection;
+	if (session->n_running == 0) {
+		guard_begin(&connection->guard);
+		connection->functions.clock_was_read = false;
+		connection->module_was_used = false;
+		(void)snapshot_clock_was_read(connection->db, true);
+	}
+	if (statement->shape->saw & (GUARD_SAW_TEMP_SCHEMA | GUARD_SAW_TEMP_WRITE)) {
+		connection->is_tainted = true;
+		session->has_temp = true;
+	}
+	connection->waited_us = 0;
+	pin(session);
+	connection_renew(connection, deadline_us);
+	session->n_running++;
+	statement->is_running = true;
+	statement->was_replayed = false;
+	statement->is_cacheable = false;
+	statement->snapshot = snapshot_number(session->pinned);
+	statement->deadline_us = deadline_us;
+	statement->result_bytes = 0;
+	statement->n_changes = 0;
+	statement->n_given = 0;
+	statement->n_skip = 0;
+	return 0;
+}
+
+/* Whether there are TEMP objects still: asked when some may have gone. */
+static void look_for_temp(struct sql_session *session)
+{
+	struct connection *connection = session->connection;
+	sqlite3_stmt *stmt = NULL;
+
+	connection->guard.is_open = true;
+	budget_renew(&connection->budget, INT64_MAX);
+	connection->budget.limit_bytes = INT64_MAX;
+	connection_enter(connection);
+	if (sqlite3_prepare_v2(connection->db, "SELECT 1 FROM temp.sqlite_master LIMIT 1", -1,
+		    &stmt, NULL) == SQLITE_OK)
+		session->has_temp = sqlite3_step(stmt) != SQLITE_DONE;
+	(void)sqlite3_finalize(stmt);
+	connection_leave(connection);
+	connection->guard.is_open = false;
+}
+
+void statement_reset(struct statement *statement)
+{
+	struct sql_session *session = statement->session;
+	struct connection *connection = session->connection;
+	bool touched_temp;
+
+	if (!statement->is_running)
+		return;
+	touched_temp = session->has_temp &&
+		       (statement->shape->saw & (GUARD_SAW_TEMP_SCHEMA | GUARD_SAW_TRANSACTION));
+	statement->is_running = false;
+	session->n_running--;
+	statement_detach(statement);
+	if (session->n_running == 0) {
+		if (touched_temp && sqlite3_get_autocommit(connection->db))
+			look_for_temp(session);
+		atomic_store(&session->is_cancelled, false);
+	}
+	unpin(session);
+	connection_give_back(session);
+}
+
+/* Nothing but text, parameters and snapshot decided the answer, as far as flags can tell. */
+static bool was_constant(const struct statement *statement)
+{
+	const struct shape *shape = statement->shape;
+	struct connection *connection = statement->session->connection;
+	unsigned saw = shape->saw | connection->guard.saw;
+
+	return shape->is_readonly && !shape->is_explain && !statement->session->has_temp &&
+	       sqlite3_get_autocommit(connection->db) &&
+	       (saw & (GUARD_SAW_FICKLE | GUARD_SAW_PRAGMA | GUARD_SAW_TRANSACTION |
+			      GUARD_SAW_TEMP_READ | GUARD_SAW_CONTROL)) == 0 &&
+	       !connection->functions.clock_was_read && !connection->module_was_used &&
+	       !snapshot_clock_was_read(connection->db, false);
+}
+
+/* A run that breaks off may be done again to the same rows. */
+bool execution_may_replay(const struct statement *statement)
+{
+	if (statement->was_replayed || !statement->shape->is_readonly ||
+		(statement->shape->saw & (GUARD_SAW_FICKLE | GUARD_SAW_CONTROL)))
+		return false;
+	if (statement->n_given == 0)
+		return true;
+	/* TEMP tables may have changed in between, and the clock goes on. */
+	return !statement->session->has_temp && was_constant(statement);
+}
+
+static enum step finish(struct statement *statement)
+{
+	struct connection *connection = statement->session->connection;
+
+	if (statement->shape->saw & GUARD_SAW_TEMP_WRITE)
+		statement->n_changes = sqlite3_changes64(connection->db);
+	statement->is_cacheable = was_constant(statement);
+	statement_reset(statement);
+	return STEP_DONE;
+}
+
+/* When the execution's time is over; what it waited in process_all_available() does not count. */
+static int64_t deadline_of(const struct statement *statement)
+{
+	if (statement->deadline_us == INT64_MAX)
+		return INT64_MAX;
+	return statement->deadline_us + statement->session->connection->waited_us;
+}
+
+/* Time is over, but not the statement's own: to be done again from where the caller is. */
+static bool is_over_budget(const struct statement *statement)
+{
+	const struct connection *connection = statement->session->connection;
+
+	return connection->budget.ended == BUDGET_TIME &&
+	       budget_now_us() < deadline_of(statement) && execution_may_replay(statement);
+}
+
+static enum step fail(struct statement *statement, int rc, struct err *err)
+{
+	struct connection *connection = statement->session->connection;
+
+	if (is_over_budget(statement)) {
+		connection_enter(connection);
+		(void)sqlite3_reset(statement->compiled->stmt);
+		connection_leave(connection);
+		statement->n_skip = statement->n_given;
+		statement->was_replayed = true;
+		return STEP_YIELD;
+	}
+	(void)connection_fail(connection, rc, err);
+	statement_reset(statement);
+	return STEP_ERROR;
+}
+
+/* A compiled form is made anew when the schema has changed; then its columns may be others. */
+static bool has_changed_shape(const struct statement *statement)
+{
+	return (size_t)sqlite3_column_count(statement->compiled->stmt) !=
+	       statement->shape->n_columns;
+}
+
+/* Before the first row memory ends with the budget too; later only the progress handler looks at
+ * it. */
+static void set_budget(struct statement *statement, int64_t budget_us)
+{
+	struct connection *connection = statement->session->connection;
+	int64_t deadline_us = deadline_of(statement);
+
+	connection->yield_at_us = INT64_MAX;
+	if (budget_us > 0 && statement->n_given > 0)
+		connection->yield_at_us = budget_now_us() + budget_us;
+	if (statement->n_given > 0 || !execution_may_replay(statement))
+		budget_us = 0;
+	budget_renew(&connection->budget, execution_stop_at_us(deadline_us, budget_us));
+}
+
+enum step statement_step(struct statement *statement, int64_t budget_us, struct err *err)
+{
+	struct connection *connection;
+	int rc;
+
+	if (!statement->is_running) {
+		int status = begin(statement, budget_us, err);
+
+		if (status == PREPARE_YIELD)
+			return STEP_YIELD;
+		if (status != 0) {
+			connection_give_back(statement->session);
+			return STEP_ERROR;
+		}
+	}
+	connection = statement->session->connection;
+	set_budget(statement, budget_us);
+	connection->stepping = statement;
+	connection_enter(connection);
+	do
+		rc = sqlite3_step(statement->compiled->stmt);
+	while (rc == SQLITE_ROW && statement->n_skip > 0 && statement->n_skip-- > 0);
+	connection_leave(connection);
+	connection->stepping = NULL;
+	if (rc == SQLITE_DONE)
+		return finish(statement);
+	if (rc != SQLITE_ROW)
+		return fail(statement, rc, err);
+	if (has_changed_shape(statement)) {
+		(void)err_set(err, ERR_SQL, "the table has changed meanwhile: ask again");
+		statement->session->error_code = SQLITE_SCHEMA;
+		compile_forget(connection, statement->compiled);
+		statement_reset(statement);
+		return STEP_ERROR;
+	}
+	statement->n_given++;
+	return STEP_ROW;
+}
+
+/* Integers and reals are taken as such: as text SQLite would need memory for them. */
+static bool read_cell(sqlite3_stmt *stmt, int column, struct value *value)
+{
+	*value = (struct value){0};
+	switch (sqlite3_column_type(stmt, column)) {
+	case SQLITE_INTEGER:
+		value->type = VALUE_INTEGER;
+		value->integer = sqlite3_column_int64(stmt, column);
+		return true;
+	case SQLITE_FLOAT:
+		value->type = VALUE_REAL;
+		value->real = sqlite3_column_double(stmt, column);
+		return true;
+	case SQLITE_TEXT:
+		value->type = VALUE_TEXT;
+		value->data = (const char *)sqlite3_column_text(stmt, column);
+		value->len = (size_t)sqlite3_column_bytes(stmt, column);
+		return value->data != NULL;
+	case SQLITE_BLOB:
+		value->type = VALUE_BLOB;
+		value->data = sqlite3_column_blob(stmt, column);
+		value->len = (size_t)sqlite3_column_bytes(stmt, column);
+		return value->data != NULL || value->len == 0;
+	default: value->type = VALUE_NULL; return true;
+	}
+}
+
+int statement_row(struct statement *statement, const struct value **values, struct err *err)
+{
+	struct sql_session *session = statement->session;
+	int64_t limit = session->limits.max_result_bytes;
+	bool whole = true;
+
+	assert(statement->is_running);
+	connection_enter(session->connection);
+	for (size_t i = 0; i < statement->shape->n_columns; i++) {
+		whole = whole && read_cell(statement->compiled->stmt, (int)i, &statement->row[i]);
+		statement->result_bytes += 8 + (int64_t)statement->row[i].len;
+	}
+	connection_leave(session->connection);
+	if (!whole)
+		return connection_fail(session->connection, SQLITE_NOMEM, err);
+	if (limit > 0 && statement->result_bytes > limit) {
+		session->error_code = SQLITE_TOOBIG;
+		return err_set(err, ERR_LIMIT,
+			"the result is larger than max_result_bytes (%lld bytes)",
+			(long long)limit);
+	}
+	*values = statement->row;
+	return 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * A statement and its executions. Private to statement.c (what it is) and
+ * execution.c (how it runs).
+ */
+#ifndef SQL_EXECUTION_H
+#define SQL_EXECUTION_H
+
+#include "sql/connection.h"
+
+struct statement {
+	struct sql_session *session;
+	struct shape *shape;
+	struct compiled *compiled;         /* NULL: detached; the shape finds it again */
+	struct statement *next, *previous; /* in the session's list of the attached */
+	struct value *params;              /* NULL until one is bound; data owned */
+	struct value *row;
+	bool is_running;
+	bool was_replayed;
+	bool is_cacheable;
+	uint64_t snapshot;
+	int64_t deadline_us; /* of this execution; INT64_MAX: none */
+	int64_t result_bytes;
+	int64_t n_changes;
+	uint64_t n_given; /* rows the caller has seen */
+	uint64_t n_skip;  /* of them, to be passed over once more */
+};
+
+/* --- statement.c ---------------------------------------------------------- */
+
+/* Gives the statement a compiled form of the session's connection, which is borrowed if need be. 0, PREPARE_YIELD or an error. */
+int statement_attach(struct statement *statement, int64_t stop_at_us, struct err *err)
+	__attribute__((warn_unused_result));
+void statement_detach(struct statement *statement);
+/* Binds the parameters that it was given. */
+int statement_bind_all(struct statement *statement, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* --- execution.c ---------------------------------------------------------- */
+
+/* When a piece of work that begins now must be over; INT64_MAX: never. */
+int64_t execution_deadline_us(const struct sql_session *session);
+/* The earlier of the deadline and the end of a budget that begins now (0: none). */
+int64_t execution_stop_at_us(int64_t deadline_us, int64_t budget_us);
+
+/* A run that breaks off now may be done again to the same rows. */
+bool execution_may_replay(const struct statement *statement);
+
+#endif
