@@ -99,25 +99,20 @@ size_t catalog_find_query(const struct catalog *catalog, const char *name)
 	return SIZE_MAX;
 }
 
-/* Of the same name and path; else of the same path, if nothing is called by its old name now. */
-static size_t find_source_before(
-	const struct catalog *catalog, size_t index, const struct catalog *old)
+static bool is_same_text(const char *a, const char *b)
 {
-	const struct source_spec *source = &catalog->spec->sources[index];
-	size_t found = SIZE_MAX;
-	size_t i;
+	return strcmp(a, b) == 0;
+}
 
-	for (i = 0; i < old->spec->n_sources; i++) {
-		const struct source_spec *before = &old->spec->sources[i];
-
-		if (strcmp(before->path, source->path) != 0)
-			continue;
-		if (sqlite3_stricmp(before->name, source->name) == 0)
-			return i;
-		if (catalog_find_source(catalog, before->name) == SIZE_MAX)
-			found = i;
-	}
-	return found;
+/* As the stream judges at a reload: what differs gets a new source there, whose files are numbered
+ * anew. */
+static bool is_same_source(const struct source_spec *a, const struct source_spec *b)
+{
+	return sqlite3_stricmp(a->name, b->name) == 0 && is_same_text(a->path, b->path) &&
+	       is_same_text(a->glob, b->glob) && a->recursive == b->recursive &&
+	       a->max_file_age_us == b->max_file_age_us &&
+	       a->max_event_bytes == b->max_event_bytes &&
+	       is_same_text(a->time_field, b->time_field) && a->time_unit == b->time_unit;
 }
 
 static void inherit_query(struct catalog *catalog, size_t index, const struct catalog *old)
@@ -145,9 +140,10 @@ void catalog_inherit(struct catalog *catalog, const struct catalog *old)
 	size_t i;
 
 	for (i = 0; i < catalog->spec->n_sources; i++) {
-		size_t k = find_source_before(catalog, i, old);
+		size_t k = catalog_find_source(old, catalog->spec->sources[i].name);
 
-		if (k != SIZE_MAX)
+		if (k != SIZE_MAX &&
+			is_same_source(&catalog->spec->sources[i], &old->spec->sources[k]))
 			catalog->sources[i] = old->sources[k];
 	}
 	for (i = 0; i < catalog->spec->n_queries; i++)

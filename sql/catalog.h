@@ -41,9 +41,9 @@ int catalog_new(struct catalog **catalog, const struct spec *spec, struct err *e
 void catalog_free(struct catalog *catalog); /* NULL is fine */
 
 /*
- * Gives the ids and UUIDs of `old` to what is the same: a source of the same
- * path, a query of the same name. A query is "not new" where its definition is
- * the same too, as the stream judges it.
+ * At a reload: gives the ids and UUIDs of `old` to what has the same name, and
+ * "not new" to what the stream goes on with (stream_set_spec): a source of the
+ * same definition, a query of the same definition on such a source.
  */
 void catalog_inherit(struct catalog *catalog, const struct catalog *old);
 

@@ -299,13 +299,11 @@ static int unpark_query(sqlite3 *db, int64_t id, int64_t source_id, struct err *
 {
 	int64_t prefix_id = 0;
 	sqlite3_stmt *stmt;
-	/* Above all that this source knows, so that the stream will give it to nobody else. */
+	/* Above all that are known, so that the stream will give it to nobody else. */
 	int rc = ask(db, &stmt, err,
-		"SELECT max((SELECT coalesce(max(prefix_id), 0) FROM \"state:offsets\" WHERE "
-		"source_id = ?1),"
-		" (SELECT coalesce(max(prefix_id), 0) FROM \"state:queries\" WHERE source_id = "
-		"?1)) + 1",
-		"i", source_id);
+		"SELECT max((SELECT coalesce(max(prefix_id), 0) FROM \"state:offsets\"),"
+		" (SELECT coalesce(max(prefix_id), 0) FROM \"state:queries\")) + 1",
+		"");
 
 	if (rc == 1) {
 		prefix_id = sqlite3_column_int64(stmt, 0);
@@ -437,32 +435,6 @@ static int drop_source_data(sqlite3 *db, int64_t id, const char *name, struct er
 	return rc;
 }
 
-/* A source whose name now stands for another directory. */
-static int drop_replaced_sources(sqlite3 *db, const struct catalog *catalog, struct err *err)
-{
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++) {
-		const char *name = catalog->spec->sources[i].name;
-		sqlite3_stmt *stmt;
-
-		if (!catalog->sources[i].is_new)
-			continue;
-		while ((rc = ask(db, &stmt, err,
-				"SELECT id FROM \"state:sources\" WHERE name = ?1 AND id <> ?2",
-				"ti", name, catalog->sources[i].id)) == 1) {
-			int64_t id = sqlite3_column_int64(stmt, 0);
-
-			(void)sqlite3_finalize(stmt);
-			rc = drop_source_data(db, id, name, err);
-			if (rc < 0)
-				return rc;
-		}
-	}
-	return rc;
-}
-
 /* Tables, progress and the row; the offsets of a shared prefix are the stream's to drop. */
 static int drop_query_data(sqlite3 *db, const char *name, struct err *err)
 {
@@ -515,18 +487,62 @@ static int make_query(sqlite3 *db, const struct catalog *catalog, size_t index, 
 	return rc;
 }
 
-int state_rebuild(sqlite3 *db, const struct catalog *catalog, struct err *err)
+static bool has_source_id(const struct catalog *catalog, int64_t id)
 {
 	size_t i;
-	int rc = drop_replaced_sources(db, catalog, err);
+
+	for (i = 0; i < catalog->spec->n_sources; i++) {
+		if (catalog->sources[i].id == id)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Sources that are not the catalog's go when their name stands for another one
+ * now, or when no query that is remembered needs them.
+ */
+static int drop_old_sources(sqlite3 *db, const struct catalog *catalog, struct err *err)
+{
+	int64_t after = 0;
+	sqlite3_stmt *stmt;
+	int rc;
+
+	while ((rc = ask(db, &stmt, err,
+			"SELECT id, name, EXISTS (SELECT 1 FROM \"state:queries\" AS q"
+			" WHERE q.source_id = s.id) FROM \"state:sources\" AS s WHERE id > ?1"
+			" ORDER BY id LIMIT 1",
+			"i", after)) == 1) {
+		bool is_needed = sqlite3_column_int(stmt, 2) != 0 &&
+				 catalog_find_source(catalog, text_of(stmt, 1)) == SIZE_MAX;
+
+		after = sqlite3_column_int64(stmt, 0);
+		rc = 0;
+		if (!is_needed && !has_source_id(catalog, after))
+			rc = drop_source_data(db, after, text_of(stmt, 1), err);
+		(void)sqlite3_finalize(stmt);
+		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+int state_rebuild(sqlite3 *db, const struct catalog *catalog, struct err *err)
+{
+	bool is_anything_new = false;
+	size_t i;
+	int rc = 0;
 
 	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++) {
 		if (!catalog->queries[i].is_new)
 			continue;
+		is_anything_new = true;
 		rc = drop_query_data(db, catalog->spec->queries[i].name, err);
 		if (rc == 0)
 			rc = make_query(db, catalog, i, err);
 	}
+	if (rc == 0 && is_anything_new)
+		rc = drop_old_sources(db, catalog, err);
 	return rc;
 }
 
