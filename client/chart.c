@@ -31,43 +31,84 @@ struct parts {
 	bool is_label[64];
 };
 
-static int month_of(const char *text)
+/* One or two digits. */
+static bool take_number(const char **at, int *number)
 {
-	for (int i = 0; i < 12; i++) {
-		if (strncasecmp(text, months[i], 3) == 0)
-			return i + 1;
-	}
-	return 0;
+	if (**at < '0' || **at > '9')
+		return false;
+	*number = *(*at)++ - '0';
+	if (**at >= '0' && **at <= '9')
+		*number = *number * 10 + (*(*at)++ - '0');
+	return true;
 }
 
-/* `Jul-26 03:00`, `Jul 26`, `26 Jul 03:00:05`, `07-26 03:00`, `03:00`, with seconds or without. */
+static bool take_character(const char **at, const char *any_of)
+{
+	if (**at == '\0' || strchr(any_of, **at) == NULL)
+		return false;
+	(*at)++;
+	return true;
+}
+
+static bool take_month(const char **at, int *month)
+{
+	for (int i = 0; i < 12; i++) {
+		if (strncasecmp(*at, months[i], 3) == 0) {
+			*month = i + 1;
+			*at += 3;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* `Jul-26`, `26 Jul`, `07-26`. False: there is no date, and *at has not moved. */
+static bool take_day(const char **at, struct civil *civil)
+{
+	const char *from = *at;
+
+	if (take_month(at, &civil->month) && take_character(at, "- ") &&
+		take_number(at, &civil->day))
+		return true;
+	*at = from;
+	if (take_number(at, &civil->day) && take_character(at, "- ") &&
+		take_month(at, &civil->month))
+		return true;
+	*at = from;
+	if (take_number(at, &civil->month) && take_character(at, "-") &&
+		take_number(at, &civil->day))
+		return true;
+	*at = from;
+	civil->month = civil->day = 1;
+	return false;
+}
+
+/* `03:00`, `03:00:05` */
+static bool take_clock(const char **at, struct civil *civil)
+{
+	if (!take_number(at, &civil->hour) || !take_character(at, ":") ||
+		!take_number(at, &civil->minute))
+		return false;
+	if (take_character(at, ":") && !take_number(at, &civil->second))
+		return false;
+	return civil->hour < 24 && civil->minute < 60 && civil->second < 60;
+}
+
+/* A day, a clock, or both, and nothing behind. */
 static bool parse_yearless(const char *text, struct civil *civil)
 {
-	char name[4];
-	int n = 0;
+	const char *at = text;
+	bool has_day;
 
 	*civil = (struct civil){.year = YEARLESS, .month = 1, .day = 1};
-	if ((sscanf(text, "%3[A-Za-z]%*1[- ]%2d%n", name, &civil->day, &n) == 2 && n > 0) ||
-		(sscanf(text, "%2d%*1[- ]%3[A-Za-z]%n", &civil->day, name, &n) == 2 && n > 0)) {
-		civil->month = month_of(name);
-		text += n;
-	} else if (sscanf(text, "%2d-%2d%n", &civil->month, &civil->day, &n) == 2 && n > 0) {
-		text += n;
-	}
-	if (*text == ' ' || *text == 'T')
-		text++;
-	if (*text == '\0')
-		return n > 0 && civil_is_date(civil->year, civil->month, civil->day);
-	n = 0;
-	if (sscanf(text, "%2d:%2d%n", &civil->hour, &civil->minute, &n) != 2 || n == 0)
+	has_day = take_day(&at, civil);
+	if (has_day && !civil_is_date(civil->year, civil->month, civil->day))
 		return false;
-	text += n;
-	n = 0;
-	if (*text == ':' && sscanf(text, ":%2d%n", &civil->second, &n) == 1)
-		text += n;
-	return *text == '\0' && civil_is_date(civil->year, civil->month, civil->day) &&
-	       civil->hour >= 0 && civil->hour < 24 && civil->minute >= 0 && civil->minute < 60 &&
-	       civil->second >= 0 && civil->second < 60;
+	if (has_day && *at == '\0')
+		return true;
+	if (has_day && !take_character(&at, " T"))
+		return false;
+	return take_clock(&at, civil) && *at == '\0';
 }
 
 bool chart_parse_time(const char *text, int64_t *time_us, bool *has_year)

@@ -105,7 +105,7 @@ static void measure_values(struct timeline *timeline)
 /* Which of `n` equal parts of the whole span the time falls into. */
 static size_t part_of(const struct timeline *timeline, int64_t time_us, size_t n)
 {
-	double slot = (double)((time_us - timeline->from_us) / timeline->step_us);
+	double slot = floor((double)(time_us - timeline->from_us) / (double)timeline->step_us);
 	size_t part = (size_t)(slot * (double)n / (double)timeline->n_slots);
 
 	return part < n ? part : n - 1;
@@ -232,20 +232,20 @@ static const int64_t tick_steps[] = {1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900
 static void format_tick(
 	const struct timeline *timeline, int64_t time_us, int64_t step_s, bool first, char text[32])
 {
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static const char *const months[] = {
+		"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	struct civil civil;
 	bool is_midnight;
 
 	civil_from_us(time_us, &civil);
 	is_midnight = civil.hour == 0 && civil.minute == 0 && civil.second == 0;
 	if (step_s >= 2592000 && timeline->chart->has_year)
-		(void)snprintf(text, 32, "%.3s %lld", months + 3 * (civil.month - 1),
-			(long long)civil.year);
+		(void)snprintf(text, 32, "%s %lld", months[civil.month - 1], (long long)civil.year);
 	else if (is_midnight || step_s >= 86400)
-		(void)snprintf(text, 32, "%.3s %d", months + 3 * (civil.month - 1), civil.day);
+		(void)snprintf(text, 32, "%s %d", months[civil.month - 1], civil.day);
 	else if (first)
-		(void)snprintf(text, 32, "%.3s %d %02d:%02d", months + 3 * (civil.month - 1),
-			civil.day, civil.hour, civil.minute);
+		(void)snprintf(text, 32, "%s %d %02d:%02d", months[civil.month - 1], civil.day,
+			civil.hour, civil.minute);
 	else if (step_s < 60)
 		(void)snprintf(text, 32, "%02d:%02d:%02d", civil.hour, civil.minute, civil.second);
 	else
@@ -285,11 +285,14 @@ static bool draw_time_axis(const struct timeline *timeline, struct buf *out)
 	while (tick <= last) {
 		size_t cell = part_of(timeline, tick, timeline->n_cells);
 		char text[32];
+		size_t len;
 
 		format_tick(timeline, tick, step_s, first, text);
-		if (cell >= used && cell + strlen(text) <= timeline->n_cells + 1) {
-			memcpy(line + cell, text, strlen(text));
-			used = cell + strlen(text) + 2;
+		len = strlen(text);
+		if (cell >= used && cell + len <= timeline->n_cells + 1) {
+			for (size_t i = 0; i < len; i++)
+				line[cell + i] = text[i];
+			used = cell + len + 2;
 		}
 		/* The first label says where the line begins; the others stand at round times. */
 		first = false;

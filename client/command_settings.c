@@ -137,13 +137,13 @@ static enum command_outcome read_mode(const struct words *words, struct mode_req
 {
 	for (int i = 1; i < words->n; i++) {
 		const char *word = words->word[i];
-		const char *next = words->word[i + 1];
+		bool has_next = i + 1 < words->n;
 
-		if (words_is_option(word, "wrap") && next != NULL) {
+		if (words_is_option(word, "wrap") && has_next) {
 			request->wrap = (int)words_integer(words->word[++i]);
 		} else if (words_is_option(word, "ww")) {
 			request->wordwrap = true;
-		} else if (words_is_option(word, "wordwrap") && next != NULL) {
+		} else if (words_is_option(word, "wordwrap") && has_next) {
 			request->wordwrap = words_boolean(words->word[++i]) != 0;
 		} else if (words_is_option(word, "quote")) {
 			request->quote = true;

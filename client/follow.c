@@ -77,9 +77,6 @@ static void add_object(struct following *following)
 static int add_line(struct following *following, const char *op, const struct value *cells,
 	size_t n, struct err *err)
 {
-	if (n + 1 != following->n)
-		return err_set(
-			err, ERR_PROTOCOL, "a change has %zu cells, not %zu", n, following->n - 1);
 	following->cells[0] = (struct value){.type = VALUE_TEXT, .data = op, .len = strlen(op)};
 	memcpy(following->cells + 1, cells, n * sizeof(*cells));
 	if (following->printer != NULL)

@@ -89,8 +89,7 @@ static const char *const lines[] = {
 	".quit                    Exit this program",
 	".read FILE               Read input from FILE or command output",
 	"    If FILE begins with \"|\", it is a command that generates the input.",
-	".rejects ?N?             Show the newest N (20) rejected pieces of input, and their "
-	"totals",
+	".rejects ?N?             Show the newest N (20) rejects, and the totals",
 	".save FILE               Write the snapshot to FILE, which any sqlite3 reads",
 	".schema ?PATTERN?        Show the CREATE statements matching PATTERN",
 	"   Options:",

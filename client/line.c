@@ -208,7 +208,8 @@ const char *line_editor_read(struct line_editor *editor, const char *prompt, boo
 	*was_interrupted = false;
 	editor->prompt = prompt;
 	interrupt_clear();
-	/* Before the prompt is seen: a Ctrl-D typed at once would be lost in the change of modes. */
+	/* Before the prompt is seen: a Ctrl-D typed at once would be lost in the change of modes.
+	 */
 	(void)el_set(editor->el, EL_PREP_TERM, 1);
 	typed = el_gets(editor->el, &n);
 	if (interrupt_count() > 0) {

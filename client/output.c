@@ -62,7 +62,7 @@ static void start_pager(struct output *output)
 		command = "less";
 	(void)setenv("LESS", "FRX", 0);
 	(void)fflush(stdout);
-	output->pipe = popen(command, "w");
+	output->pipe = popen(command, "w"); /* NOLINT(cert-env33-c): the user's own pager */
 }
 
 bool output_write(struct output *output, struct buf *text)

@@ -24,15 +24,28 @@ struct run {
 	const struct query_handler *handler;
 	struct answer *answer;
 	int64_t id;
-	int seen; /* presses of Ctrl-C that have been acted upon */
-	int rc;   /* what the handler said; then the rest of the answer is only read */
+	size_t n_columns; /* announced */
+	int seen;         /* presses of Ctrl-C that have been acted upon */
+	int rc;           /* what the handler said; then the rest of the answer is only read */
 	struct err *err;
 };
+
+/* The rows must have what the columns promised: those who take them count on it. */
+static int check_width(const struct run *run, size_t n, struct err *err)
+{
+	if (run->answer->has_columns && n == run->n_columns)
+		return 0;
+	return err_set(err, ERR_PROTOCOL,
+		"the answer is broken: a row of %zu cells where %zu were announced", n,
+		run->n_columns);
+}
 
 static int hand_rows(struct run *run, const struct frame *frame, struct err *err)
 {
 	const struct query_handler *handler = run->handler;
 
+	if (frame->n_rows > 0 && check_width(run, frame->n_cells, err) < 0)
+		return err->code;
 	for (size_t i = 0; i < frame->n_rows; i++) {
 		int rc = handler->row(
 			handler->context, frame->cells + i * frame->n_cells, frame->n_cells, err);
@@ -49,6 +62,8 @@ static int hand_changes(struct run *run, const struct frame *frame, struct err *
 
 	if (handler->change == NULL)
 		return 0;
+	if (frame->n_rows > 0 && check_width(run, frame->n_cells - 1, err) < 0)
+		return err->code;
 	for (size_t i = 0; i < frame->n_rows && frame->n_cells > 0; i++) {
 		const struct value *cells = frame->cells + i * frame->n_cells;
 		const char *op = cells[0].type == VALUE_TEXT ? cells[0].data : "";
@@ -67,7 +82,11 @@ static int hand_frame(struct run *run, const struct frame *frame, struct err *er
 
 	switch (frame->kind) {
 	case FRAME_COLUMNS:
+		if (run->answer->has_columns)
+			return err_set(
+				err, ERR_PROTOCOL, "the answer is broken: columns come twice");
 		run->answer->has_columns = true;
+		run->n_columns = frame->n_columns;
 		return handler->columns(
 			handler->context, frame->names, frame->types, frame->n_columns, err);
 	case FRAME_ROWS: return hand_rows(run, frame, err);
@@ -202,9 +221,6 @@ static int on_row(void *context, const struct value *cells, size_t n, struct err
 	struct result *result = context;
 	size_t at = result->n_rows * n;
 
-	if (n != result->n_columns)
-		return err_set(err, ERR_PROTOCOL, "a row of the answer has %zu cells, not %zu", n,
-			result->n_columns);
 	if (!mem_grow(&result->cells, &result->cap_cells, at + n, sizeof(*result->cells)))
 		return err_nomem(err);
 	for (size_t i = 0; i < n; i++) {

@@ -122,10 +122,10 @@ static void choose_print(struct showing *showing, const char *sql, size_t len)
 		showing->print.mode = PRINT_EXPLAIN;
 	else if (explain == SQL_QUERY_PLAN)
 		showing->print.mode = PRINT_PLAN;
-	else if (shell->display == DISPLAY_CHART)
-		showing->as_whole = true;
-	else if (shell->display == DISPLAY_AUTO && output_is_terminal(&shell->output))
-		showing->as_whole = true;
+	else
+		showing->as_whole =
+			shell->display == DISPLAY_CHART ||
+			(shell->display == DISPLAY_AUTO && output_is_terminal(&shell->output));
 }
 
 static int ask_streaming(

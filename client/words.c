@@ -119,7 +119,7 @@ int64_t words_integer(const char *word)
 	static const struct {
 		const char *suffix;
 		uint64_t factor;
-	} units[] = {{"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1024 * 1024 * 1024}, {"KB", 1000},
+	} units[] = {{"KiB", 1024}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1000},
 		{"MB", 1000000}, {"GB", 1000000000}, {"K", 1000}, {"M", 1000000},
 		{"G", 1000000000}};
 	bool negative = word[0] == '-';

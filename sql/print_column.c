@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define BAR "\u2502"
@@ -236,8 +237,11 @@ static bool gather_row(struct printer *printer, const struct value *values)
 
 static bool note_line(struct printer *printer, bool continues)
 {
-	size_t line = printer->grid.n_cells / printer->n - 1;
+	size_t line;
 
+	/* SQLite has no rows without columns. */
+	assert(printer->n > 0);
+	line = printer->grid.n_cells / printer->n - 1;
 	if (!mem_grow(&printer->continues, &printer->cap_continues, line + 1, sizeof(bool)))
 		return false;
 	printer->continues[line] = continues;
