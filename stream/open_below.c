@@ -16,7 +16,13 @@
 
 static int64_t to_ns(const struct statx_timestamp *time)
 {
-	return (int64_t)time->tv_sec * 1000000000 + (int64_t)time->tv_nsec;
+	int64_t ns;
+
+	/* Times past the years 1677 and 2262 are possible, and all alike to us. */
+	if (__builtin_mul_overflow((int64_t)time->tv_sec, (int64_t)1000000000, &ns) ||
+		__builtin_add_overflow(ns, (int64_t)time->tv_nsec, &ns))
+		return time->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
 }
 
 int entry_stat(int dir_fd, const char *path, struct entry_status *status)

@@ -288,6 +288,10 @@ void source_failed(struct source *source, size_t slot, const char *reason, int64
 		pause_us *= 2;
 	if (pause_us > BACKOFF_LAST_US)
 		pause_us = BACKOFF_LAST_US;
+	if (file->n_failures == 0)
+		note_say(source, "%s%s%s; it is tried again",
+			strstr(reason, file->path) == NULL ? file->path : "",
+			strstr(reason, file->path) == NULL ? ": " : "", reason);
 	if (file->n_failures < UINT8_MAX)
 		file->n_failures++;
 	file->state = FILE_ERROR;

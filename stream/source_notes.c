@@ -68,9 +68,10 @@ void note_say(struct source *source, const char *format, ...)
 {
 	char text[ERR_TEXT_BYTES];
 	va_list args;
+	int n = snprintf(text, sizeof(text), "source %s: ", source->spec->name);
 
 	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
+	(void)vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
 	va_end(args);
 	add_note(&source->notes, text);
 }
@@ -109,8 +110,7 @@ char *source_take_note(struct source *source)
 		size_t n_left_out = notes->n_left_out;
 
 		notes->n_left_out = 0;
-		note_say(source, "%zu more notes about the files of %s", n_left_out,
-			source->spec->name);
+		note_say(source, "%zu more notes about its files", n_left_out);
 	}
 	if (notes->n == 0)
 		return NULL;

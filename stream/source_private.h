@@ -207,7 +207,7 @@ int clean_check(const struct source *source, struct err *err) __attribute__((war
 
 /* --- source_notes.c ------------------------------------------------------ */
 
-/* Control characters in the sentence (file names have them) are shown as \xNN. */
+/* The sentence after "source NAME: "; control characters (file names have them) become \xNN. */
 void note_say(struct source *source, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

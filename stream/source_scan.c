@@ -175,9 +175,9 @@ static void leave_out_old(struct source *source, struct look *look)
 	}
 	if (look->n_left_out > 0 && (!look->is_full || look->n_left_out > source->n_left_out_said))
 		note_say(source,
-			"source %s: %zu new files are left out, they are older than max_file_age "
-			"before the newest file",
-			source->spec->name, look->n_left_out);
+			"%zu new files are left out, they are older than max_file_age before the "
+			"newest file",
+			look->n_left_out);
 	if (look->is_full)
 		source->n_left_out_said = look->n_left_out;
 }

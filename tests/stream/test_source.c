@@ -590,8 +590,13 @@ START_TEST(times_in_the_future_and_of_1970_have_no_effect_on_what_is_read)
 	fixture_set_mtime(&f, "past", 0);
 	fixture_expect(&f, "p f ");
 	fixture_write(&f, "older", "o ");
+	fixture_write(&f, "farthest", "F ");
 	fixture_set_mtime(&f, "older", 5);
-	fixture_expect(&f, "o ");
+	fixture_set_mtime(&f, "farthest", 15000000000);
+	fixture_expect(&f, "o F ");
+	fixture_append(&f, "farthest", "G ");
+	fixture_set_mtime(&f, "farthest", 15000000000);
+	fixture_expect(&f, "G ");
 }
 END_TEST
 

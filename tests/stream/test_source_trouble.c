@@ -199,6 +199,9 @@ START_TEST(unreadable_a_file_shows_the_reason_and_is_read_when_it_is_mended)
 	fixture_expect(&f, "2 ");
 	ck_assert_int_eq(fixture_file(&f, "a")->state, FILE_ERROR);
 	ck_assert_ptr_nonnull(strstr(fixture_file(&f, "a")->reason, "Permission denied"));
+	fixture_noted(&f, "cannot open a: Permission denied; it is tried again");
+	fixture_expect(&f, "");
+	fixture_noted_nothing(&f);
 	ck_assert_int_eq(chmod(fixture_path(&f, "a"), 0644), 0);
 	fixture_look(&f, "a");
 	fixture_read(&f);
