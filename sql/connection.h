@@ -98,6 +98,7 @@ struct sql_session {
 	bool has_own_zone;
 	struct limits limits; /* as they were when it borrowed its connection */
 	int64_t timeout_us;  /* 0: the env's */
+	_Atomic bool is_busy; /* something is prepared, stepped, or half done: may be cancelled */
 	_Atomic bool is_cancelled;
 	int error_code, error_offset;
 	size_t n_statements; /* alive */
@@ -125,6 +126,10 @@ bool connection_is_stopped(void *connection);
 /* start, stop and process_all_available. */
 int control_register(struct connection *connection, struct err *err)
 	__attribute__((warn_unused_result));
+
+/* Around what may be cancelled; a cancel from before is forgotten. session_end_work: if nothing is half done. */
+void session_begin_work(struct sql_session *session);
+void session_end_work(struct sql_session *session);
 
 /* Ends all executions of the session's statements, and takes their compiled forms back. */
 void session_detach_all(struct sql_session *session);

@@ -131,8 +131,8 @@ void statement_reset(struct statement *statement)
 	if (session->n_running == 0) {
 		if (touched_temp && sqlite3_get_autocommit(connection->db))
 			look_for_temp(session);
-		atomic_store(&session->is_cancelled, false);
 	}
+	session_end_work(session);
 	unpin(session);
 	connection_give_back(session);
 }
@@ -236,14 +236,14 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 	struct connection *connection;
 	int rc;
 
+	session_begin_work(statement->session);
 	if (!statement->is_running) {
 		int status = begin(statement, budget_us, err);
 
-		if (status == PREPARE_YIELD)
-			return STEP_YIELD;
 		if (status != 0) {
+			session_end_work(statement->session);
 			connection_give_back(statement->session);
-			return STEP_ERROR;
+			return status == PREPARE_YIELD ? STEP_YIELD : STEP_ERROR;
 		}
 	}
 	connection = statement->session->connection;

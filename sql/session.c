@@ -110,7 +110,7 @@ void sql_session_reset(struct sql_session *session, bool all)
 	if (all && session->has_temp)
 		drop_connection(session);
 	connection_give_back(session);
-	atomic_store(&session->is_cancelled, false);
+	session_end_work(session);
 }
 
 void sql_session_rest(struct sql_session *session)
@@ -121,7 +121,24 @@ void sql_session_rest(struct sql_session *session)
 
 void sql_session_cancel(struct sql_session *session)
 {
-	atomic_store(&session->is_cancelled, true);
+	if (atomic_load(&session->is_busy))
+		atomic_store(&session->is_cancelled, true);
+}
+
+void session_begin_work(struct sql_session *session)
+{
+	if (atomic_load(&session->is_busy))
+		return;
+	atomic_store(&session->is_cancelled, false);
+	atomic_store(&session->is_busy, true);
+}
+
+void session_end_work(struct sql_session *session)
+{
+	if (session->n_running > 0)
+		return;
+	atomic_store(&session->is_busy, false);
+	atomic_store(&session->is_cancelled, false);
 }
 
 int sql_session_error_code(const struct sql_session *session)

@@ -141,6 +141,7 @@ int statement_prepare(struct sql_session *session, const char *text, size_t len,
 	*statement = NULL;
 	session->error_code = SQLITE_OK;
 	session->error_offset = -1;
+	session_begin_work(session);
 	status = connection_borrow(session, err);
 	if (status != 0)
 		return status;
@@ -151,9 +152,8 @@ int statement_prepare(struct sql_session *session, const char *text, size_t len,
 		session->connection->budget.ended == BUDGET_TIME)
 		status = PREPARE_YIELD;
 	if (status == 0 && compiled != NULL)
-		return new_statement(session, compiled, statement, err);
-	if (status < 0 && session->n_running == 0)
-		atomic_store(&session->is_cancelled, false);
+		status = new_statement(session, compiled, statement, err);
+	session_end_work(session);
 	connection_give_back(session);
 	return status;
 }

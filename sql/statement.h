@@ -129,7 +129,12 @@ void sql_session_reset(struct sql_session *session, bool all);
  */
 void sql_session_rest(struct sql_session *session);
 
-/* The running statement ends with ERR_INTERRUPTED soon; sticky until the statement ends. Any thread. */
+/*
+ * What is being prepared or stepped ends with ERR_INTERRUPTED soon, and so does
+ * an execution that has begun and waits for its next step. Where nothing runs
+ * it is ignored, so that a cancel that comes too late does not hit the next
+ * statement. Any thread.
+ */
 void sql_session_cancel(struct sql_session *session);
 
 struct statement;

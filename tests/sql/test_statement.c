@@ -311,6 +311,29 @@ START_TEST(a_cancel_ends_what_runs_and_only_that)
 }
 END_TEST
 
+START_TEST(a_cancel_too_late_hits_nobody)
+{
+	struct statement *statement;
+	struct buf out = {0};
+	struct err err = ERR_INIT;
+
+	sql_session_cancel(session);
+	statement = prepare(session, "select 1");
+	sql_session_cancel(session);
+	ck_assert_int_eq(drain(statement, 0, &out, &err), 0);
+	sql_session_cancel(session);
+	statement_free(statement);
+	assert_rows(session, "select 1", "1\n");
+	/* Between two steps it is not too late. */
+	statement = prepare(session, SERIES(100000) "select x from c");
+	ck_assert_int_eq(statement_step(statement, 0, &err), STEP_ROW);
+	sql_session_cancel(session);
+	ck_assert_int_eq(drain(statement, 0, &out, &err), ERR_INTERRUPTED);
+	statement_free(statement);
+	buf_fini(&out);
+}
+END_TEST
+
 START_TEST(a_transaction_sees_one_snapshot)
 {
 	struct sql_session *other = session_as(&fixture, 1001);
@@ -701,6 +724,7 @@ int main(void)
 	tcase_add_test(tests, preparing_yields_too);
 	tcase_add_test(tests, a_statement_begun_here_is_finished_there);
 	tcase_add_test(tests, a_cancel_ends_what_runs_and_only_that);
+	tcase_add_test(tests, a_cancel_too_late_hits_nobody);
 	tcase_add_test(tests, a_transaction_sees_one_snapshot);
 	tcase_add_test(tests, a_failed_statement_leaves_the_transaction_open);
 	tcase_add_test(tests, a_reset_ends_transaction_snapshot_and_temp_objects);
