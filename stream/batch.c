@@ -290,15 +290,20 @@ static void forget_gone(struct intake *intake)
 	}
 }
 
-static void clear_rows_of_files(struct intake *intake)
+static void clear_rows_of_files(const struct batch *batch)
 {
+	struct intake *intake = batch->intake;
+	size_t n_left = 0;
+
 	for (size_t i = 0; i < intake->n_dirty; i++) {
 		struct file *file = source_file(intake->source, intake->dirty[i]);
 
-		if (file != NULL)
+		if (batch_defers_row(batch, intake->dirty[i]))
+			intake->dirty[n_left++] = intake->dirty[i];
+		else if (file != NULL)
 			file->is_changed = false;
 	}
-	intake->n_dirty = 0;
+	intake->n_dirty = n_left;
 	for (size_t i = 0; i < intake->n_forgotten; i++)
 		free(intake->forgotten[i].path);
 	intake->n_forgotten = 0;
@@ -327,7 +332,7 @@ void batch_accept(struct batch *batch, bool is_synced, int64_t now_us)
 	struct intake *intake = batch->intake;
 
 	assert(batch->stream->batch == batch);
-	clear_rows_of_files(intake);
+	clear_rows_of_files(batch);
 	for (size_t i = 0; i < batch->plan.n_files; i++)
 		accept_file(batch, i, now_us);
 	memcpy(intake->reject_totals, batch->reject_totals[intake->index],

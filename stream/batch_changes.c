@@ -251,6 +251,17 @@ static uint32_t *index_plan(const struct batch *batch)
 	return places;
 }
 
+/*
+ * Where a batch is full and the next one follows at once, rows of files that
+ * wait for it are left to it: of a hundred thousand new files each row is
+ * written once and not twice.
+ */
+bool batch_defers_row(const struct batch *batch, size_t slot)
+{
+	return batch->plan.n_files == PLAN_MAX_FILES && slot < batch->prefix->n_slots &&
+	       batch->prefix->slots[slot].heap != 0;
+}
+
 /* The slots that are dirty or were read, each once, in order. */
 static size_t *changed_slots(const struct batch *batch, size_t *n)
 {
@@ -260,8 +271,10 @@ static size_t *changed_slots(const struct batch *batch, size_t *n)
 
 	if (slots == NULL)
 		return NULL;
-	for (size_t i = 0; i < intake->n_dirty; i++)
-		slots[n_all++] = intake->dirty[i];
+	for (size_t i = 0; i < intake->n_dirty; i++) {
+		if (!batch_defers_row(batch, intake->dirty[i]))
+			slots[n_all++] = intake->dirty[i];
+	}
 	for (size_t i = 0; i < batch->plan.n_files; i++) {
 		if (was_read(&batch->plan.files[i]))
 			slots[n_all++] = batch->plan.files[i].slot;

@@ -24,7 +24,7 @@
 #define PLAN_SLICE_BYTES (INT64_C(8) << 20)
 
 /* A batch's own memory is bounded: more files than this are the next batch's. */
-#define PLAN_MAX_FILES 16384
+#define PLAN_MAX_FILES 8192
 
 struct plan_limits {
 	int64_t max_files;   /* 0: none */

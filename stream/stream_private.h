@@ -127,6 +127,9 @@ void batch_drop_moves(struct batch *batch);
 
 int batch_make_changes(struct batch *batch, struct err *err) __attribute__((warn_unused_result));
 
+/* The row of a file that waits is left to a later batch. */
+bool batch_defers_row(const struct batch *batch, size_t slot);
+
 /* What the plan's file `at` adds to the numbers of its row. */
 void batch_count_file(const struct batch *batch, size_t at, struct file *file);
 
