@@ -7,7 +7,9 @@
  * itself was replaced, all known files are unconfirmed: whoever has the inode
  * and the fingerprints of one is that file, whatever the device; when all
  * entries have been met, whoever has the path and the fingerprints of one that
- * is left over is it. Everybody else is new.
+ * is left over is it. Everybody else is new. A remote file system may give a
+ * file another inode at any time, so there each full scan ends that way, and
+ * only a full scan finds new files.
  *
  * A file whose fingerprints cannot be read is neither confirmed nor taken for
  * another one: it is in error until they can be.
@@ -15,7 +17,6 @@
 #include "stream/source_private.h"
 
 #include "base/mem.h"
-#include "base/timestamp.h"
 #include "stream/natural_order.h"
 
 #include <stdio.h>
@@ -24,11 +25,12 @@
 #include <unistd.h>
 
 /* Two changes so near each other may carry the same change time. */
-#define SAME_TICK_NS INT64_C(50000000)
+#define SAME_TICK_NS    INT64_C(50000000)
+#define LONGEST_SCAN_NS INT64_C(60000000000)
 
 #define BEST_RANK 4
 
-enum fit { FIT_NO, FIT_YES, FIT_UNKNOWN, FIT_MOVED };
+enum fit { FIT_NO, FIT_YES, FIT_UNKNOWN };
 
 static bool has_status(const struct file *file, const struct entry_status *status)
 {
@@ -52,13 +54,14 @@ static void take_status(
 	file->mtime_ns = status->mtime_ns;
 	file->identity.change_mark = identity_change_mark(status);
 	file->flags &= (uint8_t) ~(FLAG_FRESH_TIME | FLAG_UNVERIFIED);
-	if (age_ns < SAME_TICK_NS)
+	/* A scan takes time, so what changed in it is a little newer than its now. */
+	if (age_ns < SAME_TICK_NS && age_ns > -LONGEST_SCAN_NS)
 		file->flags |= FLAG_FRESH_TIME;
 }
 
 /*
- * Does the entry hold the bytes that were read of the file? FIT_MOVED: the
- * entry is another one by now. FIT_UNKNOWN: *err says why it cannot be read.
+ * Does the entry hold the bytes that were read of the file? FIT_UNKNOWN: *err
+ * says why that cannot be found out now.
  */
 static enum fit fits(const struct source *source, const struct file *file, const char *path,
 	const struct entry_status *status, struct err *err)
@@ -72,15 +75,12 @@ static enum fit fits(const struct source *source, const struct file *file, const
 	if (file->identity.fp_offset == 0)
 		return FIT_YES;
 	fd = open_below(source->dir_fd, path, &opened, err);
-	if (fd == ERR_MISSING || fd == ERR_INVALID)
-		return FIT_MOVED;
 	if (fd < 0)
 		return FIT_UNKNOWN;
-	if (opened.inode != status->inode || opened.device != status->device) {
-		(void)close(fd);
-		return FIT_MOVED;
-	}
-	rc = identity_fits(fd, &file->identity, err);
+	if (opened.inode == status->inode)
+		rc = identity_fits(fd, &file->identity, err);
+	else
+		rc = err_set(err, ERR_MISSING, "%s: is another file by now", path);
 	(void)close(fd);
 	if (rc < 0)
 		return FIT_UNKNOWN;
@@ -224,7 +224,6 @@ static int update(struct source *source, struct look *look, size_t slot, const c
 			take_growth(source, look, slot, status);
 		return 0;
 	case FIT_NO: return close_rewritten(source, look, slot, status, err);
-	case FIT_MOVED: noticed_add(source->noticed, path); return 0;
 	case FIT_UNKNOWN: hold_unverified(source, look, slot, status, trouble.text); return 0;
 	}
 	return 0;
@@ -303,15 +302,14 @@ static int try_remembered(struct source *source, struct look *look, size_t slot,
 {
 	struct file *file = file_at(source, slot);
 	struct err trouble = ERR_INIT;
-	enum fit fit =
-		is_untouched(file, status) ? FIT_YES : fits(source, file, path, status, &trouble);
-
+	enum fit fit = FIT_YES;
 	int rc = 0;
 
+	if (!is_untouched(file, status))
+		fit = fits(source, file, path, status, &trouble);
+
 	*is_met = fit != FIT_NO;
-	if (fit == FIT_MOVED)
-		noticed_add(source->noticed, path);
-	if (fit == FIT_YES || fit == FIT_UNKNOWN)
+	if (*is_met)
 		rc = adopt(source, look, slot, path, status, err);
 	if (rc == 0 && fit == FIT_YES && !has_status(file, status))
 		take_growth(source, look, slot, status);
