@@ -17,9 +17,12 @@ static double rounded(double rate)
 
 bool progress_input_rate(const struct progress *progress, double *rate)
 {
-	int64_t us = progress->timestamp_us - progress->previous_timestamp_us;
+	int64_t us;
 
-	if (progress->previous_timestamp_us == INT64_MIN || us <= 0)
+	if (progress->previous_timestamp_us == INT64_MIN)
+		return false;
+	us = progress->timestamp_us - progress->previous_timestamp_us;
+	if (us <= 0)
 		return false;
 	*rate = rounded((double)progress->n_rows * 1e6 / (double)us);
 	return true;

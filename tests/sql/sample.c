@@ -7,6 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A chain of everything kept. */
+struct kept {
+	struct kept *next;
+	void *memory;
+};
+
+static struct kept *all_kept;
+
+void *sample_keep(void *memory)
+{
+	struct kept *kept = malloc(sizeof(*kept));
+
+	ck_assert_ptr_nonnull(kept);
+	*kept = (struct kept){all_kept, memory};
+	all_kept = kept;
+	return memory;
+}
+
 static void *grown(void *array, size_t n, size_t size)
 {
 	void *bigger = realloc(array, (n + 1) * size);
@@ -18,7 +36,7 @@ static void *grown(void *array, size_t n, size_t size)
 
 struct spec *sample_spec(const char *name, const char *field)
 {
-	struct spec *spec = calloc(1, sizeof(*spec));
+	struct spec *spec = sample_keep(calloc(1, sizeof(*spec)));
 
 	spec->sources = calloc(1, sizeof(*spec->sources));
 	spec->n_sources = 1;
@@ -55,7 +73,7 @@ void sample_add_query(struct spec *spec, const char *name, const char *field)
 
 struct changes *sample_changes(int64_t batch_id)
 {
-	struct changes *changes = calloc(1, sizeof(*changes));
+	struct changes *changes = sample_keep(calloc(1, sizeof(*changes)));
 	struct query_change *query = calloc(1, sizeof(*query));
 
 	changes->queries = query;
@@ -167,5 +185,5 @@ char *sample_ask(sqlite3 *db, const char *sql)
 	ck_assert_int_eq(rc, SQLITE_DONE);
 	(void)sqlite3_finalize(stmt);
 	buf_add_char(&out, '\0');
-	return out.data;
+	return sample_keep(out.data);
 }

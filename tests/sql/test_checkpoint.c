@@ -51,6 +51,7 @@ static void setup(void)
 	(void)snprintf(events, sizeof(events), "%s-events", dir);
 	ck_assert_int_eq(mkdir(events, 0700), 0);
 	spec = sample_spec("counts", "action");
+	free(spec->sources[0].path);
 	spec->sources[0].path = events;
 }
 
@@ -58,6 +59,7 @@ static void teardown(void)
 {
 	faulty_fail(0, 0, 0, false);
 	store_close(store);
+	buf_fini(&told.text);
 	shell("rm -rf %s %s-*", dir, dir);
 }
 
@@ -161,7 +163,7 @@ static char *notices(void)
 		buf_add_char(&all, '\n');
 	}
 	buf_add_char(&all, '\0');
-	return all.data;
+	return sample_keep(all.data);
 }
 
 static void has(const char *text, const char *part)

@@ -79,6 +79,7 @@ static struct spec *new_spec(void)
 {
 	struct spec *made = sample_spec("counts", "action");
 
+	free(made->sources[0].path);
 	made->sources[0].path = events;
 	made->sources[0].max_bytes_per_trigger = 3000;
 	made->sources[0].poll_interval_us = 1000000;

@@ -102,7 +102,7 @@ static char *notices(void)
 		buf_add_char(&all, '\n');
 	}
 	buf_add_char(&all, '\0');
-	return all.data;
+	return sample_keep(all.data);
 }
 
 static void path_of(char path[128], const char *name)
@@ -312,6 +312,7 @@ START_TEST(a_removed_query_is_kept_and_goes_on_when_it_comes_back)
 	spec = one;
 	start();
 	must(store_removed_queries(store, spec, &names, &n, &err), &err);
+	sample_keep(names);
 	ck_assert_uint_eq(n, 1);
 	ck_assert_str_eq(names[0], "others");
 	ck_assert_str_eq(
@@ -383,6 +384,7 @@ START_TEST(a_source_on_another_directory_begins_anew)
 	start();
 	commit(first_batch());
 	stop();
+	sample_keep(spec->sources[0].path);
 	spec->sources[0].path = strdup("/data/elsewhere");
 	start();
 	has(notices(), "\"/data/events\" and is now \"/data/elsewhere\"");
