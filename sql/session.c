@@ -84,11 +84,15 @@ bool sql_session_has_temp(const struct sql_session *session)
 	return session->has_temp;
 }
 
-/* ROLLBACK by ourselves; it cannot fail with anything that leaves the transaction open. */
+/*
+ * ROLLBACK by ourselves; it cannot fail with anything that leaves the
+ * transaction open. A cancel that is meant for what ran before must not stop it.
+ */
 static void roll_back(struct sql_session *session)
 {
 	struct connection *connection = session->connection;
 
+	connection->budget.cancelled = NULL;
 	connection->guard.is_open = true;
 	budget_renew(&connection->budget, INT64_MAX);
 	connection->budget.limit_bytes = INT64_MAX;
@@ -96,6 +100,7 @@ static void roll_back(struct sql_session *session)
 	(void)sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
 	connection_leave(connection);
 	connection->guard.is_open = false;
+	connection->budget.cancelled = &session->is_cancelled;
 	assert(sqlite3_get_autocommit(connection->db));
 	snapshot_pin(connection->db, NULL);
 	snapshot_unref(session->pinned);

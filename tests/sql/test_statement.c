@@ -334,6 +334,22 @@ START_TEST(a_cancel_too_late_hits_nobody)
 }
 END_TEST
 
+START_TEST(a_cancel_does_not_keep_a_transaction_from_ending)
+{
+	struct statement *statement;
+	struct err err = ERR_INIT;
+
+	assert_rows(session, "begin", "");
+	statement = prepare(session, "select 1 from counts");
+	ck_assert_int_eq(statement_step(statement, 0, &err), STEP_ROW);
+	sql_session_cancel(session);
+	sql_session_reset(session, false);
+	ck_assert(!sql_session_in_transaction(session));
+	statement_free(statement);
+	assert_rows(session, "select 1", "1\n");
+}
+END_TEST
+
 START_TEST(a_transaction_sees_one_snapshot)
 {
 	struct sql_session *other = session_as(&fixture, 1001);
@@ -725,6 +741,7 @@ int main(void)
 	tcase_add_test(tests, a_statement_begun_here_is_finished_there);
 	tcase_add_test(tests, a_cancel_ends_what_runs_and_only_that);
 	tcase_add_test(tests, a_cancel_too_late_hits_nobody);
+	tcase_add_test(tests, a_cancel_does_not_keep_a_transaction_from_ending);
 	tcase_add_test(tests, a_transaction_sees_one_snapshot);
 	tcase_add_test(tests, a_failed_statement_leaves_the_transaction_open);
 	tcase_add_test(tests, a_reset_ends_transaction_snapshot_and_temp_objects);
