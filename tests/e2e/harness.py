@@ -249,9 +249,20 @@ class Case(unittest.TestCase):
         self.daemons.append(daemon)
         return daemon
 
+    def has_failed(self):
+        """Within tearDown: whether the test itself, or a part of tearDown before, went wrong."""
+        if sys.exc_info()[0] is not None:
+            return True
+        outcome = getattr(self, "_outcome", None)
+        if outcome is None:
+            return False
+        if hasattr(outcome, "errors"):  # Python before 3.11
+            return any(error for _, error in outcome.errors)
+        return not outcome.success
+
     def tearDown(self):
         for daemon in self.daemons:
-            if sys.exc_info()[0] is not None and os.path.exists(daemon.log_path):
+            if self.has_failed() and os.path.exists(daemon.log_path):
                 sys.stderr.write(daemon.log())
             daemon.clean()
 
