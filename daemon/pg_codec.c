@@ -18,10 +18,14 @@ static uint32_t load_be32(const char *at)
 int pg_message_next(const char *data, size_t len, bool is_startup, size_t max_bytes,
 	struct pg_message *message, size_t *used, struct err *err)
 {
+	static const char types[] = "QPBDECSHXdcfF";
 	size_t head = is_startup ? 4 : 5;
 	size_t limit = is_startup ? PG_STARTUP_MAX_BYTES : max_bytes;
 	uint32_t n;
 
+	if (!is_startup && len > 0 && (data[0] == '\0' || strchr(types, data[0]) == NULL))
+		return err_set(err, ERR_PROTOCOL, "invalid frontend message type %d",
+			(unsigned char)data[0]);
 	if (len < head)
 		return 0;
 	n = load_be32(data + head - 4);

@@ -30,8 +30,9 @@ struct pg_message {
 
 /*
  * Finds the next whole message in data[0, len). 1: it is in *message and *used
- * bytes are done with; 0: more bytes are needed; ERR_PROTOCOL: the length is
- * impossible or over max_bytes, and nothing behind it can be understood.
+ * bytes are done with; 0: more bytes are needed; ERR_PROTOCOL: no client sends a
+ * message of this type, or the length is impossible or over max_bytes, and
+ * nothing behind it can be understood.
  */
 int pg_message_next(const char *data, size_t len, bool is_startup, size_t max_bytes,
 	struct pg_message *message, size_t *used, struct err *err)

@@ -37,30 +37,31 @@ struct rewrite {
 	size_t n_openings, cap_openings;
 };
 
-/* How a cast to a type is written: opening, operand, closing. */
+/* How a cast to a type is written: opening, operand, closing. The inner functions are strict as
+ * PostgreSQL is; the CAST around them tells the type of the result. */
 static const struct {
 	const char *name, *opening, *closing;
 } casts[] = {
-	{"bool", "pg_bool(", ")"},
-	{"boolean", "pg_bool(", ")"},
+	{"bool", "CAST(pg_bool(", ") AS INTEGER)"},
+	{"boolean", "CAST(pg_bool(", ") AS INTEGER)"},
 	{"bytea", "CAST(", " AS BLOB)"},
 	{"date", "pg_date(", ")"},
 	{"double", "CAST(", " AS REAL)"},
 	{"float", "CAST(", " AS REAL)"},
 	{"float4", "CAST(", " AS REAL)"},
 	{"float8", "CAST(", " AS REAL)"},
-	{"int", "pg_int(", ")"},
-	{"int2", "pg_int(", ")"},
-	{"int4", "pg_int(", ")"},
-	{"int8", "pg_int(", ")"},
-	{"integer", "pg_int(", ")"},
-	{"bigint", "pg_int(", ")"},
-	{"smallint", "pg_int(", ")"},
+	{"int", "CAST(pg_int(", ") AS INTEGER)"},
+	{"int2", "CAST(pg_int(", ") AS INTEGER)"},
+	{"int4", "CAST(pg_int(", ") AS INTEGER)"},
+	{"int8", "CAST(pg_int(", ") AS INTEGER)"},
+	{"integer", "CAST(pg_int(", ") AS INTEGER)"},
+	{"bigint", "CAST(pg_int(", ") AS INTEGER)"},
+	{"smallint", "CAST(pg_int(", ") AS INTEGER)"},
 	{"numeric", "CAST(", " AS NUMERIC)"},
 	{"decimal", "CAST(", " AS NUMERIC)"},
-	{"oid", "pg_int(", ")"},
+	{"oid", "CAST(pg_int(", ") AS INTEGER)"},
 	{"real", "CAST(", " AS REAL)"},
-	{"regclass", "pg_regclass(", ")"},
+	{"regclass", "CAST(pg_regclass(", ") AS INTEGER)"},
 	{"timestamp", "to_timestamp(", ")"},
 	{"timestamptz", "to_timestamp(", ")"},
 };
@@ -73,7 +74,7 @@ static const struct {
 	{"session_user", "pg_current_user()"},
 	{"current_role", "pg_current_user()"},
 	{"current_catalog", "current_database()"},
-	{"localtimestamp", "now()"},
+	{"localtimestamp", "CURRENT_TIMESTAMP"},
 };
 
 size_t pg_statement_length(const char *text, size_t len, bool *is_empty)
@@ -217,17 +218,36 @@ static void regular_expressions(struct rewrite *rewrite, size_t i)
 			rewrite->pieces[i].replacement = table[k].replacement;
 }
 
-/* extract(FIELD from X) is pg_extract('FIELD', X). */
+/* The `)` that closes the `(` at `open`; n: there is none. */
+static size_t closing_bracket(const struct rewrite *rewrite, size_t open)
+{
+	int depth = 0;
+
+	for (size_t i = open; i < rewrite->n; i++) {
+		if (piece_is(rewrite, i, "("))
+			depth++;
+		else if (piece_is(rewrite, i, ")") && --depth == 0)
+			return i;
+	}
+	return rewrite->n;
+}
+
+/* extract(FIELD from X) is CAST(pg_extract('FIELD', X) AS REAL). */
 static void extracts(struct rewrite *rewrite, size_t i)
 {
 	size_t open = skip_space(rewrite, i + 1);
 	size_t field = skip_space(rewrite, open + 1);
 	size_t from = skip_space(rewrite, field + 1);
+	size_t close;
 
 	if (!piece_is(rewrite, i, "extract") || !piece_is(rewrite, open, "(") ||
 		!piece_is(rewrite, from, "from"))
 		return;
-	rewrite->pieces[i].replacement = "pg_extract";
+	close = closing_bracket(rewrite, open);
+	if (close == rewrite->n)
+		return;
+	rewrite->pieces[i].replacement = "CAST(pg_extract";
+	rewrite->pieces[close].closing = " AS REAL)";
 	rewrite->pieces[from].replacement = ",";
 	if (rewrite->pieces[field].token.kind == PG_TOKEN_NAME) {
 		rewrite->pieces[open].replacement = "('";
@@ -239,20 +259,41 @@ static void extracts(struct rewrite *rewrite, size_t i)
 static void arrays(struct rewrite *rewrite, size_t i)
 {
 	size_t at = skip_space(rewrite, i + 1);
-	int depth = 0;
 
 	if (!piece_is(rewrite, i, "array") || !piece_is(rewrite, at, "("))
 		return;
-	for (; at < rewrite->n; at++) {
-		if (piece_is(rewrite, at, "("))
-			depth++;
-		else if (piece_is(rewrite, at, ")") && --depth == 0)
-			break;
-	}
+	at = closing_bracket(rewrite, at);
 	if (at == rewrite->n)
 		return;
 	erase(rewrite, i, at);
 	rewrite->pieces[at].replacement = "NULL";
+}
+
+/* now() is (CURRENT_TIMESTAMP). */
+static void clocks(struct rewrite *rewrite, size_t i)
+{
+	size_t open = skip_space(rewrite, i + 1);
+	size_t close = skip_space(rewrite, open + 1);
+
+	if (!piece_is(rewrite, i, "now") || !piece_is(rewrite, open, "(") ||
+		!piece_is(rewrite, close, ")"))
+		return;
+	rewrite->pieces[i].replacement = "";
+	rewrite->pieces[open].closing = "CURRENT_TIMESTAMP";
+}
+
+/* TIMESTAMP '…' and DATE '…' are functions of their literal. */
+static void typed_literals(struct rewrite *rewrite, size_t i)
+{
+	size_t literal = skip_space(rewrite, i + 1);
+	bool is_date = piece_is(rewrite, i, "date");
+
+	if (!is_date && !piece_is(rewrite, i, "timestamp") && !piece_is(rewrite, i, "timestamptz"))
+		return;
+	if (literal == rewrite->n || rewrite->pieces[literal].token.kind != PG_TOKEN_STRING)
+		return;
+	rewrite->pieces[i].replacement = is_date ? "pg_date(" : "to_timestamp(";
+	rewrite->pieces[literal].closing = ")";
 }
 
 /* Where the operand that ends at `end` begins. */
@@ -358,6 +399,8 @@ static int rewrite_pieces(struct rewrite *rewrite, struct err *err)
 			drop_schema(rewrite, i);
 			extracts(rewrite, i);
 			arrays(rewrite, i);
+			clocks(rewrite, i);
+			typed_literals(rewrite, i);
 			for (size_t k = 0; k < sizeof(calls) / sizeof(calls[0]); k++)
 				if (pg_token_is(&piece->token, calls[k].word) &&
 					!piece_is(rewrite, skip_space(rewrite, i + 1), "("))

@@ -28,6 +28,9 @@ static const struct {
 	{"does not exist", "42P01"},
 	{"unrecognized configuration parameter", "42704"},
 	{"integer overflow", "22003"},
+	{"out of range", "22003"},
+	{"incorrect binary data format", "22P03"},
+	{"invalid byte sequence", "22021"},
 	{"cannot start a transaction within", "25001"},
 };
 
@@ -38,7 +41,6 @@ const char *pg_state_of(const struct err *err)
 	case ERR_INTERRUPTED: return "57014";
 	case ERR_LIMIT: return "53400";
 	case ERR_NOMEM: return "53200";
-	case ERR_INVALID: return PG_STATE_INVALID_TEXT;
 	case ERR_PROTOCOL: return PG_STATE_PROTOCOL;
 	case ERR_IO: return "58030";
 	case ERR_CORRUPT: return "XX001";
@@ -47,5 +49,9 @@ const char *pg_state_of(const struct err *err)
 	for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++)
 		if (strstr(err->text, sentences[i].sentence) != NULL)
 			return sentences[i].state;
-	return err->code == ERR_MISSING ? "42P01" : "22000";
+	switch (err->code) {
+	case ERR_INVALID: return PG_STATE_INVALID_TEXT;
+	case ERR_MISSING: return "42P01";
+	default: return "22000";
+	}
 }

@@ -270,21 +270,6 @@ static void extract_field(sqlite3_context *context, int argc, sqlite3_value **ar
 	}
 }
 
-static void now_text(sqlite3_context *context, int argc, sqlite3_value **argv)
-{
-	sqlite3_stmt *clock = NULL;
-
-	(void)argc;
-	(void)argv;
-	/* Through SQLite's own clock, so that it stands still within a statement and is seen by the
-	 * answer cache. */
-	if (sqlite3_prepare_v2(sqlite3_context_db_handle(context), "SELECT CURRENT_TIMESTAMP", -1,
-		    &clock, NULL) == SQLITE_OK &&
-		sqlite3_step(clock) == SQLITE_ROW)
-		sqlite3_result_value(context, sqlite3_column_value(clock, 0));
-	(void)sqlite3_finalize(clock);
-}
-
 static void quote_ident(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	const char *text = (const char *)sqlite3_value_text(argv[0]);
@@ -353,7 +338,7 @@ typedef void function(sqlite3_context *context, int argc, sqlite3_value **argv);
 	X("current_setting", 1, session_setting, NULL)                                             \
 	X("current_setting", 2, session_setting, NULL)                                             \
 	X("pg_backend_pid", 0, session_pid, NULL)                                                  \
-	X("pg_is_in_recovery", 0, constant_false, NULL)                                            \
+	X("pg_is_in_recovery", 0, constant_text, "f")                                              \
 	X("pg_get_userbyid", 1, session_user, NULL)                                                \
 	X("pg_table_is_visible", 1, constant_true, NULL)                                           \
 	X("pg_type_is_visible", 1, constant_true, NULL)                                            \
@@ -383,7 +368,6 @@ typedef void function(sqlite3_context *context, int argc, sqlite3_value **argv);
 	X("pg_bool", 1, cast_bool, NULL)                                                           \
 	X("pg_date", 1, cast_date, NULL)                                                           \
 	X("pg_extract", 2, extract_field, NULL)                                                    \
-	X("now", 0, now_text, NULL)                                                                \
 	X("regexp", 2, regexp, NULL)
 
 #define ROW(name, n_args, call, constant)  {name, n_args, call, constant},

@@ -235,11 +235,11 @@ static void take_message(struct pg_session *pg, const struct pg_message *message
 	case 'c':
 	case 'f': break; /* left over from a COPY that was refused; PostgreSQL ignores them, too */
 	case 'F': pg_die(pg, "0A000", "the function call protocol is not supported"); break;
-	default: pg_die(pg, PG_STATE_PROTOCOL, "invalid frontend message type"); break;
+	default: assert(false); /* the codec lets no other type pass */
 	}
 }
 
-/* An error in an extended message; what follows is passed over until Sync. */
+/* Something runs, the session is over, or the peer takes nothing. */
 static bool is_waiting(const struct pg_session *pg)
 {
 	return pg->running != PG_RUN_NONE || pg->state == PG_STATE_OVER ||
@@ -260,7 +260,7 @@ static bool read_message(struct pg_session *pg)
 	if (rc <= 0)
 		return false;
 	pg->in_at += used;
-	if (message.type == '\0')
+	if (pg->state == PG_STATE_STARTUP)
 		start_up(pg, &message);
 	else
 		take_message(pg, &message);

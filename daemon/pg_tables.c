@@ -79,10 +79,10 @@ static const struct pg_table tables[] = {
 		"'c' AS datlocprovider, 'f' AS datistemplate, 't' AS datallowconn, "
 		"-1 AS datconnlimit, 'C.UTF-8' AS datcollate, 'C.UTF-8' AS datctype, "
 		"NULL AS daticulocale, NULL AS datacl"},
-	{"pg_roles", "SELECT 10 AS oid, pg_current_user() AS rolname, 0 AS rolsuper, "
-		     "1 AS rolinherit, 0 AS rolcreaterole, 0 AS rolcreatedb, 1 AS rolcanlogin, "
-		     "0 AS rolreplication, -1 AS rolconnlimit, NULL AS rolvaliduntil, "
-		     "0 AS rolbypassrls"},
+	{"pg_roles", "SELECT 10 AS oid, pg_current_user() AS rolname, 'f' AS rolsuper, "
+		     "'t' AS rolinherit, 'f' AS rolcreaterole, 'f' AS rolcreatedb, "
+		     "'t' AS rolcanlogin, 'f' AS rolreplication, -1 AS rolconnlimit, "
+		     "NULL AS rolvaliduntil, 'f' AS rolbypassrls"},
 	{"pg_user", "SELECT pg_current_user() AS usename, 10 AS usesysid, 0 AS usesuper"},
 	{"pg_proc",
 		"SELECT 20000 + row_number() OVER (ORDER BY name, narg) AS oid, "

@@ -403,6 +403,16 @@ static int read_binary_number(
 	return 0;
 }
 
+/* As PostgreSQL: UTF-8, and no NUL in it. */
+static int check_text(const struct value *value, struct err *err)
+{
+	if (utf8_valid_prefix(value->data, value->len) == value->len &&
+		memchr(value->data, '\0', value->len) == NULL)
+		return 0;
+	return err_set(
+		err, ERR_INVALID, "invalid byte sequence for encoding \"UTF8\" in a parameter");
+}
+
 static int read_binary(const struct pg_parameter *parameter, struct value *value,
 	struct buf *scratch, struct err *err)
 {
@@ -437,7 +447,7 @@ static int read_binary(const struct pg_parameter *parameter, struct value *value
 	default:
 		*value = (struct value){
 			.type = VALUE_TEXT, .data = parameter->data, .len = (size_t)parameter->len};
-		return 0;
+		return check_text(value, err);
 	}
 }
 
@@ -502,6 +512,8 @@ int pg_read_parameter(const struct pg_parameter *parameter, struct value *value,
 		return read_binary(parameter, value, scratch, err);
 	*value = (struct value){
 		.type = VALUE_TEXT, .data = parameter->data, .len = (size_t)parameter->len};
+	if (check_text(value, err) != 0)
+		return err->code;
 	switch (parameter->oid) {
 	case PG_INT2:
 	case PG_INT4:
