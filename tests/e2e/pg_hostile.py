@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Messages of PostgreSQL's protocol that are cut, wrong, out of order or never finished. Each
+may cost its own session; the daemon and the session beside it never notice."""
+
+import os
+import random
+import struct
+
+import harness
+import wire
+from wire import (FLUSH, SYNC, TERMINATE, Wire, bind, close, describe, execute, message, parse,
+                  query, startup)
+
+# One of every kind a client may send, such as work when they come whole.
+MESSAGES = {
+    "Query": query("select 1; select 'two'"),
+    "Parse": parse("select $1::int8, $2", "s", (20, 25)),
+    "Bind": bind((b"1", None), "p", "", (0,), (1,)),
+    "Describe": describe(b"S", "known"),
+    "Execute": execute("", 1),
+    "Close": close(b"S", "known"),
+    "Sync": SYNC,
+    "Flush": FLUSH,
+    "CopyData": message(b"d", b"1\t2\n"),
+    "CopyDone": message(b"c"),
+    "CopyFail": message(b"f", b"no\0"),
+    "FunctionCall": message(b"F", struct.pack("!ihhh", 1, 0, 0, 0)),
+    "Password": message(b"p", b"secret\0"),
+    "Terminate": TERMINATE,
+}
+STARTUPS = {
+    "start-up": startup(database="x", application_name="y"),
+    "SSLRequest": struct.pack("!ii", 8, 80877103),
+    "GSSENCRequest": struct.pack("!ii", 8, 80877104),
+    "CancelRequest": struct.pack("!iiii", 16, 80877102, 1, 2),
+}
+
+
+class Hostile(harness.Case):
+
+    def setUp(self):
+        super().setUp()
+        self.d = self.daemon().start()
+        self.path = os.path.join(self.d.directory, ".s.PGSQL.5432")
+        self.neighbour = Wire(self.path)
+        self.pid = self.d.process.pid
+
+    def assert_untouched(self, what=""):
+        """The other session still answers, of the same daemon."""
+        self.assertIsNone(self.d.process.poll(), what)
+        answer = self.neighbour.ask(query("select 'here'"))
+        self.assertEqual(wire.rows(answer), [[b"here"]], what)
+
+    def tearDown(self):
+        try:
+            self.assert_untouched()
+            Wire(self.path).close()
+            harness.wait_until(lambda: len(self.d.ask("select * from sessions")) == 2,
+                               "only the neighbour and the asking session are left")
+            self.neighbour.close()
+            self.assertEqual(self.d.stop(), 0)
+        finally:
+            super().tearDown()
+
+    def prepared(self):
+        """A session with a statement `known`, an unnamed one and the unnamed portal."""
+        session = Wire(self.path)
+        session.send(parse("select 1 union all select 2", "known"), parse("select $1, $2"),
+                     bind((b"1", b"2")), FLUSH)
+        while session.read()[0] != b"2":
+            pass
+        return session
+
+    def test_every_message_cut_at_each_byte_and_then_the_end(self):
+        for name, whole in MESSAGES.items():
+            for n in range(len(whole)):
+                session = self.prepared()
+                session.send(whole[:n])
+                session.socket.shutdown(1)
+                session.until_closed()
+                session.close()
+            self.assert_untouched(name)
+
+    def test_every_message_with_its_body_cut_at_each_byte(self):
+        """The length is right, the body ends too early; or a byte too late."""
+        for name, whole in MESSAGES.items():
+            for n in list(range(5, len(whole))) + [-1]:
+                body = whole[5:n] if n > 0 else whole[5:] + b"\0"
+                session = self.prepared()
+                session.send(message(whole[:1], body), SYNC, TERMINATE)
+                answer = session.until_closed()
+                for kind, error in answer:
+                    if kind == b"E":
+                        self.assertIn("C", wire.fields(error), name)
+                session.close()
+            self.assert_untouched(name)
+
+    def test_every_startup_packet_cut_at_each_byte(self):
+        for name, whole in STARTUPS.items():
+            for n in range(len(whole)):
+                session = Wire(self.path, start=False)
+                session.send(whole[:n])
+                session.socket.shutdown(1)
+                session.until_closed()
+                session = Wire(self.path, start=False)
+                session.send(struct.pack("!i", max(n, 4)) + whole[4:n])
+                session.socket.shutdown(1)
+                session.until_closed()
+            self.assert_untouched(name)
+
+    def test_lengths_that_cannot_be(self):
+        for length in (0, 1, 3, -1, -2**31, 2**31 - 1, 2**30, 64 * 1024 * 1024):
+            for kind in b"QPBDECSHXdcfFp":
+                session = self.prepared()
+                session.send(bytes([kind]) + struct.pack("!i", length) + b"x" * 100)
+                session.socket.shutdown(1)
+                answer = session.until_closed()
+                if length < 4 or length > 16 * 1024 * 1024:
+                    self.assertEqual(wire.state(answer), "08P01", (kind, length))
+            session = Wire(self.path, start=False)
+            session.send(struct.pack("!i", length) + b"\0\3\0\0user\0x\0\0")
+            session.socket.shutdown(1)
+            self.assertEqual(wire.state(session.until_closed()), "08P01", length)
+
+    def test_counts_inside_that_promise_more_than_there_is(self):
+        for n in (-1, -32768, 1000, 32767):
+            count = struct.pack("!h", n)
+            for bad in (message(b"P", b"\0select 1\0" + count),
+                        message(b"B", b"\0\0" + count),
+                        message(b"B", b"\0\0\0\0" + count),
+                        message(b"B", b"\0\0\0\0\0\2\0\0\0\1x\xff\xff\xff\xff" + count),
+                        message(b"B", b"\0\0\0\0\0\2" + struct.pack("!i", 2**31 - 1) + b"x"),
+                        message(b"B", b"\0\0\0\0\0\2" + struct.pack("!i", -2) + b"x")):
+                session = self.prepared()
+                session.send(bad, SYNC, TERMINATE)
+                answer = session.until_closed()
+                self.assertIn(b"E", [kind for kind, _ in answer], bad)
+            self.assert_untouched(n)
+
+    def test_nothing_before_the_startup(self):
+        for name, whole in MESSAGES.items():
+            session = Wire(self.path, start=False)
+            session.send(whole)
+            session.socket.shutdown(1)
+            answer = session.until_closed()
+            self.assertNotIn(b"Z", [kind for kind, _ in answer], name)
+        for whole in STARTUPS.values():
+            session = self.prepared()
+            session.send(whole)
+            session.socket.shutdown(1)
+            self.assertEqual(wire.state(session.until_closed()), "08P01")
+
+    def test_orders_that_make_no_sense_are_errors_until_the_sync(self):
+        for parts, expected in (
+                ([bind(name="nowhere")], "26000"),
+                ([execute("nowhere")], "34000"),
+                ([describe(b"S", "nowhere")], "26000"),
+                ([describe(b"P", "nowhere")], "34000"),
+                ([parse("select 1", "a"), parse("select 1", "a")], "42P05"),
+                ([parse("select 1; select 2")], "42601"),
+                ([parse("select $1"), bind()], "08P01"),
+                ([parse("select 1"), bind((b"1",))], "08P01"),
+                ([parse("select 1"), bind(results=(1, 1))], "08P01"),
+                ([parse("select 1"), bind(portal="p"), bind(portal="p")], "42P03"),
+                ([parse("select $1", oids=(20,)), bind((b"x",))], "22P02"),
+                ([parse("select $1", oids=(20,)), bind((b"1",), formats=(1,))], "22P03")):
+            session = Wire(self.path)
+            answer = session.ask(*parts, query("select 'passed over'"), SYNC)
+            self.assertEqual(wire.state(answer), expected, parts)
+            self.assertEqual(wire.rows(answer), [], parts)
+            self.assertEqual(wire.rows(session.ask(query("select 1"))), [[b"1"]], parts)
+        session = Wire(self.path)
+        self.assertEqual(wire.kinds(session.ask(close(b"S", "none"), close(b"P", "none"), SYNC)),
+                         "33Z")
+
+    def test_types_that_are_not_the_protocols_end_the_session(self):
+        for kind in set(range(256)) - set(b"QPBDECSHXdcfF"):
+            session = Wire(self.path)
+            session.send(message(bytes([kind]), b"\0\0\0\0"))
+            self.assertEqual(wire.state(session.until_closed()), "08P01", kind)
+        session = Wire(self.path)
+        session.send(MESSAGES["FunctionCall"])
+        self.assertEqual(wire.state(session.until_closed()), "0A000")
+        # A start-up in the form of a message; and its first byte alone says enough.
+        for whole in (message(b"\0", startup()[4:]), b"\0"):
+            session = Wire(self.path)
+            session.send(whole)
+            answer = session.until_closed()
+            self.assertEqual((wire.kinds(answer), wire.state(answer)), ("E", "08P01"))
+
+    def test_nuls_and_bytes_that_are_no_utf8(self):
+        session = Wire(self.path)
+        for bad, expected in ((message(b"Q", b"select '\xff'\0"), "22021"),
+                              (message(b"P", b"\0select '\xc3'\0\0\0") + SYNC, "22021")):
+            self.assertEqual(wire.state(session.ask(bad)), expected)
+        answer = session.ask(parse("select $1::text, length($1)", oids=(25,)), bind((b"a\0b",)), execute(),
+                             SYNC)
+        self.assertEqual(wire.state(answer), "22021")
+        answer = session.ask(parse("select $1::text", oids=(25,)), bind((b"\xff",)), execute(), SYNC)
+        self.assertEqual(wire.state(answer), "22021")
+        session.send(message(b"Q", b"select 1\0select 2\0"))
+        self.assertEqual(wire.state(session.until_closed()), "08P01")
+
+    def test_a_byte_at_a_time_works(self):
+        session = Wire(self.path, start=False)
+        script = startup() + query("select 1") + parse("select $1") + bind((b"x",)) + execute() + SYNC
+        for byte in script:
+            session.send(bytes([byte]))
+        self.assertEqual(wire.rows(session.until_ready()), [])
+        self.assertEqual(wire.rows(session.until_ready()), [[b"1"]])
+        self.assertEqual(wire.rows(session.until_ready()), [[b"x"]])
+
+    def test_sessions_that_vanish_in_each_state(self):
+        endless = ("with recursive n(i) as (select 1 union all select i+1 from n) "
+                   "select count(*) from n")
+        many = ("with recursive n(i) as (select 1 union all select i+1 from n limit 100000000) "
+                "select i from n")
+        for parts in ([], [startup()], [startup(), query(endless)], [startup(), query(many)],
+                      [startup(), query("begin")], [startup(), query("begin; select 1")],
+                      [startup(), query("begin; select * from nowhere")],
+                      [startup(), query("listen counts")],
+                      [startup(), parse(endless)], [startup(), parse(endless), bind(), execute()],
+                      [startup(), parse(many), bind(), execute("", 10), FLUSH],
+                      [startup(), parse("nonsense"), bind()],
+                      [startup(), query("copy (%s) to stdout" % many)],
+                      [startup(), query("begin"), query("declare c cursor for " + many),
+                       query("fetch 10 from c")]):
+            for how in ("close", "half", "reset"):
+                session = Wire(self.path, start=False)
+                session.send(*parts)
+                if parts:
+                    session.more()
+                if how == "half":
+                    session.socket.shutdown(1)
+                if how == "reset":
+                    session.socket.shutdown(2)
+                session.close()
+        self.assert_untouched()
+
+    def test_noise_of_all_kinds(self):
+        seed = int(os.environ.get("SEED", random.randrange(2**32)))
+        print("seed", seed)
+        chance = random.Random(seed)
+        whole = list(MESSAGES.values())
+        for _ in range(400):
+            session = Wire(self.path)
+            noise = bytearray(b"".join(chance.choice(whole) for _ in range(chance.randrange(1, 8))))
+            for _ in range(chance.randrange(0, 6)):
+                noise[chance.randrange(len(noise))] = chance.randrange(256)
+            try:
+                session.send(bytes(noise))
+                session.socket.shutdown(1)
+            except OSError:
+                pass
+            session.until_closed()
+            session.close()
+        self.assert_untouched(seed)
+
+    def test_a_cancel_needs_the_right_secret(self):
+        session = Wire(self.path)
+        pid, secret = struct.unpack("!ii", session.key)
+        session.send(query("with recursive n(i) as (select 1 union all select i+1 from n) "
+                           "select count(*) from n"))
+        harness.wait_until(lambda: self.d.ask(
+            "select 1 from sessions where id = %d and state = 'running'" % pid), "it runs")
+        for key in ((pid, secret ^ 1), (pid + 1, secret), (0, 0), (-1, secret)):
+            other = Wire(self.path, start=False)
+            other.send(struct.pack("!iiii", 16, 80877102, *key))
+            self.assertEqual(other.until_closed(), [])
+        self.assertEqual(self.d.ask("select state from sessions where id = %d" % pid), [["running"]])
+        other = Wire(self.path, start=False)
+        other.send(struct.pack("!iiii", 16, 80877102, pid, secret))
+        self.assertEqual(other.until_closed(), [])
+        self.assertEqual(wire.state(session.until_ready()), "57014")
+        self.assertEqual(wire.rows(session.ask(query("select 1"))), [[b"1"]])
+
+
+if __name__ == "__main__":
+    harness.main()
