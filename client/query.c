@@ -33,7 +33,7 @@ struct run {
 /* The rows must have what the columns promised: those who take them count on it. */
 static int check_width(const struct run *run, size_t n, struct err *err)
 {
-	if (run->answer->has_columns && n == run->n_columns)
+	if (run->answer->has_columns && n == run->n_columns && n > 0)
 		return 0;
 	return err_set(err, ERR_PROTOCOL,
 		"the answer is broken: a row of %zu cells where %zu were announced", n,
