@@ -47,11 +47,11 @@ void sql_env_free(struct sql_env *env)
 }
 
 int sql_env_set_limits(struct sql_env *env, int64_t query_timeout_us, int64_t query_memory_bytes,
-	int64_t max_result_bytes, const char *timezone, struct err *err)
+	int64_t max_result_bytes, const char *zone_name, struct err *err)
 {
 	struct zone *zone;
 	struct zone *old;
-	int status = zone_new(&zone, timezone != NULL ? timezone : "UTC", err);
+	int status = zone_new(&zone, zone_name != NULL ? zone_name : "UTC", err);
 
 	if (status != 0)
 		return status;

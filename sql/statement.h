@@ -69,7 +69,7 @@ int sql_env_new(struct sql_env **env, const struct sql_env_options *options, str
 void sql_env_free(struct sql_env *env);
 /* After a reload; statements that run go on under the limits they began with. ERR_CONFIG for an unknown zone: nothing has changed. */
 int sql_env_set_limits(struct sql_env *env, int64_t query_timeout_us, int64_t query_memory_bytes,
-	int64_t max_result_bytes, const char *timezone, struct err *err)
+	int64_t max_result_bytes, const char *zone_name, struct err *err)
 	__attribute__((warn_unused_result));
 
 struct sql_session;
