@@ -108,15 +108,12 @@ static enum command_outcome with_sql(struct shell *shell, const struct words *wo
 	bool (*run)(struct shell *shell, const char *sql, int64_t interval_us), int64_t interval_us,
 	const char *usage)
 {
-	char *typed = words->n > from ? join(words, from) : NULL;
-	const char *sql = typed != NULL ? typed : shell->last_sql;
-	enum command_outcome outcome;
+	/* As it was typed: the quotes belong to the SQL. */
+	const char *sql = words->n > from ? words->from[from] : shell->last_sql;
 
 	if (sql == NULL)
 		return command_usage(usage);
-	outcome = run(shell, sql, interval_us) ? COMMAND_DONE : COMMAND_FAILED;
-	free(typed);
-	return outcome;
+	return run(shell, sql, interval_us) ? COMMAND_DONE : COMMAND_FAILED;
 }
 
 static enum command_outcome on_watch(struct shell *shell, const struct words *words)

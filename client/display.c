@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "sql/print_cell.h"
 
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,23 +75,28 @@ static void measure(const struct result *result, const struct print_options *pri
 	}
 }
 
-/* The width that wide columns get so that all fit into `room`; 0 when nothing needs to give way. */
-static int find_share(const int *widths, size_t n, long room)
+static long total_width(const int *widths, size_t n, int share)
 {
-	int share = NARROWEST;
 	long total = 0;
 
 	for (size_t i = 0; i < n; i++)
-		total += widths[i];
-	if (total <= room)
+		total += widths[i] < share ? widths[i] : share;
+	return total;
+}
+
+/* The width that wide columns get so that all fit into `room`: 0 when nothing needs to give way, -1
+ * when nothing helps. */
+static int find_share(const int *widths, size_t n, long room)
+{
+	int share = NARROWEST;
+
+	if (total_width(widths, n, INT_MAX) <= room)
 		return 0;
-	for (;; share++) {
-		total = 0;
-		for (size_t i = 0; i < n; i++)
-			total += widths[i] < share + 1 ? widths[i] : share + 1;
-		if (total > room)
-			return share;
-	}
+	if (total_width(widths, n, share) > room)
+		return -1;
+	while (total_width(widths, n, share + 1) <= room)
+		share++;
+	return share;
 }
 
 int display_fitted(const struct result *result, const struct print_options *print, int columns,
@@ -108,13 +113,11 @@ int display_fitted(const struct result *result, const struct print_options *prin
 		return err_nomem(err);
 	measure(result, print, widths);
 	share = find_share(widths, n, room);
-	print_options_set_mode(&fitted, PRINT_BOX);
+	print_options_set_mode(&fitted, share < 0 ? PRINT_LINE : PRINT_BOX);
 	fitted.wrap = share;
 	fitted.wordwrap = true;
 	fitted.numbers_right = true;
 	fitted.n_widths = 0;
-	if (room < (long)n * NARROWEST && share > 0)
-		print_options_set_mode(&fitted, PRINT_LINE);
 	rc = display_printed(result, &fitted, out, err);
 	free(widths);
 	return rc;

@@ -30,18 +30,19 @@ int report_table(struct shell *shell, const char *sql, struct err *err)
 
 int report_status(struct shell *shell, struct err *err)
 {
-	static const char queries[] =
-		"SELECT name, source, state, files, files_behind AS behind, events, rejects, late,"
-		" \"groups\", ifnull(watermark, '') AS watermark FROM queries ORDER BY name";
+	static const char queries[] = "SELECT name, state, files, files_behind AS behind, events, "
+				      "rejects, late, \"groups\""
+				      " FROM queries ORDER BY name";
 	static const char messages[] =
 		"SELECT name || ': ' || coalesce(exception, message) AS message FROM queries"
 		" WHERE coalesce(exception, message, '') NOT IN ('', 'Waiting for data to arrive',"
 		" 'Waiting for next trigger', 'Processing new data') ORDER BY name";
 	static const char batches[] =
-		"SELECT query, batch_id AS batch, timestamp, files, num_input_rows AS events,"
-		" CAST(processed_rows_per_second AS INTEGER) AS \"events/s\","
-		" round(trigger_ms, 1) AS ms, groups_updated AS updated"
-		" FROM progress ORDER BY timestamp DESC, batch_id DESC LIMIT 8";
+		"SELECT query, batch_id AS batch, substr(timestamp, 1, 19) AS at, files,"
+		" num_input_rows AS events, CAST(processed_rows_per_second AS INTEGER) AS "
+		"\"events/s\","
+		" round(trigger_ms, 1) AS ms FROM progress ORDER BY timestamp DESC, batch_id DESC "
+		"LIMIT 8";
 	static const struct {
 		const char *title, *sql;
 	} parts[] = {{"Queries", queries}, {"Messages", messages}, {"Last batches", batches}};

@@ -39,6 +39,7 @@ bool words_split(struct words *words, const char *line)
 			at++;
 		if (*at == '\0')
 			break;
+		words->from[words->n] = line + (at - words->text);
 		quote = *at == '\'' || *at == '"' ? *at : '\0';
 		if (quote != '\0')
 			at++;

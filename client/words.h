@@ -15,6 +15,7 @@ struct words {
 	char *text; /* a copy of the line; the words stand in it */
 	int n;
 	char *word[WORDS_MAX + 1]; /* then NULL */
+	const char *from[WORDS_MAX + 1]; /* where each begins in the caller's line, its quote included */
 };
 
 /* Splits `line` behind its leading dot. False: no memory. */

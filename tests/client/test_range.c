@@ -69,6 +69,7 @@ START_TEST(words_are_split_as_the_shell_splits_them)
 	for (int i = 0; i < 7; i++)
 		ck_assert_str_eq(words.word[i], expected[i]);
 	ck_assert_ptr_null(words.word[7]);
+	ck_assert_str_eq(words.from[1], "'b c' \"d\\te\" f\\101g ''  \"x\\\"y\" last");
 	words_fini(&words);
 }
 END_TEST

@@ -1,0 +1,114 @@
+/* A box fits the window whatever the window, or gives way to lines. */
+#include "client/display.h"
+
+#include "base/utf8.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N_COLUMNS 4
+
+static const char *const names[2 * N_COLUMNS] = {"id", "name", "text", "n", "", "", "", ""};
+
+static void fill(struct result *result, struct value *cells, size_t n_rows)
+{
+	static const char *const texts[] = {"short", "a text of some more words, and then some",
+		"onewordwithoutanyblankthatisverylongindeedmuchlongerthanawindow", "",
+		"Grüße\nzwei"};
+
+	*result = (struct result){.n_columns = N_COLUMNS, .n_rows = n_rows, .cells = cells};
+	result->names = (const char **)(uintptr_t)names;
+	for (size_t i = 0; i < n_rows; i++) {
+		struct value *row = cells + i * N_COLUMNS;
+
+		row[0] = (struct value){.type = VALUE_INTEGER, .integer = (int64_t)i * 1000};
+		row[1] = (struct value){.type = VALUE_TEXT, .data = "name", .len = 4};
+		row[2] = (struct value){.type = VALUE_TEXT, .data = texts[i % 5]};
+		row[2].len = strlen(row[2].data);
+		row[3] = (struct value){.type = i % 2 ? VALUE_NULL : VALUE_REAL, .real = 1.5};
+	}
+}
+
+static size_t widest_line(const char *text)
+{
+	size_t widest = 0;
+
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n");
+		size_t width = utf8_length(text, len);
+
+		if (width > widest)
+			widest = width;
+		text += len + (text[len] == '\n');
+	}
+	return widest;
+}
+
+START_TEST(a_box_is_never_wider_than_the_window)
+{
+	struct value cells[10 * N_COLUMNS];
+	struct print_options print;
+	struct result result;
+	bool saw_box = false;
+	bool saw_lines = false;
+
+	print_options_init(&print);
+	fill(&result, cells, 10);
+	for (int columns = 1; columns < 150; columns++) {
+		struct err err = ERR_INIT;
+		struct buf out = {0};
+		bool is_box;
+
+		ck_assert_int_eq(display_fitted(&result, &print, columns, &out, &err), 0);
+		buf_add_char(&out, '\0');
+		is_box = strncmp(out.data, "┌", 3) == 0;
+		if (is_box)
+			ck_assert_msg(widest_line(out.data) <= (size_t)columns, "%d:\n%s", columns,
+				out.data);
+		saw_box |= is_box;
+		saw_lines |= !is_box;
+		/* Once a box fits, every larger window has one. */
+		ck_assert(is_box || !saw_box);
+		buf_fini(&out);
+	}
+	ck_assert(saw_box && saw_lines);
+}
+END_TEST
+
+START_TEST(numbers_stand_on_the_right_and_texts_on_the_left)
+{
+	struct value cells[2 * N_COLUMNS];
+	struct print_options print;
+	struct result result;
+	struct err err = ERR_INIT;
+	struct buf out = {0};
+
+	print_options_init(&print);
+	fill(&result, cells, 2);
+	ck_assert_int_eq(display_fitted(&result, &print, 100, &out, &err), 0);
+	buf_add_char(&out, '\0');
+	ck_assert_ptr_nonnull(strstr(out.data, "│    0 │ name │ short "));
+	ck_assert_ptr_nonnull(strstr(out.data, "│ 1000 │ name │ a text "));
+	ck_assert_ptr_nonnull(strstr(out.data, "│ 1.5 │\n"));
+	buf_fini(&out);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("display");
+	TCase *tcase = tcase_create("fitting");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, a_box_is_never_wider_than_the_window);
+	tcase_add_test(tcase, numbers_stand_on_the_right_and_texts_on_the_left);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}
