@@ -140,7 +140,8 @@ void bench_restart(struct bench *bench)
 
 	stream_close(bench->stream);
 	open_stream(bench);
-	qsort(store->files, store->n_files, sizeof(*store->files), by_id);
+	if (store->n_files > 0)
+		qsort(store->files, store->n_files, sizeof(*store->files), by_id);
 	for (size_t i = 0; i < store->n_files; i++)
 		ck_assert_int_eq(stream_restore_file(bench->stream, store->files[i].source,
 					 &store->files[i].file, &err),
