@@ -289,6 +289,9 @@ int connection_next(struct connection *connection, int seen, int timeout_ms, str
 	}
 	len = (size_t)(newline - in->data);
 	connection->used = len + 1;
+	/* A session that is turned away at the door is told so in plain text. */
+	if (len > 7 && strncmp(in->data, "Error: ", 7) == 0)
+		return err_set(err, ERR_DENIED, "%.*s", (int)(len - 7), in->data + 7);
 	if (frame_decode(&connection->frame, in->data, len, err) < 0)
 		return err->code;
 	*frame = &connection->frame;
