@@ -57,10 +57,11 @@ struct daemon {
 	struct server sql_server, postgres_server, http_server;
 	uv_signal_t sigterm, sigint, sighup;
 	uv_timer_t watchdog, load_notice, grace;
-	struct err *err;        /* of daemon_run */
-	uint64_t published;     /* number of the snapshot that sessions heard of */
-	int64_t status_sent_us; /* monotonic */
-	bool is_open;           /* SQL is there, clients are accepted */
+	struct err *err;             /* of daemon_run */
+	uint64_t published;          /* number of the snapshot that sessions heard of */
+	struct engine_status status; /* as last told to the service manager */
+	int64_t status_sent_us;      /* monotonic */
+	bool is_open;                /* SQL is there, clients are accepted */
 	bool is_stopping, is_engine_done, is_saver_done, are_sessions_done, is_closed;
 };
 
@@ -73,32 +74,34 @@ static int control_sessions(void *context, struct session_view **rows, size_t *n
 	return session_list_view(d->service.sessions, rows, n, err);
 }
 
+/* The lane of statements that change something is short: whoever waits makes room for another. */
+static int control_call(struct daemon *d, enum call_kind kind, const char *query,
+	bool (*cancelled)(void *), void *arg, char state[16], int64_t *batch_id, struct err *err)
+{
+	if (!executor_block(&d->executor))
+		return err_set(err, ERR_LIMIT,
+			"%d sessions wait for start, stop or process_all_available already; try "
+			"again later",
+			EXECUTOR_MAX_BLOCKED);
+	int rc = call_make(&d->desk, kind, query, cancelled, arg, state, batch_id, err);
+	executor_unblock(&d->executor);
+	return rc;
+}
+
 static int control_start(void *context, const char *query, char state[16], struct err *err)
 {
-	struct daemon *d = context;
-
-	return call_make(&d->desk, CALL_START, query, NULL, NULL, state, NULL, err);
+	return control_call(context, CALL_START, query, NULL, NULL, state, NULL, err);
 }
 
 static int control_stop(void *context, const char *query, char state[16], struct err *err)
 {
-	struct daemon *d = context;
-
-	return call_make(&d->desk, CALL_STOP, query, NULL, NULL, state, NULL, err);
+	return control_call(context, CALL_STOP, query, NULL, NULL, state, NULL, err);
 }
 
 static int control_process_all(void *context, const char *query, bool (*cancelled)(void *),
 	void *arg, int64_t *batch_id, struct err *err)
 {
-	struct daemon *d = context;
-
-	if (!executor_block(&d->executor))
-		return err_set(err, ERR_LIMIT,
-			"%d sessions wait in process_all_available already; try again later",
-			EXECUTOR_MAX_BLOCKED);
-	int rc = call_make(&d->desk, CALL_PROCESS_ALL, query, cancelled, arg, NULL, batch_id, err);
-	executor_unblock(&d->executor);
-	return rc;
+	return control_call(context, CALL_PROCESS_ALL, query, cancelled, arg, NULL, batch_id, err);
 }
 
 static void on_call(void *context, struct call *call)
@@ -344,8 +347,10 @@ static void status_send(struct daemon *d)
 	int64_t now_us = (int64_t)(uv_hrtime() / 1000);
 
 	engine_status(d->engine, &status);
-	if (!status.is_idle && now_us - d->status_sent_us < STATUS_US)
+	if (memcmp(&status, &d->status, sizeof(status)) == 0 ||
+		(!status.is_idle && now_us - d->status_sent_us < STATUS_US))
 		return;
+	d->status = status;
 	d->status_sent_us = now_us;
 	notify_send("STATUS=%" PRId64 " events of %" PRId64 " files counted, %" PRId64
 		    " files behind, %" PRId64 " rejects",
@@ -357,11 +362,11 @@ static void on_published(void *context)
 	struct daemon *d = context;
 	uint64_t newest = snapshot_newest_number(engine_snapshots(d->engine));
 
+	status_send(d);
 	if (newest == d->published)
 		return;
 	d->published = newest;
 	session_list_published(d->service.sessions);
-	status_send(d);
 }
 
 /* --- reloading ----------------------------------------------------------- */
@@ -412,7 +417,7 @@ static void limits_set(struct daemon *d)
 			running, pool);
 		running = pool;
 	}
-	executor_set_max_running(&d->executor, running);
+	executor_set_max_long(&d->executor, running);
 	d->service.config = d->config;
 	d->service.max_sessions = threads_sessions_limit(d->config->max_sessions);
 	if (d->service.max_sessions < d->config->max_sessions)

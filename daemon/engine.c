@@ -110,7 +110,7 @@ static void on_change(void *context, size_t source)
 {
 	struct engine *engine = context;
 
-	engine->sources[source].trigger.is_noticed = true;
+	trigger_call(&engine->sources[source].trigger, wall_us(), false);
 	lane_advance(engine);
 }
 
@@ -242,7 +242,7 @@ static void waiter_add(struct engine *engine, struct call *call, size_t query)
 			continue;
 		is_pending[source] = true;
 		engine->sources[source].trigger.n_waiting++;
-		engine->sources[source].trigger.wants_full = true;
+		trigger_call(&engine->sources[source].trigger, wall_us(), true);
 	}
 	if (!engine->is_busy)
 		waiters_review(engine);
@@ -353,7 +353,7 @@ static void query_changed(struct engine *engine)
 			job->call->kind == CALL_START ? "start:" : "stop:", state);
 	call_answer(engine->desk, job->call, &job->err, state, -1);
 	/* What was behind may count now, and its state is to be made durable. */
-	engine->sources[query->source].trigger.wants_full = true;
+	trigger_call(&engine->sources[query->source].trigger, wall_us(), true);
 }
 
 /* --- turns of a source --------------------------------------------------- */
@@ -571,11 +571,12 @@ static void on_job_done(uv_work_t *request, int status)
 		stopped(engine);
 		return;
 	}
-	if (engine->is_loaded) {
+	if (engine->is_loaded)
 		waiters_review(engine);
-		engine->hooks.on_published(engine->hooks.context);
-	}
+	/* The next batch is counted while the sessions hear of this one. */
 	lane_advance(engine);
+	if (engine->is_loaded && !engine->is_finished)
+		engine->hooks.on_published(engine->hooks.context);
 }
 
 static void lane_advance(struct engine *engine)

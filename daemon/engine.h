@@ -31,10 +31,10 @@ struct engine_hooks {
 	void (*on_stopped)(void *context);
 };
 
-/* What `queries` says, as of the last job; for the log and the service manager. */
+/* What `queries` says, as of the last job; for the service manager. No padding: compared as bytes. */
 struct engine_status {
 	int64_t n_files, n_files_behind, n_events, n_rejects; /* over all queries */
-	bool is_idle;
+	int64_t is_idle; /* 0, 1 */
 };
 
 /* Holds a reference to `config`. NULL: no memory. */

@@ -16,6 +16,8 @@
 /* A statement that takes longer to compile is refused: the compiler cannot be shared out in turns.
  */
 #define PREPARE_MAX_US INT64_C(2000000)
+/* On a worker the clock is read after so many rows. */
+#define ROWS_PER_CLOCK 16
 /* Longer texts are not looked up; nobody polls with them. */
 #define CACHED_TEXT_MAX_BYTES 16384
 
@@ -145,7 +147,7 @@ static int params_bind(struct execution *e)
 }
 
 /* WORK_PAGE here means: go on, the statement is ready to be stepped. */
-static enum work_step prepare(struct execution *e, int64_t budget_us, bool on_worker)
+static enum work_step prepare(struct execution *e, int64_t budget_us)
 {
 	int rc = 0;
 
@@ -154,10 +156,11 @@ static enum work_step prepare(struct execution *e, int64_t budget_us, bool on_wo
 		e->tail = e->len;
 	} else {
 		rc = statement_prepare(e->sql, e->text, e->len,
-			on_worker ? PREPARE_MAX_US : budget_us, &e->tail, &e->statement, &e->err);
+			budget_us > 0 ? budget_us : PREPARE_MAX_US, &e->tail, &e->statement,
+			&e->err);
 	}
-	if (rc == PREPARE_YIELD && !on_worker)
-		return WORK_YIELD;
+	if (rc == PREPARE_YIELD && budget_us > 0)
+		return WORK_STUCK;
 	if (rc == PREPARE_YIELD) {
 		(void)err_set(&e->err, ERR_LIMIT,
 			"the statement is too complex: preparing it takes more than %d seconds",
@@ -210,15 +213,22 @@ static int row_take(struct execution *e)
 	return buf_ok(&e->page) ? 0 : err_nomem(&e->err);
 }
 
-static enum work_step step_rows(struct execution *e, int64_t until_us)
+/*
+ * Rows until the page is full or the turn is over. On the loop each row has
+ * what is left of the turn; on a worker it has the whole budget, because a row
+ * that is broken off is work thrown away.
+ */
+static enum work_step step_rows(struct execution *e, int64_t budget_us, bool on_worker)
 {
+	int64_t started_us = monotonic_us();
+	int64_t turn_us = on_worker ? SHORT_BUDGET_US : budget_us;
+	int64_t n_before = e->n_rows;
+	int64_t row_budget_us = budget_us;
+
 	for (;;) {
-		int64_t budget_us = until_us - monotonic_us();
-		if (budget_us <= 0)
-			return WORK_YIELD;
-		switch (statement_step(e->statement, budget_us, &e->err)) {
+		switch (statement_step(e->statement, row_budget_us, &e->err)) {
 		case STEP_DONE: return finish(e);
-		case STEP_YIELD: return WORK_YIELD;
+		case STEP_YIELD: return WORK_STUCK;
 		case STEP_ERROR: return fail(e);
 		case STEP_ROW: break;
 		}
@@ -232,28 +242,31 @@ static enum work_step step_rows(struct execution *e, int64_t until_us)
 			e->is_whole = false;
 			return WORK_PAGE;
 		}
+		/* Reading the clock costs as much as a small row. */
+		if (on_worker && (e->n_rows - n_before) % ROWS_PER_CLOCK != 0)
+			continue;
+		int64_t left_us = turn_us - (monotonic_us() - started_us);
+		if (left_us <= 0)
+			return WORK_YIELD;
+		if (!on_worker)
+			row_budget_us = left_us;
 	}
 }
 
 static enum work_step execution_step(struct work *work, int64_t budget_us, bool on_worker)
 {
 	struct execution *e = execution_of(work);
-	int64_t until_us = monotonic_us() + budget_us;
 
 	if (atomic_load(&e->is_cancelled))
 		return fail(e);
 	if (e->statement == NULL) {
-		enum work_step next = prepare(e, budget_us, on_worker);
+		enum work_step next = prepare(e, budget_us);
 		if (next != WORK_PAGE)
 			return next;
 	}
 	if (!on_worker && !statement_may_run_inline(e->statement))
-		return WORK_YIELD;
-	/* What was compiled gets its turn: the first step is always tried. */
-	int64_t now_us = monotonic_us();
-	if (on_worker && until_us < now_us + WORKER_BUDGET_US / 10)
-		until_us = now_us + WORKER_BUDGET_US / 10;
-	return step_rows(e, until_us);
+		return WORK_OTHER;
+	return step_rows(e, budget_us, on_worker);
 }
 
 /* --- on the loop --------------------------------------------------------- */

@@ -1,22 +1,27 @@
 /*
- * The queue of works and the hand-over to libuv's pool. Handing over is the
- * barrier: a work is touched by the loop or by one worker, never by both.
+ * The lanes' queues and the hand-over to libuv's pool. Handing over is the
+ * barrier: a work is touched by the loop or by one worker, never by both. The
+ * pool has a thread for every place in every lane, so no lane waits for
+ * another (daemon/threads.c counts them).
  */
 #include "daemon/executor.h"
 
 #include <assert.h>
 #include <stddef.h>
 
-static void dispatch(struct executor *executor);
+static void lane_advance(struct executor *executor, enum work_lane lane);
 
 static void on_wake(uv_async_t *wake)
 {
-	dispatch(wake->data);
+	lane_advance(wake->data, LANE_OTHER);
 }
 
-void executor_init(struct executor *executor, uv_loop_t *loop, int max_running)
+void executor_init(struct executor *executor, uv_loop_t *loop, int max_long)
 {
-	*executor = (struct executor){.loop = loop, .max_running = max_running};
+	*executor = (struct executor){.loop = loop};
+	executor->lanes[LANE_SHORT].max_running = EXECUTOR_MAX_SHORT;
+	executor->lanes[LANE_LONG].max_running = max_long;
+	executor->lanes[LANE_OTHER].max_running = EXECUTOR_MAX_OTHER;
 	int rc = uv_async_init(loop, &executor->wake, on_wake);
 	assert(rc == 0);
 	executor->wake.data = executor;
@@ -25,31 +30,54 @@ void executor_init(struct executor *executor, uv_loop_t *loop, int max_running)
 
 void executor_close(struct executor *executor)
 {
-	assert(executor->first == NULL && executor->n_running == 0);
+	for (int i = 0; i < LANES; i++)
+		assert(executor->lanes[i].first == NULL && executor->lanes[i].n_running == 0);
 	uv_close((uv_handle_t *)&executor->wake, NULL);
 }
 
-void executor_set_max_running(struct executor *executor, int max_running)
+void executor_set_max_long(struct executor *executor, int max_long)
 {
-	executor->max_running = max_running;
-	dispatch(executor);
+	executor->lanes[LANE_LONG].max_running = max_long;
+	lane_advance(executor, LANE_LONG);
 }
+
+static void queue(struct executor *executor, struct work *work, enum work_lane to)
+{
+	struct executor_lane *lane = &executor->lanes[to];
+
+	work->executor = executor;
+	work->request.data = work;
+	work->lane = to;
+	work->state = WORK_QUEUED;
+	work->next = NULL;
+	if (lane->last != NULL)
+		lane->last->next = work;
+	else
+		lane->first = work;
+	lane->last = work;
+	lane_advance(executor, to);
+}
+
+/* --- on a worker --------------------------------------------------------- */
 
 static void on_worker(uv_work_t *request)
 {
 	struct work *work = request->data;
 
-	work->outcome = work->step(work, WORKER_BUDGET_US, true);
+	work->outcome = work->step(work, work->lane == LANE_SHORT ? SHORT_BUDGET_US : 0, true);
 }
 
-/* Back on the loop. The callbacks may start, continue or free works, this one too. */
+/* --- back on the loop ---------------------------------------------------- */
+
+/* The callbacks may start, continue or free works, this one too. */
 static void on_stepped(uv_work_t *request, int status)
 {
 	struct work *work = request->data;
 	struct executor *executor = work->executor;
+	enum work_lane lane = work->lane;
 
 	assert(status == 0); /* works are never cancelled by way of libuv */
-	executor->n_running--;
+	executor->lanes[lane].n_running--;
 	switch (work->outcome) {
 	case WORK_ENDED:
 		work->state = WORK_IDLE;
@@ -60,64 +88,63 @@ static void on_stepped(uv_work_t *request, int status)
 		work->on_page(work);
 		break;
 	case WORK_YIELD:
-		work->state = WORK_IDLE;
-		executor_submit(executor, work);
-		break;
+	case WORK_OTHER: queue(executor, work, lane); break;
+	case WORK_STUCK: queue(executor, work, lane == LANE_SHORT ? LANE_LONG : lane); break;
 	}
-	dispatch(executor);
+	lane_advance(executor, lane);
 }
 
-static void dispatch(struct executor *executor)
+static void lane_advance(struct executor *executor, enum work_lane which)
 {
-	while (executor->first != NULL &&
-		executor->n_running - atomic_load(&executor->n_blocked) < executor->max_running) {
-		struct work *work = executor->first;
-		executor->first = work->next;
-		if (executor->first == NULL)
-			executor->last = NULL;
+	struct executor_lane *lane = &executor->lanes[which];
+	int room = lane->max_running - lane->n_running;
+
+	if (which == LANE_OTHER)
+		room += atomic_load(&executor->n_blocked);
+	for (; room > 0 && lane->first != NULL; room--) {
+		struct work *work = lane->first;
+		lane->first = work->next;
+		if (lane->first == NULL)
+			lane->last = NULL;
 		work->next = NULL;
 		work->state = WORK_RUNNING;
-		executor->n_running++;
+		lane->n_running++;
 		int rc = uv_queue_work(executor->loop, &work->request, on_worker, on_stepped);
 		assert(rc == 0);
 	}
 }
 
+/* --- the interface ------------------------------------------------------- */
+
 void executor_submit(struct executor *executor, struct work *work)
 {
-	assert(work->state == WORK_IDLE || work->state == WORK_PARKED);
-	work->executor = executor;
-	work->request.data = work;
-	work->state = WORK_QUEUED;
-	work->next = NULL;
-	if (executor->last != NULL)
-		executor->last->next = work;
-	else
-		executor->first = work;
-	executor->last = work;
-	dispatch(executor);
+	assert(work->state == WORK_IDLE);
+	queue(executor, work, LANE_SHORT);
 }
 
 bool executor_try(struct executor *executor, struct work *work)
 {
 	assert(work->state == WORK_IDLE);
 	work->executor = executor;
+	work->lane = LANE_SHORT;
 	switch (work->step(work, INLINE_BUDGET_US, false)) {
 	case WORK_ENDED: return true;
 	case WORK_PAGE:
 		work->state = WORK_PARKED;
 		work->on_page(work);
 		return false;
-	case WORK_YIELD: break;
+	case WORK_OTHER: queue(executor, work, LANE_OTHER); return false;
+	case WORK_YIELD:
+	case WORK_STUCK: break;
 	}
-	executor_submit(executor, work);
+	queue(executor, work, LANE_SHORT);
 	return false;
 }
 
 void work_continue(struct work *work)
 {
 	assert(work->state == WORK_PARKED);
-	executor_submit(work->executor, work);
+	queue(work->executor, work, work->lane);
 }
 
 bool executor_block(struct executor *executor)

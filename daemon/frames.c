@@ -277,6 +277,8 @@ static void special_take(struct frames *frames, struct request *request)
 
 	if (request->kind == REQUEST_BROKEN)
 		sentence = request->sentence != NULL ? request->sentence : "out of memory";
+	else if (frames->session->lost_transaction)
+		sentence = SESSION_LOST_TRANSACTION;
 	else if (sql_session_in_transaction(frames->session->sql))
 		sentence = "a subscription cannot begin inside a transaction, which stays at one "
 			   "snapshot";
@@ -284,6 +286,7 @@ static void special_take(struct frames *frames, struct request *request)
 		return;
 	else
 		sentence = "out of memory";
+	frames->session->lost_transaction = false;
 	error_add(frames, request->id, SQLITE_ERROR, sentence, -1);
 	request_free(request);
 }
@@ -298,7 +301,7 @@ static bool run_request(struct frames *frames)
 		frames->last = NULL;
 	frames->n_waiting--;
 	frames->waiting_bytes -= request->size;
-	if (request->kind != REQUEST_STATEMENT) {
+	if (request->kind != REQUEST_STATEMENT || frames->session->lost_transaction) {
 		special_take(frames, request);
 		return true;
 	}

@@ -207,10 +207,11 @@ static enum work_step compile_step(struct work *work, int64_t budget_us, bool on
 	struct statement *compiled = NULL;
 	size_t tail;
 	int rc = statement_prepare(compile->sql, made->sql.data, made->sql.len,
-		on_worker ? 2000000 : budget_us, &tail, &compiled, &compile->err);
+		budget_us > 0 ? budget_us : 2000000, &tail, &compiled, &compile->err);
 
-	if (rc == PREPARE_YIELD && !on_worker)
-		return WORK_YIELD;
+	(void)on_worker;
+	if (rc == PREPARE_YIELD && budget_us > 0)
+		return WORK_STUCK;
 	if (rc == PREPARE_YIELD)
 		rc = err_set(&compile->err, ERR_LIMIT,
 			"the statement is too complex: preparing it takes more than 2 seconds");

@@ -31,6 +31,7 @@ struct session_list {
 	uv_idle_t turns;  /* runs only while a session wants a turn */
 	size_t n, n_counted;
 	int64_t next_id;
+	int n_handles; /* not closed yet, of a list that is being freed */
 	bool is_stopping;
 	void (*emptied)(void *context);
 	void *emptied_context;
@@ -71,6 +72,8 @@ static void on_list_closed(uv_handle_t *handle)
 {
 	struct session_list *list = handle->data;
 
+	if (--list->n_handles > 0)
+		return;
 	pthread_mutex_destroy(&list->lock);
 	free(list);
 }
@@ -80,8 +83,8 @@ void session_list_free(struct session_list *list)
 	if (list == NULL)
 		return;
 	assert(list->n == 0);
-	uv_close((uv_handle_t *)&list->watch, NULL);
-	/* Close callbacks come in no promised order; the second one is queued after the first. */
+	list->n_handles = 2;
+	uv_close((uv_handle_t *)&list->watch, on_list_closed);
 	uv_close((uv_handle_t *)&list->turns, on_list_closed);
 }
 
@@ -275,27 +278,27 @@ static bool is_stuck_too_long(struct session *session, uint64_t now_ms, uint64_t
 	return timeout_ms > 0 && now_ms - session->stuck_since_ms >= timeout_ms;
 }
 
-static void transaction_end(struct session *session, int64_t timeout_us)
+/* Where unasked-for bytes would be taken for an answer the peer learns of it from its next
+ * statement. */
+static void transaction_end(struct session *session)
 {
-	char sentence[160];
+	struct session_list *list = session->service->sessions;
 
 	sql_session_reset(session->sql, false);
-	pthread_mutex_lock(&session->service->sessions->lock);
+	pthread_mutex_lock(&list->lock);
 	session->state = SESSION_IDLE;
 	session->since_us = wall_us();
-	pthread_mutex_unlock(&session->service->sessions->lock);
-	snprintf(sentence, sizeof(sentence),
-		"the transaction was rolled back: it stood idle for %" PRId64
-		" seconds (idle_transaction_timeout)",
-		timeout_us / US_PER_S);
+	pthread_mutex_unlock(&list->lock);
 	if (session->ops->on_transaction_timeout != NULL)
-		session->ops->on_transaction_timeout(session, sentence);
+		session->ops->on_transaction_timeout(session, SESSION_LOST_TRANSACTION);
+	else
+		session->lost_transaction = true;
 }
 
 static void session_watch(struct session *session, uint64_t now_ms)
 {
-	int64_t timeout_us = session->service->config->idle_transaction_timeout_us;
-	uint64_t timeout_ms = (uint64_t)timeout_us / 1000;
+	uint64_t timeout_ms =
+		(uint64_t)session->service->config->idle_transaction_timeout_us / 1000;
 
 	if (transport_peer_is_gone(&session->transport)) {
 		session_close(session);
@@ -310,7 +313,7 @@ static void session_watch(struct session *session, uint64_t now_ms)
 	}
 	if (session->state == SESSION_IN_TRANSACTION && session->n_under_way == 0 &&
 		timeout_ms > 0 && now_ms - session->idle_since_ms >= timeout_ms)
-		transaction_end(session, timeout_us);
+		transaction_end(session);
 }
 
 static void on_watch(uv_timer_t *timer)

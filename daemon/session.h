@@ -31,6 +31,10 @@
 /* `sessions.query` shows the beginning of the statement. */
 #define SESSION_QUERY_BYTES 1024
 
+/* What the statement hears that comes after a transaction was ended by idle_transaction_timeout. */
+#define SESSION_LOST_TRANSACTION                                                                   \
+	"the transaction was rolled back: it stood idle for longer than idle_transaction_timeout"
+
 enum session_state { SESSION_IDLE, SESSION_RUNNING, SESSION_IN_TRANSACTION };
 
 struct session;
@@ -66,7 +70,7 @@ struct session_ops {
 	void (*on_snapshot)(struct session *session);
 	/* There is more to do from an earlier turn (session_want_turn). */
 	void (*on_turn)(struct session *session);
-	/* The transaction stood idle too long and was rolled back; `sentence` is for the peer. NULL: text of its own is not needed. */
+	/* The transaction stood idle too long and was rolled back; NULL: lost_transaction is set instead. */
 	void (*on_transaction_timeout)(struct session *session, const char *sentence);
 	/* Ends what runs; called when the session closes and when the daemon stops. */
 	void (*on_cancel)(struct session *session);
@@ -85,6 +89,7 @@ struct session {
 	uint64_t idle_since_ms;  /* of the loop; for the transaction's timeout */
 	uint64_t stuck_since_ms; /* the peer takes nothing since; 0: it does */
 	int n_under_way;         /* executions that hold `sql` */
+	bool lost_transaction;   /* the next statement is answered with SESSION_LOST_TRANSACTION */
 	bool wants_turn;
 	bool is_counted; /* in max_sessions */
 

@@ -184,6 +184,12 @@ static bool pending_judge(struct text_session *t)
 	char sentence[96];
 	const struct buf *text = &t->pending;
 
+	if (t->session.lost_transaction) {
+		t->session.lost_transaction = false;
+		fail(t, SESSION_LOST_TRANSACTION);
+		return false;
+	}
+
 	if (memchr(text->data, '\0', text->len) != NULL) {
 		fail(t, "a NUL byte in a statement");
 		return false;

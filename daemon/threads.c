@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-/* The lane and the saver have a thread each; so have statements that wait for the lane. */
-#define OTHER_THREADS (2 + EXECUTOR_MAX_BLOCKED)
+/* The engine and the saver have a thread each, and every place in the executor's lanes. */
+#define OTHER_THREADS (2 + EXECUTOR_MAX_SHORT + EXECUTOR_MAX_OTHER + EXECUTOR_MAX_BLOCKED)
 /* Descriptors for files of events, the checkpoint, the loop and the like. */
 #define OTHER_FILES 128
 

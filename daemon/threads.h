@@ -8,13 +8,13 @@
 #include "base/err.h"
 
 /*
- * Before libuv's first use: sizes its pool (the engine's lane, the saver, the
- * running statements, those that wait for the engine), makes sure that so many
- * threads can be had, and raises the limit of open files to what is allowed.
+ * Before libuv's first use: sizes its pool (the engine, the saver, the
+ * executor's lanes), makes sure that so many threads can be had, and raises the
+ * limit of open files to what is allowed.
  */
 int threads_prepare(int max_running_queries, struct err *err) __attribute__((warn_unused_result));
 
-/* How many statements the pool can run at once. */
+/* How many long statements the pool can run at once. */
 int threads_for_statements(void);
 
 /* At most `wanted`: what the limit of open files leaves to sessions. */

@@ -3,13 +3,23 @@
 
 #define BACKOFF_FIRST_US INT64_C(1000000)
 #define BACKOFF_LAST_US  INT64_C(60000000)
+/* A call that no multiple is waited for. */
+#define AT_ONCE INT64_MIN
 
 void trigger_init(struct trigger *trigger, int64_t interval_us)
 {
 	*trigger = (struct trigger){.interval_us = interval_us,
-		.last_us = INT64_MIN,
+		.called_us = AT_ONCE,
 		.next_look_us = TRIGGER_NEVER,
+		.last_us = INT64_MIN,
 		.wants_full = true};
+}
+
+void trigger_call(struct trigger *trigger, int64_t now_us, bool full)
+{
+	if (trigger->called_us > now_us)
+		trigger->called_us = now_us;
+	trigger->wants_full = trigger->wants_full || full;
 }
 
 /* The first multiple of the interval behind `time_us`; times are after the epoch. */
@@ -18,40 +28,35 @@ static int64_t next_multiple(int64_t time_us, int64_t interval_us)
 	return (time_us / interval_us + 1) * interval_us;
 }
 
-/* When something calls for a turn, without regard to the interval. */
-static int64_t call_us(const struct trigger *trigger, int64_t now_us)
+/* When the interval lets the earlier of the two calls through. */
+static int64_t let_through_us(const struct trigger *trigger, int64_t now_us)
 {
-	if (trigger->is_noticed || trigger->wants_full || trigger->has_more)
-		return now_us;
-	return trigger->next_look_us;
+	int64_t call_us = trigger->called_us;
+
+	/* A look to come is due at its multiple, not behind it. */
+	if (trigger->next_look_us != TRIGGER_NEVER && trigger->next_look_us - 1 < call_us)
+		call_us = trigger->next_look_us - 1;
+	if (call_us == TRIGGER_NEVER || call_us == AT_ONCE)
+		return call_us;
+	/* A clock that was set back must not stall it: what was called for is never far away. */
+	if (call_us > now_us && trigger->called_us == call_us)
+		call_us = now_us;
+	return next_multiple(call_us, trigger->interval_us);
 }
 
 int64_t trigger_due_us(const struct trigger *trigger, int64_t now_us)
 {
-	int64_t due_us = call_us(trigger, now_us);
+	bool is_called = trigger->called_us != TRIGGER_NEVER;
+	int64_t due_us;
 
-	if (trigger->n_waiting > 0 && due_us != TRIGGER_NEVER)
-		due_us = due_us < now_us ? due_us : now_us;
-	else if (trigger->interval_us > 0 && trigger->last_us != INT64_MIN &&
-		 due_us != TRIGGER_NEVER) {
-		/*
-		 * Due at the first multiple that is behind the last turn and not before the
-		 * call. A clock that went back must not stall it: never more than one
-		 * interval away.
-		 */
-		int64_t behind_us =
-			next_multiple(trigger->last_us < now_us ? trigger->last_us : now_us,
-				trigger->interval_us);
-		if (due_us > behind_us)
-			behind_us = next_multiple(due_us - 1, trigger->interval_us);
-		due_us = behind_us;
-	}
-	if (trigger->retry_us > 0 && due_us < trigger->retry_us) {
-		/* The same for the backoff. */
-		due_us = trigger->retry_us;
-		if (due_us > now_us + BACKOFF_LAST_US)
-			due_us = now_us;
-	}
+	if (trigger->n_waiting > 0 && is_called)
+		due_us = now_us;
+	else if (trigger->interval_us > 0)
+		due_us = let_through_us(trigger, now_us);
+	else
+		due_us = is_called ? now_us : trigger->next_look_us;
+	if (trigger->retry_us > 0 && due_us < trigger->retry_us)
+		due_us = trigger->retry_us <= now_us + BACKOFF_LAST_US ? trigger->retry_us : now_us;
 	return due_us;
 }
 
@@ -61,20 +66,22 @@ bool trigger_begin(struct trigger *trigger, int64_t now_us)
 		    (trigger->next_look_is_full && trigger->next_look_us <= now_us);
 
 	trigger->last_us = now_us;
-	trigger->is_noticed = false;
+	trigger->called_us = TRIGGER_NEVER;
+	trigger->next_look_us = TRIGGER_NEVER;
 	trigger->wants_full = false;
-	trigger->has_more = false;
 	return full;
 }
 
 void trigger_succeed(
 	struct trigger *trigger, bool did_batch, int64_t next_look_us, bool next_look_is_full)
 {
-	trigger->next_look_is_full = next_look_is_full;
-	trigger->has_more = did_batch;
 	trigger->next_look_us = next_look_us;
+	trigger->next_look_is_full = next_look_is_full;
 	trigger->n_failures = 0;
 	trigger->retry_us = 0;
+	/* There may be more than one batch takes; it was there when this one began. */
+	if (did_batch)
+		trigger_call(trigger, trigger->last_us, false);
 }
 
 void trigger_fail(struct trigger *trigger, bool was_full, int64_t now_us)
@@ -87,8 +94,7 @@ void trigger_fail(struct trigger *trigger, bool was_full, int64_t now_us)
 		backoff_us = BACKOFF_LAST_US;
 	trigger->n_failures++;
 	trigger->retry_us = now_us + backoff_us;
-	trigger->has_more = true;
-	trigger->wants_full = was_full || trigger->wants_full;
+	trigger_call(trigger, trigger->last_us, was_full);
 }
 
 int64_t trigger_overrun_us(const struct trigger *trigger, int64_t now_us)

@@ -60,8 +60,6 @@ static int on_progress(void *context)
 		budget_now_us() < connection->yield_at_us)
 		return 0;
 	connection->yield_at_us = INT64_MAX;
-	if (!execution_may_replay(connection->stepping))
-		return 0;
 	connection->budget.ended = BUDGET_TIME;
 	return 1;
 }

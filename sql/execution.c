@@ -86,7 +86,6 @@ static int begin(struct statement *statement, int64_t budget_us, struct err *err
 	connection_renew(connection, deadline_us);
 	session->n_running++;
 	statement->is_running = true;
-	statement->was_replayed = false;
 	statement->is_cacheable = false;
 	statement->snapshot = snapshot_number(session->pinned);
 	statement->deadline_us = deadline_us;
@@ -152,16 +151,25 @@ static bool was_constant(const struct statement *statement)
 	       !snapshot_clock_was_read(connection->db, false);
 }
 
-/* A run that breaks off may be done again to the same rows. */
-bool execution_may_replay(const struct statement *statement)
+/*
+ * A run that breaks off in the step that begins now may be done again to the
+ * same rows: what was given so far came from the text, the parameters and the
+ * snapshot alone, whatever this step will read.
+ */
+static bool may_replay(const struct statement *statement)
 {
-	if (statement->was_replayed || !statement->shape->is_readonly ||
-		(statement->shape->saw & (GUARD_SAW_FICKLE | GUARD_SAW_CONTROL)))
+	const struct shape *shape = statement->shape;
+	struct connection *connection = statement->session->connection;
+	unsigned saw = shape->saw | connection->guard.saw;
+
+	if (!shape->is_readonly || (shape->saw & (GUARD_SAW_FICKLE | GUARD_SAW_CONTROL)))
 		return false;
 	if (statement->n_given == 0)
 		return true;
-	/* TEMP tables may have changed in between, and the clock goes on. */
-	return !statement->session->has_temp && was_constant(statement);
+	return !statement->session->has_temp &&
+	       (saw & (GUARD_SAW_PRAGMA | GUARD_SAW_TRANSACTION | GUARD_SAW_TEMP_READ)) == 0 &&
+	       !connection->functions.clock_was_read && !connection->module_was_used &&
+	       !snapshot_clock_was_read(connection->db, false);
 }
 
 static enum step finish(struct statement *statement)
@@ -189,7 +197,7 @@ static bool is_over_budget(const struct statement *statement)
 	const struct connection *connection = statement->session->connection;
 
 	return connection->budget.ended == BUDGET_TIME &&
-	       budget_now_us() < deadline_of(statement) && execution_may_replay(statement);
+	       budget_now_us() < deadline_of(statement) && statement->may_replay;
 }
 
 static enum step fail(struct statement *statement, int rc, struct err *err)
@@ -201,7 +209,6 @@ static enum step fail(struct statement *statement, int rc, struct err *err)
 		(void)sqlite3_reset(statement->compiled->stmt);
 		connection_leave(connection);
 		statement->n_skip = statement->n_given;
-		statement->was_replayed = true;
 		return STEP_YIELD;
 	}
 	(void)connection_fail(connection, rc, err);
@@ -226,7 +233,7 @@ static void set_budget(struct statement *statement, int64_t budget_us)
 	connection->yield_at_us = INT64_MAX;
 	if (budget_us > 0 && statement->n_given > 0)
 		connection->yield_at_us = budget_now_us() + budget_us;
-	if (statement->n_given > 0 || !execution_may_replay(statement))
+	if (statement->n_given > 0)
 		budget_us = 0;
 	budget_renew(&connection->budget, execution_stop_at_us(deadline_us, budget_us));
 }
@@ -247,6 +254,10 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 		}
 	}
 	connection = statement->session->connection;
+	statement->may_replay = may_replay(statement);
+	/* What cannot be broken off is not gone on with by whoever has no time for it. */
+	if (budget_us > 0 && !statement->may_replay)
+		return STEP_YIELD;
 	set_budget(statement, budget_us);
 	connection->stepping = statement;
 	connection_enter(connection);

@@ -15,7 +15,7 @@ struct statement {
 	struct value *params;              /* NULL until one is bound; data owned */
 	struct value *row;
 	bool is_running;
-	bool was_replayed;
+	bool may_replay; /* as the step began: if it breaks off, it may be done again to the same rows */
 	bool is_cacheable;
 	uint64_t snapshot;
 	int64_t deadline_us; /* of this execution; INT64_MAX: none */
@@ -41,8 +41,5 @@ int statement_bind_all(struct statement *statement, struct err *err)
 int64_t execution_deadline_us(const struct sql_session *session);
 /* The earlier of the deadline and the end of a budget that begins now (0: none). */
 int64_t execution_stop_at_us(int64_t deadline_us, int64_t budget_us);
-
-/* A run that breaks off now may be done again to the same rows. */
-bool execution_may_replay(const struct statement *statement);
 
 #endif

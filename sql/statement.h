@@ -183,11 +183,15 @@ enum step {
 
 /*
  * The next row. `budget_us` bounds the time of this call (0: until the
- * statement's own deadline). After STEP_YIELD no row is lost and none doubled:
- * the next call goes on behind the last row given, on the same snapshot. The
- * deadline (query_timeout) runs from the first step, cells over
- * max_result_bytes end the statement with ERR_LIMIT. After STEP_DONE and
- * STEP_ERROR the statement is reset; the next step starts it again.
+ * statement's own deadline). Past it SQLite's work for the row is thrown away:
+ * STEP_YIELD, and no row is lost and none doubled, because the next call does
+ * it again from the start, behind the last row given and on the same snapshot;
+ * so whoever asks again gives it more time. A statement that cannot be done
+ * again (it writes, or what it read may have changed) yields at once where
+ * there is a budget, and goes on with 0. The deadline (query_timeout) runs from
+ * the first step, cells over max_result_bytes end the statement with ERR_LIMIT.
+ * After STEP_DONE and STEP_ERROR the statement is reset; the next step starts
+ * it again.
  */
 enum step statement_step(struct statement *statement, int64_t budget_us, struct err *err);
 

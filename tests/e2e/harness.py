@@ -56,6 +56,13 @@ class Client:
     def send(self, data):
         self.socket.sendall(data if isinstance(data, bytes) else data.encode())
 
+    def try_send(self, data):
+        """A daemon that has closed already may still have said why."""
+        try:
+            self.send(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
     def line(self):
         """The next line without its newline, or None at the end."""
         while b"\n" not in self.rest:

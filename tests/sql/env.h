@@ -98,7 +98,7 @@ static inline int drain(
 	for (;;) {
 		step = statement_step(statement, budget_us, err);
 		if (step == STEP_YIELD)
-			continue;
+			step = statement_step(statement, 0, err);
 		if (step != STEP_ROW)
 			return step == STEP_DONE ? 0 : err->code;
 		if (statement_row(statement, &row, err) != 0)

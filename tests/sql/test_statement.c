@@ -189,10 +189,28 @@ START_TEST(a_budget_is_kept_before_the_first_row)
 
 	ck_assert_int_eq(statement_step(statement, 500, &err), STEP_YIELD);
 	ck_assert_uint_gt(statement_snapshot(statement), 0);
-	/* Once it has yielded it runs on until there is a row. */
-	ck_assert_int_eq(statement_step(statement, 500, &err), STEP_ROW);
+	ck_assert_int_eq(statement_step(statement, 500, &err), STEP_YIELD);
+	ck_assert_int_eq(statement_step(statement, 0, &err), STEP_ROW);
 	ck_assert_int_eq(statement_step(statement, 500, &err), STEP_DONE);
 	statement_free(statement);
+}
+END_TEST
+
+START_TEST(what_cannot_be_broken_off_is_not_begun_within_a_budget)
+{
+	struct err err = ERR_INIT;
+	static const char *const texts[] = {
+		SERIES(1000000) "select count(*) + changes() from c",
+		"create temp table t as select 1",
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct statement *statement = prepare(session, texts[i]);
+		ck_assert_int_eq(statement_step(statement, 300, &err), STEP_YIELD);
+		ck_assert_int_eq(statement_step(statement, 300, &err), STEP_YIELD);
+		ck_assert_int_ne(statement_step(statement, 0, &err), STEP_ERROR);
+		statement_free(statement);
+	}
 }
 END_TEST
 
@@ -737,6 +755,7 @@ int main(void)
 	tcase_add_test(tests, in_a_transaction_or_beside_temp_objects_nothing_is_kept);
 	tcase_add_test(tests, a_small_budget_neither_loses_nor_doubles_rows);
 	tcase_add_test(tests, a_budget_is_kept_before_the_first_row);
+	tcase_add_test(tests, what_cannot_be_broken_off_is_not_begun_within_a_budget);
 	tcase_add_test(tests, preparing_yields_too);
 	tcase_add_test(tests, a_statement_begun_here_is_finished_there);
 	tcase_add_test(tests, a_cancel_ends_what_runs_and_only_that);

@@ -1,0 +1,364 @@
+#!/usr/bin/env python3
+"""The process: signals, exit statuses, reloads, the service manager, what it costs at rest."""
+
+import array
+import glob
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import harness
+from harness import TOTALS
+
+ONE = '{"time":1469501107,"action":"Open"}\n'
+ENDLESS = ("with recursive n(i) as (select 1 union all select i+1 from n) "
+           "select count(*) from n where i < 0;\n")
+
+
+def status_of(pid, key):
+    with open("/proc/%d/status" % pid) as status:
+        return int(re.search(r"^%s:\s+(\d+)" % key, status.read(), re.M).group(1))
+
+
+def wakeups_of(pid):
+    total = 0
+    for path in glob.glob("/proc/%d/task/*/status" % pid):
+        with open(path) as status:
+            total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read(), re.M).group(1))
+    return total
+
+
+class Life(harness.Case):
+
+    def test_a_signal_ends_it_in_order_and_the_last_line_says_terminated(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            daemon = self.daemon().start()
+            daemon.write("a", ONE)
+            daemon.process_all()
+            self.assertEqual(daemon.stop(number), 0)
+            self.assertIn("query counts is TERMINATED after batch 0: 1 events of 1 files",
+                          daemon.log().splitlines()[-1])
+            self.assertFalse(os.path.exists(daemon.socket))
+
+    def test_a_stop_ends_what_runs_and_says_so(self):
+        daemon = self.daemon().start()
+        client, idle = daemon.client(), daemon.client()
+        client.send(ENDLESS)
+        harness.wait_until(lambda: daemon.ask("select count(*) from sessions where state='running' "
+                                              "and protocol='text'") == [[1]], "it runs")
+        started = time.monotonic()
+        self.assertEqual(daemon.stop(), 0)
+        self.assertLess(time.monotonic() - started, 2)
+        self.assertEqual(client.all(), b"Error: tallyd is shutting down\n")
+        self.assertEqual(idle.all(), b"")
+
+    def test_a_stop_in_the_middle_of_counting_loses_nothing(self):
+        files = harness.made_stream(seed=21, n_files=40, n_lines=500)
+        daemon = self.daemon("--set", "events.max_files_per_trigger=1").start()
+        for number, text in enumerate(files):
+            daemon.write("f%02d" % number, text)
+        self.assertEqual(daemon.stop(), 0)
+        daemon.start()
+        daemon.process_all()
+        self.assertEqual(harness.counts_of(daemon), harness.recount(files))
+
+    def test_ignored_signals_and_closed_descriptors_harm_nobody(self):
+        daemon = self.daemon()
+        with open(daemon.log_path, "w"):
+            pass
+        daemon.process = subprocess.Popen(
+            ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"] + daemon.command())
+        harness.wait_until(daemon.answers, "the first answer")
+        for number in (signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
+            daemon.process.send_signal(number)
+        daemon.write("a", ONE)
+        daemon.process_all()
+        self.assertEqual(daemon.totals(), {"Open": 1})
+        for fd in (0, 1, 2):
+            self.assertEqual(os.readlink("/proc/%d/fd/%d" % (daemon.process.pid, fd)), "/dev/null")
+
+    def test_a_log_that_nobody_reads_does_not_hold_it_up(self):
+        daemon = self.daemon("-v")
+        reader, writer = os.pipe()
+        daemon.process = subprocess.Popen(daemon.command(), stderr=writer)
+        os.close(writer)
+        with open(daemon.log_path, "w"):
+            pass
+        harness.wait_until(daemon.answers, "the first answer")
+        for number in range(600):
+            daemon.write("f%d" % number, ONE)
+            if number % 20 == 0:
+                daemon.process_all()
+        daemon.process_all()
+        for _ in range(3000):
+            daemon.process.send_signal(signal.SIGHUP)
+        self.assertEqual(daemon.totals(), {"Open": 600})
+        os.close(reader)
+        self.assertTrue(daemon.answers())
+
+    def test_exit_statuses_are_as_the_manual_says(self):
+        daemon = self.daemon()
+        self.assertEqual(daemon.run("--nonsense").returncode, 64)
+        self.assertEqual(daemon.run("--set", "counts.window=0 seconds").returncode, 78)
+        self.assertEqual(daemon.run("--check-config").returncode, 0)
+        self.assertEqual(daemon.run("--print-config").returncode, 0)
+        self.assertEqual(daemon.run("--version").returncode, 0)
+        self.assertEqual(daemon.run("--help").returncode, 0)
+        self.assertEqual(daemon.run("--forget", "nobody").returncode not in (0, 64), True)
+
+    def test_from_exec_to_the_first_answer_is_no_matter_of_sleeping(self):
+        daemon = self.daemon()
+        for number, text in enumerate(harness.made_stream(seed=1)):
+            daemon.write("f%d" % number, text)
+        started = time.monotonic()
+        daemon.start()
+        self.assertEqual(sum(daemon.totals().values() if daemon.process_all() >= 0 else []), 100000)
+        self.assertLess(time.monotonic() - started, DEADLINE_OF_START)
+
+
+DEADLINE_OF_START = 1.0
+
+
+class AtRest(harness.Case):
+
+    def test_it_sleeps_but_for_the_poll_interval(self):
+        if os.environ.get("TALLYD_UNDER"):
+            self.skipTest("not under " + os.environ["TALLYD_UNDER"])
+        daemon = self.daemon("--set", "events.poll_interval=10 minutes").start()
+        for number in range(100):
+            daemon.write("f%d" % number, ONE)
+        daemon.process_all()
+        pid = daemon.process.pid
+        # The watch over sessions ends a quarter of a second after the last one.
+        end = time.monotonic() + harness.DEADLINE
+        while True:
+            before = wakeups_of(pid)
+            time.sleep(1)
+            if wakeups_of(pid) == before:
+                break
+            self.assertLess(time.monotonic(), end, "it never comes to rest")
+
+    def test_its_memory_is_small(self):
+        if os.environ.get("TALLYD_UNDER"):
+            self.skipTest("not under " + os.environ["TALLYD_UNDER"])
+        daemon = self.daemon().start()
+        for number, text in enumerate(harness.made_stream(seed=1)):
+            daemon.write("f%d" % number, text)
+        daemon.process_all()
+        pid = daemon.process.pid
+        self.assertLess(status_of(pid, "VmRSS"), 8 * 1024 + 1024 * status_of(pid, "Threads"))
+
+
+class Reload(harness.Case):
+
+    CONFIG = "[tallyd]\npostgres = off\n[source events]\npath = @EVENTS@\n"
+
+    def reload(self, daemon, config):
+        n_lines = len(daemon.log().splitlines())
+        with open(os.path.join(daemon.directory, "tallyd.conf"), "w") as out:
+            out.write(config.replace("@EVENTS@", daemon.events))
+        daemon.process.send_signal(signal.SIGHUP)
+
+        def answered():
+            lines = daemon.log().splitlines()[n_lines:]
+            return [line for line in lines if "was read again" in line or "stays as it was" in line]
+        return harness.wait_until(answered, "the reload is done")[0]
+
+    def test_queries_come_and_go_and_limits_change(self):
+        daemon = self.daemon(config=self.CONFIG + "[query counts]\n").start()
+        daemon.write("a", ONE)
+        daemon.process_all()
+        self.assertIn("was read again", self.reload(
+            daemon, self.CONFIG + "[query counts]\n[query daily]\nwindow = 1 day\n"))
+        daemon.process_all()
+        self.assertEqual(daemon.ask("select sum(count) from daily"), [[1]])
+        self.assertEqual(daemon.totals(), {"Open": 1})
+        self.assertIn("was read again", self.reload(daemon, self.CONFIG + "[query daily]\n"
+                                                    "window = 1 day\n"))
+        self.assertIn("no such table: counts", daemon.text("select * from counts"))
+        daemon.write("b", ONE)
+        daemon.process_all()
+        self.assertEqual(daemon.ask("select sum(count) from daily"), [[2]])
+
+    def test_a_bad_file_is_refused_as_a_whole(self):
+        daemon = self.daemon(config=self.CONFIG + "[query counts]\n").start()
+        line = self.reload(daemon, self.CONFIG + "[query other]\nwindow = never\n")
+        self.assertIn("tallyd.conf:6: other.window: ", line)
+        daemon.write("a", ONE)
+        daemon.process_all()
+        self.assertEqual(daemon.totals(), {"Open": 1})
+
+    def test_what_waits_for_a_restart_is_named(self):
+        daemon = self.daemon(config=self.CONFIG).start()
+        self.reload(daemon, self.CONFIG.replace("[tallyd]", "[tallyd]\nthreads = 7"))
+        self.assertIn("reload: tallyd.threads: waiting for a restart", daemon.log())
+
+    def test_reloads_under_load_lose_nothing(self):
+        config = self.CONFIG + "[query counts]\n[query daily]\nwindow = 1 day\n"
+        daemon = self.daemon(config=config).start()
+        files = harness.made_stream(seed=33, n_files=40, n_lines=200)
+        for number, text in enumerate(files):
+            daemon.write("f%d" % number, text)
+            daemon.process.send_signal(signal.SIGHUP)
+        harness.wait_until(lambda: daemon.ask("select sum(count) from counts") == [[8000]],
+                           "all is counted")
+        self.assertEqual(harness.counts_of(daemon), harness.recount(files))
+        harness.wait_until(lambda: daemon.ask("select sum(count) from daily") == [[8000]],
+                           "all is counted by day")
+
+
+class Queries(harness.Case):
+
+    def test_stop_holds_and_start_goes_on(self):
+        daemon = self.daemon().start()
+        daemon.write("a", ONE)
+        daemon.process_all()
+        self.assertEqual(daemon.ask("select stop('counts')"), [["STOPPED"]])
+        daemon.write("b", ONE)
+        self.assertIn("is stopped", daemon.text("select process_all_available('counts')"))
+        self.assertEqual(daemon.totals(), {"Open": 1})
+        self.assertEqual(daemon.ask("select state from queries"), [["STOPPED"]])
+        self.assertEqual(daemon.ask("select start('counts')"), [["ACTIVE"]])
+        daemon.process_all()
+        self.assertEqual(daemon.totals(), {"Open": 2})
+        self.assertIn("there is no query nobody", daemon.text("select stop('nobody')"))
+
+    def test_process_all_available_may_be_cancelled_and_many_may_wait(self):
+        daemon = self.daemon("--set", "events.on_malformed=keep").start()
+        waiting = [daemon.frames() for _ in range(12)]
+        for frames in waiting:
+            frames.request("select process_all_available()")
+        for frames in waiting:
+            rows, end = frames.answer()
+            if "error" in end:
+                self.assertIn("process_all_available already", end["error"]["message"])
+        self.assertEqual(daemon.ask("select 1"), [[1]])
+
+    def test_a_trigger_runs_at_multiples_of_its_interval(self):
+        daemon = self.daemon("--set", "events.trigger=200 milliseconds").start()
+        for number in range(5):
+            daemon.write("f%d" % number, ONE)
+            harness.wait_until(lambda: daemon.totals() == {"Open": number + 1}, "the next trigger")
+        rows = daemon.ask("select unix_timestamp(timestamp) from progress")
+        self.assertGreaterEqual(len(rows), 2)
+
+
+class ServiceManager(harness.Case):
+
+    def notify_socket(self, directory):
+        receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        receiver.settimeout(harness.DEADLINE)
+        path = os.path.join(directory, "notify")
+        receiver.bind(path)
+        return receiver, path
+
+    def until(self, receiver, word):
+        seen = []
+        while not any(word in message for message in seen):
+            seen.append(receiver.recv(4096).decode())
+        return seen
+
+    def test_it_tells_of_its_life_in_order(self):
+        daemon = self.daemon(config="[source events]\npath = @EVENTS@\n")
+        receiver, path = self.notify_socket(daemon.directory)
+        daemon.env.update(NOTIFY_SOCKET=path, WATCHDOG_USEC="200000")
+        daemon.start()
+        self.assertIn("EXTEND_TIMEOUT_USEC=", "".join(self.until(receiver, "READY=1")))
+        self.until(receiver, "WATCHDOG=1")
+        self.until(receiver, "WATCHDOG=1")
+        daemon.write("a", ONE)
+        self.until(receiver, "STATUS=1 events of 1 files counted")
+        daemon.process.send_signal(signal.SIGHUP)
+        self.assertIn("MONOTONIC_USEC=", self.until(receiver, "RELOADING=1")[-1])
+        self.until(receiver, "READY=1")
+        daemon.process.send_signal(signal.SIGTERM)
+        self.until(receiver, "STOPPING=1")
+        self.assertEqual(daemon.process.wait(harness.DEADLINE), 0)
+        receiver.close()
+
+    def activate(self, daemon, names, sockets):
+        """Passes listening sockets as a service manager does."""
+        fds = [listener.fileno() for listener in sockets]
+
+        def move():
+            # First out of the way, so that 3 and 4 are free.
+            high = [os.dup2(fd, 100 + i) for i, fd in enumerate(fds)]
+            for i, fd in enumerate(high):
+                os.dup2(fd, 3 + i, inheritable=True)
+                os.close(fd)
+            os.environ["LISTEN_PID"] = str(os.getpid())
+        command = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"] + daemon.command()
+        env = dict(daemon.env, LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=":".join(names))
+        with open(daemon.log_path, "a") as log:
+            daemon.process = subprocess.Popen(command, env=env, stderr=log, close_fds=False,
+                                              pass_fds=(), preexec_fn=move)
+
+    def listener(self, path):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        return listener
+
+    def test_a_socket_that_the_manager_opened_is_served_and_kept(self):
+        daemon = self.daemon("--set", "tallyd.postgres=off")
+        listener = self.listener(daemon.socket)
+        early = daemon.client()
+        early.send("select 42;\n")
+        self.activate(daemon, ["sql"], [listener])
+        self.assertEqual(early.line(), "42")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertTrue(os.path.exists(daemon.socket))
+        # Clients of a restart wait instead of failing.
+        waiting = daemon.client()
+        waiting.send("select 43;\n")
+        self.activate(daemon, ["sql"], [listener])
+        self.assertEqual(waiting.line(), "43")
+        listener.close()
+
+    def test_a_descriptor_that_is_no_listening_socket_is_refused(self):
+        daemon = self.daemon()
+        wrong, other = socket.socketpair()
+        self.activate(daemon, ["sql"], [wrong])
+        self.assertEqual(daemon.process.wait(harness.DEADLINE), 78)
+        self.assertIn("no listening Unix stream socket", daemon.log())
+        wrong.close()
+        other.close()
+
+
+class Valgrind(harness.Case):
+
+    def test_nothing_leaks_over_start_work_and_stop(self):
+        if shutil.which("valgrind") is None or os.environ.get("TALLYD_UNDER"):
+            self.skipTest("valgrind is not installed, or something else is around it")
+        with open(harness.TALLYD, "rb") as program:
+            if b"__asan_init" in program.read() :
+                self.skipTest("built with a sanitizer")
+        daemon = self.daemon(config="[tallyd]\nsocket_group =\n[source events]\npath = @EVENTS@\n",
+                             under=["valgrind", "--error-exitcode=9", "--leak-check=full",
+                                    "--show-leak-kinds=all", "--errors-for-leak-kinds=all", "-q"])
+        # The libraries that glibc loads to look up a group stay loaded: none is looked up.
+        harness.DEADLINE *= 3
+        try:
+            daemon.start()
+            daemon.write("a", ONE + "garbage\n")
+            daemon.process_all()
+            frames = daemon.frames()
+            frames.request("SUBSCRIBE " + TOTALS)
+            frames.frame()
+            self.assertEqual(daemon.text(TOTALS), "Open|1\n")
+            self.assertIn("Error", daemon.text("selec"))
+            daemon.process.send_signal(signal.SIGHUP)
+            harness.wait_until(lambda: "was read again" in daemon.log(), "the reload")
+            running = daemon.client()
+            running.send(ENDLESS)
+            self.assertEqual(daemon.stop(), 0, daemon.log())
+        finally:
+            harness.DEADLINE //= 3
+
+
+if __name__ == "__main__":
+    harness.main()
