@@ -3,43 +3,16 @@
  * change. What the two databases do not share is decided in two places: which
  * statements are prepared, and which table the totals of a query go to.
  */
-#include "sql/apply.h"
+#include "sql/apply_private.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
-#include "base/timestamp.h"
 #include "base/utf8.h"
 #include "sql/db.h"
 #include "sql/progress.h"
 #include "sql/schema.h"
-#include "sql/table.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-	PUT_FILE,
-	FORGET_FILE,
-	PUT_REJECT,
-	NEWEST_REJECT,
-	TRIM_REJECTS,
-	PUT_REJECT_TOTAL,
-	SUM_REJECT_TOTALS,
-	PUT_PROGRESS,
-	TRIM_PROGRESS,
-	CLEAR_PROGRESS,
-	PUT_TOTALS,
-	PUT_MESSAGE,
-	/* From here on only the checkpoint's. */
-	PUT_IDENTITY,
-	FORGET_IDENTITY,
-	FORGET_OFFSETS,
-	PUT_OFFSET,
-	DROP_PREFIX,
-	N_STATEMENTS,
-	N_SHARED = PUT_IDENTITY,
-};
 
 static const char *const statement_texts[N_STATEMENTS] = {
 	[PUT_FILE] =
@@ -86,22 +59,6 @@ static const char mirror_message[] =
 	" WHERE rowid = ?1";
 static const char checkpoint_message[] = "UPDATE \"state:queries\" SET message = coalesce(?2, "
 					 "message), exception = ?3 WHERE id = ?1";
-
-struct query_tables {
-	struct table table;
-	struct table open; /* append mode, checkpoint only */
-	bool has_open;
-};
-
-struct apply {
-	sqlite3 *db;
-	enum apply_target target;
-	const struct catalog *catalog;
-	sqlite3_stmt *statements[N_STATEMENTS];
-	struct query_tables *tables; /* one per query */
-	int64_t *next_reject; /* per source: the number of the next row; -1: to be looked up */
-	struct buf scratch;
-};
 
 /* --- life -------------------------------------------------------------------- */
 
@@ -199,12 +156,7 @@ void apply_rolled_back(struct apply *apply)
 
 /* --- binding ----------------------------------------------------------------- */
 
-static void bind_int(sqlite3_stmt *stmt, int index, int64_t value)
-{
-	(void)sqlite3_bind_int64(stmt, index, value);
-}
-
-static void bind_int_or_null(sqlite3_stmt *stmt, int index, int64_t value, bool is_null)
+void apply_bind_int(sqlite3_stmt *stmt, int index, int64_t value, bool is_null)
 {
 	if (is_null)
 		(void)sqlite3_bind_null(stmt, index);
@@ -212,7 +164,7 @@ static void bind_int_or_null(sqlite3_stmt *stmt, int index, int64_t value, bool 
 		(void)sqlite3_bind_int64(stmt, index, value);
 }
 
-static void bind_time_or_null(sqlite3_stmt *stmt, int index, int64_t us, bool is_null)
+void apply_bind_time(sqlite3_stmt *stmt, int index, int64_t us, bool is_null)
 {
 	if (is_null)
 		(void)sqlite3_bind_null(stmt, index);
@@ -220,11 +172,10 @@ static void bind_time_or_null(sqlite3_stmt *stmt, int index, int64_t us, bool is
 		db_bind_time(stmt, index, us);
 }
 
-/* Bytes as people may see them: what is no UTF-8 becomes U+FFFD. Copied. */
-static void bind_shown(
+void apply_bind_shown(
 	struct apply *apply, sqlite3_stmt *stmt, int index, const char *text, size_t len)
 {
-	if (utf8_valid_prefix(text, len) == len) {
+	if (text == NULL || utf8_valid_prefix(text, len) == len) {
 		(void)sqlite3_bind_text(stmt, index, text, (int)len, SQLITE_STATIC);
 		return;
 	}
@@ -234,235 +185,6 @@ static void bind_shown(
 		stmt, index, apply->scratch.data, (int)apply->scratch.len, SQLITE_TRANSIENT);
 }
 
-/* --- files and offsets -------------------------------------------------------- */
-
-static int forget_file(
-	struct apply *apply, const struct file_change *change, int64_t key, struct err *err)
-{
-	sqlite3_stmt *stmt = apply->statements[FORGET_FILE];
-	int rc;
-
-	bind_int(stmt, 1, key);
-	rc = db_run(stmt, err);
-	if (rc < 0 || apply->target == APPLY_MIRROR)
-		return rc;
-	stmt = apply->statements[FORGET_IDENTITY];
-	bind_int(stmt, 1, key);
-	rc = db_run(stmt, err);
-	if (rc < 0)
-		return rc;
-	stmt = apply->statements[FORGET_OFFSETS];
-	bind_int(stmt, 1, apply->catalog->sources[change->source].id);
-	bind_int(stmt, 2, change->file->id);
-	return db_run(stmt, err);
-}
-
-static int put_identity(struct apply *apply, const struct file *file, int64_t key, struct err *err)
-{
-	const struct file_identity *identity = &file->identity;
-	sqlite3_stmt *stmt = apply->statements[PUT_IDENTITY];
-	size_t len = strlen(file->path);
-
-	bind_int(stmt, 1, key);
-	bind_int(stmt, 2, (int64_t)identity->inode);
-	bind_int(stmt, 3, identity->birth_ns);
-	bind_int(stmt, 4, identity->fp_offset);
-	bind_int(stmt, 5, (int64_t)identity->fp_head);
-	bind_int(stmt, 6, (int64_t)identity->fp_tail);
-	bind_int(stmt, 7, identity->device);
-	bind_int(stmt, 8, identity->change_mark);
-	bind_int(stmt, 9, file->mtime_ns);
-	bind_int(stmt, 10, file->is_compressed);
-	/* The name itself where `files` cannot show it. */
-	if (utf8_valid_prefix(file->path, len) == len)
-		(void)sqlite3_bind_null(stmt, 11);
-	else
-		(void)sqlite3_bind_blob(stmt, 11, file->path, (int)len, SQLITE_STATIC);
-	return db_run(stmt, err);
-}
-
-static int apply_file(struct apply *apply, const struct file_change *change, struct err *err)
-{
-	const struct file *file = change->file;
-	int64_t key = schema_key(apply->catalog->sources[change->source].id, file->id);
-	sqlite3_stmt *stmt = apply->statements[PUT_FILE];
-	int rc;
-
-	if (change->is_forgotten)
-		return forget_file(apply, change, key, err);
-	bind_int(stmt, 1, key);
-	db_bind_text(stmt, 2, apply->catalog->spec->sources[change->source].name);
-	bind_shown(apply, stmt, 3, file->path, strlen(file->path));
-	bind_int(stmt, 4, file->size);
-	bind_int(stmt, 5, change->least_offset);
-	db_bind_time(stmt, 6, file->mtime_ns / 1000 - (file->mtime_ns % 1000 < 0));
-	bind_int(stmt, 7, file->n_events);
-	bind_int(stmt, 8, file->n_rejects);
-	db_bind_text(stmt, 9, file_state_name(file->state));
-	bind_int_or_null(stmt, 10, file->batch_id, file->batch_id < 0);
-	if (file->reason != NULL)
-		bind_shown(apply, stmt, 11, file->reason, strlen(file->reason));
-	else
-		(void)sqlite3_bind_null(stmt, 11);
-	rc = db_run(stmt, err);
-	if (rc == 0 && apply->target == APPLY_CHECKPOINT)
-		rc = put_identity(apply, file, key, err);
-	return rc;
-}
-
-/* A batch is of one source; prefixes and files are numbered within it. */
-static int64_t source_id_of(const struct apply *apply, const struct changes *changes)
-{
-	const struct catalog *catalog = apply->catalog;
-
-	if (changes->n_files > 0)
-		return catalog->sources[changes->files[0].source].id;
-	assert(changes->n_queries > 0);
-	return catalog->sources[catalog->spec->queries[changes->queries[0].query].source].id;
-}
-
-static int apply_offsets(struct apply *apply, const struct changes *changes, struct err *err)
-{
-	sqlite3_stmt *stmt = apply->statements[DROP_PREFIX];
-	int64_t source_id;
-	int rc = 0;
-	size_t i;
-
-	if (changes->n_offsets == 0 && changes->n_dropped_prefixes == 0)
-		return 0;
-	source_id = source_id_of(apply, changes);
-	for (i = 0; rc == 0 && i < changes->n_dropped_prefixes; i++) {
-		bind_int(stmt, 1, source_id);
-		bind_int(stmt, 2, changes->dropped_prefixes[i]);
-		rc = db_run(stmt, err);
-	}
-	stmt = apply->statements[PUT_OFFSET];
-	for (i = 0; rc == 0 && i < changes->n_offsets; i++) {
-		const struct offset_change *change = &changes->offsets[i];
-
-		bind_int(stmt, 1, source_id);
-		bind_int(stmt, 2, change->file_id);
-		bind_int(stmt, 3, change->prefix_id);
-		bind_int(stmt, 4, change->at.offset);
-		bind_int(stmt, 5, change->at.skip);
-		bind_int(stmt, 6, change->at.line);
-		bind_int(stmt, 7, change->at.flags);
-		rc = db_run(stmt, err);
-	}
-	return rc;
-}
-
-/* --- rejects ------------------------------------------------------------------ */
-
-static int find_next_reject(struct apply *apply, size_t source, struct err *err)
-{
-	int64_t id = apply->catalog->sources[source].id;
-	sqlite3_stmt *stmt = apply->statements[NEWEST_REJECT];
-	int rc;
-
-	bind_int(stmt, 1, schema_key(id, 0));
-	bind_int(stmt, 2, schema_key(id + 1, 0) - 1);
-	rc = db_step(stmt, err);
-	if (rc < 0)
-		return rc;
-	apply->next_reject[source] = 0;
-	if (sqlite3_column_type(stmt, 0) != SQLITE_NULL)
-		apply->next_reject[source] = schema_key_number(sqlite3_column_int64(stmt, 0)) + 1;
-	(void)sqlite3_reset(stmt);
-	return 0;
-}
-
-static int put_reject(struct apply *apply, const struct reject_change *reject, struct err *err)
-{
-	sqlite3_stmt *stmt = apply->statements[PUT_REJECT];
-	int rc = 0;
-
-	if (apply->next_reject[reject->source] < 0)
-		rc = find_next_reject(apply, reject->source, err);
-	if (rc < 0)
-		return rc;
-	bind_int(stmt, 1,
-		schema_key(apply->catalog->sources[reject->source].id,
-			apply->next_reject[reject->source]++));
-	db_bind_text(stmt, 2, apply->catalog->spec->sources[reject->source].name);
-	bind_shown(apply, stmt, 3, reject->path, strlen(reject->path));
-	bind_int(stmt, 4, reject->line);
-	bind_int(stmt, 5, reject->offset);
-	db_bind_text(stmt, 6, reject_reason_name(reject->reason));
-	bind_shown(apply, stmt, 7, reject->detail, strlen(reject->detail));
-	bind_shown(apply, stmt, 8, reject->text, reject->text_len);
-	return db_run(stmt, err);
-}
-
-static int trim_rejects(struct apply *apply, size_t source, struct err *err)
-{
-	int64_t id = apply->catalog->sources[source].id;
-	int64_t last = apply->next_reject[source] - APPLY_REJECTS_KEPT - 1;
-	sqlite3_stmt *stmt = apply->statements[TRIM_REJECTS];
-
-	if (last < 0)
-		return 0;
-	bind_int(stmt, 1, schema_key(id, 0));
-	bind_int(stmt, 2, schema_key(id, last));
-	return db_run(stmt, err);
-}
-
-/* *is_new: the totals say that there are rejects that this database has not seen. */
-static int put_reject_totals(struct apply *apply, size_t source,
-	const int64_t totals[REJECT_REASONS], bool *is_new, struct err *err)
-{
-	const char *name = apply->catalog->spec->sources[source].name;
-	sqlite3_stmt *stmt = apply->statements[SUM_REJECT_TOTALS];
-	int64_t before, sum = 0;
-	int reason;
-	int rc;
-
-	db_bind_text(stmt, 1, name);
-	rc = db_step(stmt, err);
-	if (rc < 0)
-		return rc;
-	before = sqlite3_column_int64(stmt, 0);
-	(void)sqlite3_reset(stmt);
-	stmt = apply->statements[PUT_REJECT_TOTAL];
-	rc = 0;
-	for (reason = 0; rc == 0 && reason < REJECT_REASONS; reason++) {
-		sum += totals[reason];
-		if (totals[reason] == 0)
-			continue;
-		db_bind_text(stmt, 1, name);
-		db_bind_text(stmt, 2, reject_reason_name((enum reject_reason)reason));
-		bind_int(stmt, 3, totals[reason]);
-		rc = db_run(stmt, err);
-	}
-	*is_new = sum != before;
-	return rc;
-}
-
-static int apply_rejects(struct apply *apply, const struct changes *changes, struct err *err)
-{
-	size_t n_sources = apply->catalog->spec->n_sources;
-	size_t source, i;
-	bool is_new;
-	int rc = 0;
-
-	if (changes->reject_totals == NULL)
-		return 0;
-	for (source = 0; rc == 0 && source < n_sources; source++) {
-		/* The one thing that is added and not set: seen once, it is left out the second
-		 * time. */
-		rc = put_reject_totals(apply, source, changes->reject_totals[source], &is_new, err);
-		if (rc < 0 || !is_new)
-			continue;
-		for (i = 0; rc == 0 && i < changes->n_rejects; i++) {
-			if (changes->rejects[i].source == source)
-				rc = put_reject(apply, &changes->rejects[i], err);
-		}
-		if (rc == 0)
-			rc = trim_rejects(apply, source, err);
-	}
-	return rc;
-}
-
 /* --- queries ------------------------------------------------------------------ */
 
 static int put_totals(struct apply *apply, const struct query_change *change, struct err *err)
@@ -470,26 +192,26 @@ static int put_totals(struct apply *apply, const struct query_change *change, st
 	const struct query_totals *totals = &change->totals;
 	sqlite3_stmt *stmt = apply->statements[PUT_TOTALS];
 
-	bind_int(stmt, 1, apply->catalog->queries[change->query].id);
-	bind_int_or_null(stmt, 3, totals->batch_id, totals->batch_id < 0);
-	bind_int(stmt, 4, totals->n_files);
-	bind_int(stmt, 5, totals->n_bytes);
-	bind_int(stmt, 6, totals->n_events);
-	bind_int(stmt, 7, totals->n_rejects);
-	bind_int(stmt, 8, totals->n_late);
-	bind_int(stmt, 9, totals->n_refused);
-	bind_int(stmt, 10, totals->n_groups);
+	(void)sqlite3_bind_int64(stmt, 1, apply->catalog->queries[change->query].id);
+	apply_bind_int(stmt, 3, totals->batch_id, totals->batch_id < 0);
+	(void)sqlite3_bind_int64(stmt, 4, totals->n_files);
+	(void)sqlite3_bind_int64(stmt, 5, totals->n_bytes);
+	(void)sqlite3_bind_int64(stmt, 6, totals->n_events);
+	(void)sqlite3_bind_int64(stmt, 7, totals->n_rejects);
+	(void)sqlite3_bind_int64(stmt, 8, totals->n_late);
+	(void)sqlite3_bind_int64(stmt, 9, totals->n_refused);
+	(void)sqlite3_bind_int64(stmt, 10, totals->n_groups);
 	if (apply->target == APPLY_MIRROR) {
 		db_bind_text(stmt, 2, query_state_name(totals->state));
-		bind_time_or_null(stmt, 11, totals->started_at_us, totals->started_at_us == 0);
+		apply_bind_time(stmt, 11, totals->started_at_us, totals->started_at_us == 0);
 	} else {
-		bind_int(stmt, 2, totals->state);
-		bind_int(stmt, 3, totals->batch_id);
-		bind_int(stmt, 11, totals->prefix_id);
-		bind_int(stmt, 12, totals->watermark_us);
-		bind_int(stmt, 13, totals->max_time_us);
-		bind_int(stmt, 14, totals->retention_end_us);
-		bind_int(stmt, 15, totals->started_at_us);
+		(void)sqlite3_bind_int64(stmt, 2, totals->state);
+		(void)sqlite3_bind_int64(stmt, 3, totals->batch_id);
+		(void)sqlite3_bind_int64(stmt, 11, totals->prefix_id);
+		(void)sqlite3_bind_int64(stmt, 12, totals->watermark_us);
+		(void)sqlite3_bind_int64(stmt, 13, totals->max_time_us);
+		(void)sqlite3_bind_int64(stmt, 14, totals->retention_end_us);
+		(void)sqlite3_bind_int64(stmt, 15, totals->started_at_us);
 	}
 	return db_run(stmt, err);
 }
@@ -502,7 +224,7 @@ static int put_message(struct apply *apply, const struct query_change *change, s
 
 	if (apply->target == APPLY_MIRROR)
 		message = catalog_message(query, message, &apply->scratch);
-	bind_int(stmt, 1, query->id);
+	(void)sqlite3_bind_int64(stmt, 1, query->id);
 	db_bind_text(stmt, 2, message);
 	db_bind_text(stmt, 3, change->exception);
 	return db_run(stmt, err);
@@ -519,8 +241,8 @@ static int clear_query(struct apply *apply, const struct query_change *change, s
 		rc = table_clear(&tables->open, err);
 	if (rc < 0)
 		return rc;
-	bind_int(stmt, 1, schema_key(id, 0));
-	bind_int(stmt, 2, schema_key(id + 1, 0) - 1);
+	(void)sqlite3_bind_int64(stmt, 1, schema_key(id, 0));
+	(void)sqlite3_bind_int64(stmt, 2, schema_key(id + 1, 0) - 1);
 	return db_run(stmt, err);
 }
 
@@ -549,10 +271,8 @@ int apply_changes(struct apply *apply, const struct changes *changes, struct err
 
 	for (i = 0; rc == 0 && i < changes->n_queries; i++)
 		rc = apply_query(apply, &changes->queries[i], err);
-	for (i = 0; rc == 0 && i < changes->n_files; i++)
-		rc = apply_file(apply, &changes->files[i], err);
-	if (rc == 0 && apply->target == APPLY_CHECKPOINT)
-		rc = apply_offsets(apply, changes, err);
+	if (rc == 0)
+		rc = apply_files(apply, changes, err);
 	if (rc == 0)
 		rc = apply_rejects(apply, changes, err);
 	return rc;
@@ -581,22 +301,22 @@ static int put_progress(
 	progress_write_json(&apply->scratch, apply->catalog, change->query, progress, store_us);
 	if (!buf_ok(&apply->scratch))
 		return err_nomem(err);
-	bind_int(
+	(void)sqlite3_bind_int64(
 		stmt, 1, schema_key(apply->catalog->queries[change->query].id, progress->batch_id));
 	db_bind_text(stmt, 2, apply->catalog->spec->queries[change->query].name);
-	bind_int(stmt, 3, progress->batch_id);
+	(void)sqlite3_bind_int64(stmt, 3, progress->batch_id);
 	db_bind_time(stmt, 4, progress->timestamp_us);
 	(void)sqlite3_bind_double(stmt, 5, (double)trigger_us / 1000.0);
-	bind_int(stmt, 6, progress->n_files);
-	bind_int(stmt, 7, progress->n_bytes);
-	bind_int(stmt, 8, progress->n_rows);
+	(void)sqlite3_bind_int64(stmt, 6, progress->n_files);
+	(void)sqlite3_bind_int64(stmt, 7, progress->n_bytes);
+	(void)sqlite3_bind_int64(stmt, 8, progress->n_rows);
 	is_there = progress_input_rate(progress, &rate);
 	bind_rate(stmt, 9, is_there, rate);
 	(void)sqlite3_bind_double(stmt, 10, progress_processed_rate(progress, trigger_us));
-	bind_int(stmt, 11, progress->n_groups);
-	bind_int(stmt, 12, progress->n_groups_updated);
-	bind_int(stmt, 13, progress->n_late);
-	bind_time_or_null(stmt, 14, progress->watermark_us,
+	(void)sqlite3_bind_int64(stmt, 11, progress->n_groups);
+	(void)sqlite3_bind_int64(stmt, 12, progress->n_groups_updated);
+	(void)sqlite3_bind_int64(stmt, 13, progress->n_late);
+	apply_bind_time(stmt, 14, progress->watermark_us,
 		apply->catalog->spec->queries[change->query].watermark_us < 0);
 	(void)sqlite3_bind_text(
 		stmt, 15, apply->scratch.data, (int)apply->scratch.len, SQLITE_STATIC);
@@ -611,8 +331,8 @@ static int trim_progress(struct apply *apply, const struct query_change *change,
 
 	if (last < 0)
 		return 0;
-	bind_int(stmt, 1, schema_key(id, 0));
-	bind_int(stmt, 2, schema_key(id, last));
+	(void)sqlite3_bind_int64(stmt, 1, schema_key(id, 0));
+	(void)sqlite3_bind_int64(stmt, 2, schema_key(id, last));
 	return db_run(stmt, err);
 }
 

@@ -28,6 +28,7 @@
 #include "sql/checkpoint_dir.h"
 #include "sql/checkpoint_vfs.h"
 #include "sql/collation.h"
+#include "sql/counted.h"
 #include "sql/db.h"
 #include "sql/ledger.h"
 #include "sql/schema.h"
@@ -57,13 +58,11 @@ struct checkpoint {
 	const struct catalog *catalog; /* borrowed; NULL before it is set */
 
 	struct checkpoint_vfs *vfs;
-	sqlite3 *db;              /* NULL between a close and an open that failed */
-	struct apply *apply;      /* NULL while db or catalog are */
-	sqlite3_stmt *known_file; /* what the tables say of a file before a batch */
-	int wal_pages;            /* in the WAL after the last commit */
-	int tidy_at_pages;        /* when to move it next */
-
-	struct ledger *ledger; /* NULL before the first batch of this run */
+	sqlite3 *db;             /* NULL between a close and an open that failed */
+	struct apply *apply;     /* NULL while db or catalog are */
+	struct counted *counted; /* NULL while apply is */
+	int wal_pages;           /* in the WAL after the last commit */
+	int tidy_at_pages;       /* when to move it next */
 };
 
 /* --- the connection ---------------------------------------------------------------- */
@@ -82,8 +81,8 @@ static void close_statements(struct checkpoint *checkpoint)
 {
 	apply_close(checkpoint->apply);
 	checkpoint->apply = NULL;
-	(void)sqlite3_finalize(checkpoint->known_file);
-	checkpoint->known_file = NULL;
+	counted_close(checkpoint->counted);
+	checkpoint->counted = NULL;
 }
 
 static void close_db(struct checkpoint *checkpoint)
@@ -103,22 +102,19 @@ static int open_statements(
 	struct checkpoint *checkpoint, const struct catalog *catalog, struct err *err)
 {
 	struct apply *apply;
-	sqlite3_stmt *known_file;
+	struct counted *counted;
 	int rc = apply_open(&apply, checkpoint->db, APPLY_CHECKPOINT, catalog, err);
 
 	if (rc < 0)
 		return rc;
-	rc = db_prepare(checkpoint->db,
-		"SELECT path, offset > 0 OR events > 0 OR rejects > 0,"
-		" state IN ('archived', 'deleted', 'missing') FROM files WHERE rowid = ?1",
-		&known_file, err);
+	rc = counted_open(&counted, checkpoint->db, &checkpoint->dir, catalog, err);
 	if (rc < 0) {
 		apply_close(apply);
 		return rc;
 	}
 	close_statements(checkpoint);
 	checkpoint->apply = apply;
-	checkpoint->known_file = known_file;
+	checkpoint->counted = counted;
 	return 0;
 }
 
@@ -293,94 +289,10 @@ void checkpoint_close(struct checkpoint *checkpoint)
 	if (checkpoint->db != NULL && checkpoint->wal_pages > 0)
 		(void)!checkpoint_sync(checkpoint, &err);
 	close_db(checkpoint);
-	ledger_close(checkpoint->ledger);
 	if (checkpoint->lock_fd >= 0)
 		(void)close(checkpoint->lock_fd);
 	checkpoint_dir_fini(&checkpoint->dir);
 	free(checkpoint);
-}
-
-/* --- the ledger ---------------------------------------------------------------------------- */
-
-/* Writes it anew from the tables: at the first batch of a run, and after a sync of it that failed.
- */
-static int renew_ledger(struct checkpoint *checkpoint, struct err *err)
-{
-	struct buf buf = {0};
-	const char *path = checkpoint_dir_path(&checkpoint->dir, &buf, "counted");
-	sqlite3_stmt *stmt = NULL;
-	int rc = path != NULL ? 0 : err_nomem(err);
-
-	if (rc == 0 && checkpoint->ledger == NULL)
-		rc = ledger_open(&checkpoint->ledger, path, err);
-	buf_fini(&buf);
-	if (rc == 0)
-		rc = db_prepare(checkpoint->db,
-			"SELECT f.rowid, q.path, coalesce(s.path, f.path),"
-			" f.state IN ('archived', 'deleted', 'missing')"
-			" FROM files AS f JOIN \"state:files\" AS s ON s.key = f.rowid"
-			" JOIN \"state:sources\" AS q ON q.id = f.rowid >> 40"
-			" WHERE f.offset > 0 OR f.events > 0 OR f.rejects > 0",
-			&stmt, err);
-	while (rc == 0 && (rc = db_step(stmt, err)) == 1) {
-		/* column_text ends a blob's bytes with a NUL too. */
-		ledger_add(checkpoint->ledger, sqlite3_column_int64(stmt, 0),
-			(const char *)sqlite3_column_text(stmt, 1),
-			(const char *)sqlite3_column_text(stmt, 2),
-			sqlite3_column_int(stmt, 3) != 0);
-		rc = 0;
-	}
-	(void)sqlite3_finalize(stmt);
-	if (rc == 0)
-		rc = ledger_replace(checkpoint->ledger, err);
-	if (rc < 0) {
-		ledger_close(checkpoint->ledger);
-		checkpoint->ledger = NULL;
-	}
-	return rc;
-}
-
-/* A line for a file counted for the first time, renamed, or gone: its row before this batch tells.
- */
-static int note_file(
-	struct checkpoint *checkpoint, const struct file_change *change, struct err *err)
-{
-	const struct file *file = change->file;
-	const struct source_spec *source = &checkpoint->catalog->spec->sources[change->source];
-	int64_t key = schema_key(checkpoint->catalog->sources[change->source].id, file->id);
-	sqlite3_stmt *stmt = checkpoint->known_file;
-	bool is_gone = file_is_gone(file);
-	bool is_known = false;
-	int rc;
-
-	if (change->is_forgotten ||
-		(change->least_offset == 0 && file->n_events == 0 && file->n_rejects == 0))
-		return 0;
-	(void)sqlite3_bind_int64(stmt, 1, key);
-	rc = db_step(stmt, err);
-	if (rc < 0)
-		return rc;
-	if (rc == 1) {
-		is_known = strcmp((const char *)sqlite3_column_text(stmt, 0), file->path) == 0 &&
-			   sqlite3_column_int(stmt, 1) != 0 &&
-			   (sqlite3_column_int(stmt, 2) != 0) == is_gone;
-		(void)sqlite3_reset(stmt);
-	}
-	if (!is_known)
-		ledger_add(checkpoint->ledger, key, source->path, file->path, is_gone);
-	return 0;
-}
-
-static int note_files(struct checkpoint *checkpoint, const struct changes *changes, struct err *err)
-{
-	size_t i;
-	int rc = 0;
-
-	if (checkpoint->ledger == NULL)
-		rc = renew_ledger(checkpoint, err);
-	for (i = 0; rc == 0 && i < changes->n_files; i++)
-		rc = note_file(checkpoint, &changes->files[i], err);
-	return rc == 0 ? ledger_write(checkpoint->ledger, err) : rc;
 }
 
 /* --- transactions ---------------------------------------------------------------------------- */
@@ -432,7 +344,7 @@ int checkpoint_apply(struct checkpoint *checkpoint, const struct changes *change
 
 	if (rc < 0)
 		return rc;
-	rc = note_files(checkpoint, changes, err);
+	rc = counted_note(checkpoint->counted, changes, err);
 	if (rc == 0)
 		rc = db_exec(checkpoint->db, "BEGIN IMMEDIATE", err);
 	if (rc == 0)
@@ -469,33 +381,21 @@ static int move_wal(struct checkpoint *checkpoint, struct err *err)
 	return 0;
 }
 
-static int sync_ledger(struct checkpoint *checkpoint, struct err *err)
+/* Both must be on disk; the list first, so that it never says less than the tables. */
+static int sync_all(struct checkpoint *checkpoint, struct err *err)
 {
-	int rc;
+	int rc = 0;
 
-	if (checkpoint->ledger == NULL)
-		return 0;
-	rc = ledger_sync(checkpoint->ledger, err);
-	if (rc < 0) {
-		/* Not believed again either; the next batch or sync writes it anew. */
-		ledger_close(checkpoint->ledger);
-		checkpoint->ledger = NULL;
-		rc = renew_ledger(checkpoint, err);
-	}
-	return rc;
+	if (checkpoint->counted != NULL)
+		rc = counted_sync(checkpoint->counted, err);
+	return rc == 0 ? move_wal(checkpoint, err) : rc;
 }
 
 void checkpoint_tidy(struct checkpoint *checkpoint)
 {
 	struct err err = ERR_INIT;
-	int rc;
 
-	if (checkpoint->wal_pages < checkpoint->tidy_at_pages)
-		return;
-	rc = sync_ledger(checkpoint, &err);
-	if (rc == 0)
-		rc = move_wal(checkpoint, &err);
-	if (rc == 0)
+	if (checkpoint->wal_pages < checkpoint->tidy_at_pages || sync_all(checkpoint, &err) == 0)
 		return;
 	/* Nothing is lost, it stays in the WAL; tried again when that is twice as long. */
 	checkpoint->tidy_at_pages = checkpoint->wal_pages * 2;
@@ -507,9 +407,5 @@ int checkpoint_sync(struct checkpoint *checkpoint, struct err *err)
 {
 	int rc = make_trusted(checkpoint, err);
 
-	if (rc == 0)
-		rc = sync_ledger(checkpoint, err);
-	if (rc == 0)
-		rc = move_wal(checkpoint, err);
-	return rc;
+	return rc == 0 ? sync_all(checkpoint, err) : rc;
 }

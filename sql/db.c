@@ -5,6 +5,7 @@
 #include "base/timestamp.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -96,6 +97,66 @@ int db_get_int(sqlite3 *db, const char *sql, int64_t missing, int64_t *value, st
 	(void)sqlite3_finalize(stmt);
 	return rc < 0 ? rc : 0;
 }
+
+/* --- with parameters -------------------------------------------------------------- */
+
+/* `types`: one letter a parameter, i int64_t, t text. */
+static int prepare_with(sqlite3 *db, sqlite3_stmt **stmt, struct err *err, const char *sql,
+	const char *types, va_list args)
+{
+	int rc = db_prepare(db, sql, stmt, err);
+	int i;
+
+	for (i = 0; rc == 0 && types[i] != '\0'; i++) {
+		if (types[i] == 'i')
+			(void)sqlite3_bind_int64(*stmt, i + 1, va_arg(args, int64_t));
+		else
+			db_bind_text(*stmt, i + 1, va_arg(args, const char *));
+	}
+	return rc;
+}
+
+int db_do(sqlite3 *db, struct err *err, const char *sql, const char *types, ...)
+{
+	sqlite3_stmt *stmt;
+	va_list args;
+	int rc;
+
+	va_start(args, types);
+	rc = prepare_with(db, &stmt, err, sql, types, args);
+	va_end(args);
+	if (rc == 0)
+		rc = db_run(stmt, err);
+	(void)sqlite3_finalize(stmt);
+	return rc;
+}
+
+int db_ask(
+	sqlite3 *db, sqlite3_stmt **stmt, struct err *err, const char *sql, const char *types, ...)
+{
+	va_list args;
+	int rc;
+
+	va_start(args, types);
+	rc = prepare_with(db, stmt, err, sql, types, args);
+	va_end(args);
+	if (rc == 0)
+		rc = db_step(*stmt, err);
+	if (rc != 1) {
+		(void)sqlite3_finalize(*stmt);
+		*stmt = NULL;
+	}
+	return rc;
+}
+
+const char *db_text(sqlite3_stmt *stmt, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, column);
+
+	return text != NULL ? text : "";
+}
+
+/* --- small things ------------------------------------------------------------------- */
 
 void db_bind_text(sqlite3_stmt *stmt, int index, const char *text)
 {

@@ -32,6 +32,20 @@ int db_run(sqlite3_stmt *stmt, struct err *err) __attribute__((warn_unused_resul
 /* 1: a row, 0: done (and reset), or an error (and reset). */
 int db_step(sqlite3_stmt *stmt, struct err *err) __attribute__((warn_unused_result));
 
+/*
+ * A statement that runs once: `types` has one letter a parameter, `i` for
+ * int64_t and `t` for const char * (borrowed until it has run).
+ */
+int db_do(sqlite3 *db, struct err *err, const char *sql, const char *types, ...)
+	__attribute__((warn_unused_result));
+
+/* The same for its first row: 1 with the statement on it, to be finalized; 0: none; or an error. */
+int db_ask(sqlite3 *db, sqlite3_stmt **stmt, struct err *err, const char *sql, const char *types,
+	...) __attribute__((warn_unused_result));
+
+/* The column's text; "" for NULL. Valid until the next step. */
+const char *db_text(sqlite3_stmt *stmt, int column);
+
 /* One integer from one row; `missing` where there is no row. */
 int db_get_int(sqlite3 *db, const char *sql, int64_t missing, int64_t *value, struct err *err)
 	__attribute__((warn_unused_result));

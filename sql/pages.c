@@ -35,6 +35,7 @@
 #include "sql/pages.h"
 
 #include "base/mem.h"
+#include "sql/page_nodes.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -49,13 +50,6 @@
  */
 #define LEAF_PAGES 64
 
-/* Comes first in every page and leaf. */
-struct node {
-	uint64_t birth;    /* number of the version that saw it first */
-	struct node *next; /* in a retired list */
-	size_t bytes;      /* of the whole page or leaf */
-};
-
 struct page {
 	struct node node;
 	unsigned char bytes[SNAPSHOT_PAGE_BYTES];
@@ -64,10 +58,6 @@ struct page {
 struct leaf {
 	struct node node;
 	struct page *pages[LEAF_PAGES]; /* NULL: zeros, or past the end */
-};
-
-struct retired {
-	struct node *first, *last;
 };
 
 struct snapshot {
@@ -106,64 +96,12 @@ static size_t leaves_for(size_t n_pages)
 	return (n_pages + LEAF_PAGES - 1) / LEAF_PAGES;
 }
 
-static void *new_node(struct pages *pages, size_t bytes)
-{
-	struct node *node = malloc(bytes);
-
-	if (node == NULL)
-		return NULL;
-	*node = (struct node){.birth = pages->number, .bytes = bytes};
-	atomic_fetch_add_explicit(&pages->n_bytes, bytes, memory_order_relaxed);
-	return node;
-}
-
-static void free_node(struct pages *pages, struct node *node)
-{
-	atomic_fetch_sub_explicit(&pages->n_bytes, node->bytes, memory_order_relaxed);
-	free(node);
-}
-
-static void retired_add(struct retired *list, struct node *node)
-{
-	node->next = NULL;
-	if (list->last == NULL)
-		list->first = node;
-	else
-		list->last->next = node;
-	list->last = node;
-}
-
-/* Moves all of `from` behind `list`. */
-static void retired_append(struct retired *list, struct retired *from)
-{
-	if (from->first == NULL)
-		return;
-	if (list->last == NULL)
-		list->first = from->first;
-	else
-		list->last->next = from->first;
-	list->last = from->last;
-	*from = (struct retired){0};
-}
-
-static void free_all(struct pages *pages, struct retired *list)
-{
-	struct node *node = list->first;
-
-	while (node != NULL) {
-		struct node *next = node->next;
-
-		free_node(pages, node);
-		node = next;
-	}
-}
-
 /* The working map has this node no more: nobody else sees a fresh one, the newest version sees the
  * others. */
 static void drop_node(struct pages *pages, struct node *node)
 {
 	if (node->birth == pages->number)
-		free_node(pages, node);
+		node_free(node, &pages->n_bytes);
 	else
 		retired_add(&pages->retired, node);
 }
@@ -234,7 +172,7 @@ void snapshot_unref(struct snapshot *snapshot)
 	pthread_mutex_unlock(&pages->lock);
 	if (!is_last)
 		return;
-	free_all(pages, &dead);
+	retired_free(&dead, &pages->n_bytes);
 	free(snapshot);
 }
 
@@ -322,7 +260,7 @@ static struct leaf *fresh_leaf(struct pages *pages, size_t index)
 
 	if (old != NULL && old->node.birth == pages->number)
 		return old;
-	leaf = new_node(pages, sizeof(*leaf));
+	leaf = node_new(sizeof(*leaf), pages->number, &pages->n_bytes);
 	if (leaf == NULL)
 		return NULL;
 	if (old != NULL)
@@ -339,7 +277,7 @@ static struct leaf *fresh_leaf(struct pages *pages, size_t index)
 /* Puts a page of this content, which may be the old page's, in the place of it. */
 static bool renew_page(struct pages *pages, struct page **slot, const unsigned char *bytes)
 {
-	struct page *page = new_node(pages, sizeof(*page));
+	struct page *page = node_new(sizeof(*page), pages->number, &pages->n_bytes);
 
 	if (page == NULL)
 		return false;
@@ -489,9 +427,9 @@ static void free_fresh(struct pages *pages)
 			struct page *page = leaf->pages[k];
 
 			if (page != NULL && page->node.birth == pages->number)
-				free_node(pages, &page->node);
+				node_free(&page->node, &pages->n_bytes);
 		}
-		free_node(pages, &leaf->node);
+		node_free(&leaf->node, &pages->n_bytes);
 	}
 }
 
@@ -542,7 +480,7 @@ void pages_free(struct pages *pages)
 	assert(newest->n_refs == 1 && newest->older == NULL);
 	assert(newest->retired.first == NULL);
 	drop_leaves(pages, 0);
-	free_all(pages, &pages->retired);
+	retired_free(&pages->retired, &pages->n_bytes);
 	assert(pages_bytes(pages) == 0);
 	free(newest);
 	free(pages->spare);

@@ -23,13 +23,6 @@
 
 /* --- one table ---------------------------------------------------------------------- */
 
-static const char *text_of(sqlite3_stmt *stmt, int column)
-{
-	const char *text = (const char *)sqlite3_column_text(stmt, column);
-
-	return text != NULL ? text : "";
-}
-
 /* `TIMESTAMP TEXT` and the like by its affinity, as sqlite3 itself names it. */
 static const char *plain_type(const char *type)
 {
@@ -57,12 +50,12 @@ static int write_statements(
 	buf_add_text(insert, " VALUES");
 	while ((rc = db_step(stmt, err)) == 1) {
 		buf_add_text(create, n_columns == 0 ? "(" : ", ");
-		db_add_name(create, text_of(stmt, 0));
-		buf_printf(create, " %s", plain_type(text_of(stmt, 1)));
+		db_add_name(create, db_text(stmt, 0));
+		buf_printf(create, " %s", plain_type(db_text(stmt, 1)));
 		buf_add_text(insert, n_columns++ == 0 ? "(?" : ", ?");
 		if (sqlite3_column_int(stmt, 2) > 0) {
 			buf_add_text(&key, key.len == 0 ? "" : ", ");
-			db_add_name(&key, text_of(stmt, 0));
+			db_add_name(&key, db_text(stmt, 0));
 		}
 	}
 	(void)sqlite3_finalize(stmt);
@@ -137,7 +130,7 @@ static int copy_tables(sqlite3 *source, sqlite3 *target, struct err *err)
 		"SELECT name FROM main.sqlite_schema WHERE type = 'table' ORDER BY name", &tables,
 		err);
 	while (rc >= 0 && (rc = db_step(tables, err)) == 1)
-		rc = copy_table(source, target, text_of(tables, 0), err);
+		rc = copy_table(source, target, db_text(tables, 0), err);
 	(void)sqlite3_finalize(tables);
 	return rc < 0 ? rc : db_exec(target, "COMMIT", err);
 }

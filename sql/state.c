@@ -9,68 +9,8 @@
 #include "sql/db.h"
 #include "sql/schema.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- one statement with a few parameters ------------------------------------------ */
-
-/* `types`: one letter a parameter, i int64_t, t text. Prepares and binds; texts are borrowed. */
-static int prepare(sqlite3 *db, sqlite3_stmt **stmt, struct err *err, const char *sql,
-	const char *types, va_list args)
-{
-	int rc = db_prepare(db, sql, stmt, err);
-	int i;
-
-	for (i = 0; rc == 0 && types[i] != '\0'; i++) {
-		if (types[i] == 'i')
-			(void)sqlite3_bind_int64(*stmt, i + 1, va_arg(args, int64_t));
-		else
-			db_bind_text(*stmt, i + 1, va_arg(args, const char *));
-	}
-	return rc;
-}
-
-static int run(sqlite3 *db, struct err *err, const char *sql, const char *types, ...)
-{
-	sqlite3_stmt *stmt;
-	va_list args;
-	int rc;
-
-	va_start(args, types);
-	rc = prepare(db, &stmt, err, sql, types, args);
-	va_end(args);
-	if (rc == 0)
-		rc = db_run(stmt, err);
-	(void)sqlite3_finalize(stmt);
-	return rc;
-}
-
-/* One row: 1 with the statement on it (to be finalized), 0 none, or an error. */
-static int ask(
-	sqlite3 *db, sqlite3_stmt **stmt, struct err *err, const char *sql, const char *types, ...)
-{
-	va_list args;
-	int rc;
-
-	va_start(args, types);
-	rc = prepare(db, stmt, err, sql, types, args);
-	va_end(args);
-	if (rc == 0)
-		rc = db_step(*stmt, err);
-	if (rc != 1) {
-		(void)sqlite3_finalize(*stmt);
-		*stmt = NULL;
-	}
-	return rc;
-}
-
-static const char *text_of(sqlite3_stmt *stmt, int column)
-{
-	const char *text = (const char *)sqlite3_column_text(stmt, column);
-
-	return text != NULL ? text : "";
-}
 
 /* --- transactions -------------------------------------------------------------------- */
 
@@ -85,159 +25,6 @@ static int end(sqlite3 *db, int rc, struct err *err)
 		rc = db_exec(db, "COMMIT", err);
 	if (rc < 0 && sqlite3_get_autocommit(db) == 0)
 		(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	return rc;
-}
-
-/* --- matching ------------------------------------------------------------------------ */
-
-/* By name and path; else one of the same path whose own name is free. */
-static int match_source(sqlite3 *db, struct catalog *catalog, size_t index, struct err *err)
-{
-	const struct source_spec *spec = &catalog->spec->sources[index];
-	struct catalog_source *source = &catalog->sources[index];
-	sqlite3_stmt *stmt;
-	int rc = ask(db, &stmt, err,
-		"SELECT id, name FROM \"state:sources\" WHERE path = ?1"
-		" ORDER BY name = ?2 DESC, id DESC LIMIT 1",
-		"tt", spec->path, spec->name);
-
-	if (rc != 1)
-		return rc;
-	if (sqlite3_stricmp(text_of(stmt, 1), spec->name) == 0 ||
-		catalog_find_source(catalog, text_of(stmt, 1)) == SIZE_MAX) {
-		source->id = sqlite3_column_int64(stmt, 0);
-		source->is_new = false;
-	}
-	(void)sqlite3_finalize(stmt);
-	return 0;
-}
-
-static size_t line_length(const char *text)
-{
-	return strcspn(text, "\n");
-}
-
-/* The value of `key=` in a definition; *len 0 where there is none. */
-static const char *definition_value(
-	const char *definition, const char *key, size_t key_len, size_t *len)
-{
-	const char *line = definition;
-
-	while (*line != '\0') {
-		size_t n = line_length(line);
-
-		if (n > key_len && strncmp(line, key, key_len) == 0 && line[key_len] == '=') {
-			*len = n - key_len - 1;
-			return line + key_len + 1;
-		}
-		line += n + (line[n] == '\n');
-	}
-	*len = 0;
-	return "";
-}
-
-static void announce_value(struct notices *notices, const char *name, const char *line,
-	const char *old, size_t old_len)
-{
-	size_t key_len = strcspn(line, "=");
-	const char *now = line + key_len + 1;
-	size_t now_len = line_length(now);
-
-	if (old_len == 0) {
-		old = "none";
-		old_len = 4;
-	}
-	if (now_len == 0) {
-		now = "none";
-		now_len = 4;
-	}
-	notices_add(notices,
-		"query %s: %.*s was %.*s and is now %.*s: its counts are dropped and made anew from"
-		" the files that are there",
-		name, (int)key_len, line, (int)old_len, old, (int)now_len, now);
-}
-
-/* Announces the first difference by name. */
-static void announce_change(
-	struct notices *notices, const char *name, const char *before, const char *now)
-{
-	const char *line = now;
-
-	while (*line != '\0') {
-		size_t n = line_length(line);
-		size_t key_len = strcspn(line, "=");
-		size_t old_len;
-		const char *old;
-
-		if (key_len >= n)
-			break;
-		old = definition_value(before, line, key_len, &old_len);
-		if (old_len != n - key_len - 1 || memcmp(old, line + key_len + 1, old_len) != 0) {
-			announce_value(notices, name, line, old, old_len);
-			return;
-		}
-		line += n + (line[n] == '\n');
-	}
-	notices_add(notices,
-		"query %s: its counts cannot be gone on with and are made anew from the files"
-		" that are there",
-		name);
-}
-
-static int match_query(sqlite3 *db, struct catalog *catalog, size_t index, struct notices *notices,
-	struct err *err)
-{
-	const struct query_spec *spec = &catalog->spec->queries[index];
-	const struct catalog_source *source = &catalog->sources[spec->source];
-	struct catalog_query *query = &catalog->queries[index];
-	sqlite3_stmt *stmt;
-	int rc = ask(db, &stmt, err,
-		"SELECT id, definition, source_id, uuid FROM \"state:queries\" WHERE name = ?1",
-		"t", spec->name);
-
-	if (rc != 1)
-		return rc;
-	query->id = sqlite3_column_int64(stmt, 0);
-	query->is_new = strcmp(text_of(stmt, 1), query->definition) != 0 || source->is_new ||
-			sqlite3_column_int64(stmt, 2) != source->id;
-	if (strlen(text_of(stmt, 3)) == UUID_TEXT_BYTES - 1)
-		memcpy(query->uuid, text_of(stmt, 3), UUID_TEXT_BYTES);
-	if (query->is_new) {
-		query->note = "counted anew since its definition changed";
-		announce_change(notices, spec->name, text_of(stmt, 1), query->definition);
-	}
-	(void)sqlite3_finalize(stmt);
-	return 0;
-}
-
-static int highest_ids(sqlite3 *db, int64_t *source_id, int64_t *query_id, struct err *err)
-{
-	int rc = db_get_int(db, "SELECT max(id) FROM \"state:sources\"", 0, source_id, err);
-
-	if (rc == 0)
-		rc = db_get_int(db, "SELECT max(id) FROM \"state:queries\"", 0, query_id, err);
-	return rc;
-}
-
-int state_match(sqlite3 *db, struct catalog *catalog, struct notices *notices, struct err *err)
-{
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++)
-		rc = match_source(db, catalog, i, err);
-	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++)
-		rc = match_query(db, catalog, i, notices, err);
-	return rc < 0 ? rc : state_number(db, catalog, NULL, err);
-}
-
-int state_number(sqlite3 *db, struct catalog *catalog, const struct catalog *old, struct err *err)
-{
-	int64_t source_id = 0, query_id = 0;
-	int rc = highest_ids(db, &source_id, &query_id, err);
-
-	if (rc == 0)
-		catalog_number(catalog, old, source_id, query_id);
 	return rc;
 }
 
@@ -256,26 +43,27 @@ static int write_source(
 	int64_t id = catalog->sources[index].id;
 	int64_t first = schema_key(id, 0), last = schema_key(id + 1, 0) - 1;
 	sqlite3_stmt *stmt;
-	int rc = ask(db, &stmt, err, "SELECT name FROM \"state:sources\" WHERE id = ?1", "i", id);
+	int rc =
+		db_ask(db, &stmt, err, "SELECT name FROM \"state:sources\" WHERE id = ?1", "i", id);
 
-	if (rc == 1 && strcmp(text_of(stmt, 0), spec->name) != 0) {
+	if (rc == 1 && strcmp(db_text(stmt, 0), spec->name) != 0) {
 		/* Renamed: the tables that show the name follow. */
 		*is_renamed = true;
-		rc = run(db, err, "UPDATE files SET source = ?1 WHERE rowid BETWEEN ?2 AND ?3",
+		rc = db_do(db, err, "UPDATE files SET source = ?1 WHERE rowid BETWEEN ?2 AND ?3",
 			"tii", spec->name, first, last);
 		if (rc == 0)
-			rc = run(db, err,
+			rc = db_do(db, err,
 				"UPDATE rejects SET source = ?1 WHERE rowid BETWEEN ?2 AND ?3",
 				"tii", spec->name, first, last);
 		if (rc == 0)
-			rc = run(db, err,
+			rc = db_do(db, err,
 				"UPDATE OR REPLACE reject_totals SET source = ?1 WHERE source = ?2",
-				"tt", spec->name, text_of(stmt, 0));
+				"tt", spec->name, db_text(stmt, 0));
 	}
 	(void)sqlite3_finalize(stmt);
 	if (rc < 0)
 		return rc;
-	return run(db, err, "INSERT OR REPLACE INTO \"state:sources\" VALUES(?1, ?2, ?3)", "itt",
+	return db_do(db, err, "INSERT OR REPLACE INTO \"state:sources\" VALUES(?1, ?2, ?3)", "itt",
 		id, spec->name, spec->path);
 }
 
@@ -283,15 +71,15 @@ static int park_query(
 	sqlite3 *db, int64_t id, int64_t source_id, int64_t prefix_id, struct err *err)
 {
 	/* Copied, not moved: other queries may stand at the same prefix. */
-	int rc = run(db, err,
+	int rc = db_do(db, err,
 		"INSERT OR REPLACE INTO \"state:offsets\" SELECT source_id, file_id, ?1, offset, "
 		"skip,"
 		" line, flags FROM \"state:offsets\" WHERE source_id = ?2 AND prefix_id = ?3",
 		"iii", parked_prefix(id), source_id, prefix_id);
 
 	if (rc == 0)
-		rc = run(db, err, "UPDATE \"state:queries\" SET prefix_id = ?1 WHERE id = ?2", "ii",
-			parked_prefix(id), id);
+		rc = db_do(db, err, "UPDATE \"state:queries\" SET prefix_id = ?1 WHERE id = ?2",
+			"ii", parked_prefix(id), id);
 	return rc;
 }
 
@@ -300,7 +88,7 @@ static int unpark_query(sqlite3 *db, int64_t id, int64_t source_id, struct err *
 	int64_t prefix_id = 0;
 	sqlite3_stmt *stmt;
 	/* Above all that are known, so that the stream will give it to nobody else. */
-	int rc = ask(db, &stmt, err,
+	int rc = db_ask(db, &stmt, err,
 		"SELECT max((SELECT coalesce(max(prefix_id), 0) FROM \"state:offsets\"),"
 		" (SELECT coalesce(max(prefix_id), 0) FROM \"state:queries\")) + 1",
 		"");
@@ -308,14 +96,14 @@ static int unpark_query(sqlite3 *db, int64_t id, int64_t source_id, struct err *
 	if (rc == 1) {
 		prefix_id = sqlite3_column_int64(stmt, 0);
 		(void)sqlite3_finalize(stmt);
-		rc = run(db, err,
+		rc = db_do(db, err,
 			"UPDATE \"state:offsets\" SET prefix_id = ?1 WHERE source_id = ?2"
 			" AND prefix_id = ?3",
 			"iii", prefix_id, source_id, parked_prefix(id));
 	}
 	if (rc == 0)
-		rc = run(db, err, "UPDATE \"state:queries\" SET prefix_id = ?1 WHERE id = ?2", "ii",
-			prefix_id, id);
+		rc = db_do(db, err, "UPDATE \"state:queries\" SET prefix_id = ?1 WHERE id = ?2",
+			"ii", prefix_id, id);
 	return rc;
 }
 
@@ -368,7 +156,7 @@ static int remembered_queries(sqlite3 *db, struct remembered **all, size_t *n, s
 			.source_id = sqlite3_column_int64(stmt, 1),
 			.prefix_id = sqlite3_column_int64(stmt, 2)};
 
-		one.name = mem_copy_text(text_of(stmt, 3), strlen(text_of(stmt, 3)));
+		one.name = mem_copy_text(db_text(stmt, 3), strlen(db_text(stmt, 3)));
 		if (one.name == NULL || !mem_grow(all, &cap, *n + 1, sizeof(one))) {
 			free(one.name);
 			rc = err_nomem(err);
@@ -421,17 +209,17 @@ static int drop_source_data(sqlite3 *db, int64_t id, const char *name, struct er
 	int rc = 0;
 
 	for (i = 0; rc == 0 && i < sizeof(ranges) / sizeof(ranges[0]); i++)
-		rc = run(db, err, ranges[i], "ii", schema_key(id, 0), schema_key(id + 1, 0) - 1);
+		rc = db_do(db, err, ranges[i], "ii", schema_key(id, 0), schema_key(id + 1, 0) - 1);
 	if (rc == 0)
-		rc = run(db, err, "DELETE FROM \"state:offsets\" WHERE source_id = ?1", "i", id);
+		rc = db_do(db, err, "DELETE FROM \"state:offsets\" WHERE source_id = ?1", "i", id);
 	if (rc == 0)
-		rc = run(db, err, "DELETE FROM reject_totals WHERE source = ?1", "t", name);
+		rc = db_do(db, err, "DELETE FROM reject_totals WHERE source = ?1", "t", name);
 	if (rc == 0)
-		rc = run(db, err,
+		rc = db_do(db, err,
 			"UPDATE \"state:queries\" SET definition = NULL WHERE source_id = ?1", "i",
 			id);
 	if (rc == 0)
-		rc = run(db, err, "DELETE FROM \"state:sources\" WHERE id = ?1", "i", id);
+		rc = db_do(db, err, "DELETE FROM \"state:sources\" WHERE id = ?1", "i", id);
 	return rc;
 }
 
@@ -441,16 +229,17 @@ static int drop_query_data(sqlite3 *db, const char *name, struct err *err)
 	struct buf open_name = {0};
 	sqlite3_stmt *stmt;
 	int64_t id = 0;
-	int rc = ask(db, &stmt, err, "SELECT id FROM \"state:queries\" WHERE name = ?1", "t", name);
+	int rc = db_ask(
+		db, &stmt, err, "SELECT id FROM \"state:queries\" WHERE name = ?1", "t", name);
 
 	if (rc != 1)
 		return rc;
 	id = sqlite3_column_int64(stmt, 0);
 	(void)sqlite3_finalize(stmt);
-	rc = run(db, err, "DELETE FROM progress WHERE rowid BETWEEN ?1 AND ?2", "ii",
+	rc = db_do(db, err, "DELETE FROM progress WHERE rowid BETWEEN ?1 AND ?2", "ii",
 		schema_key(id, 0), schema_key(id + 1, 0) - 1);
 	if (rc == 0)
-		rc = run(db, err, "DELETE FROM \"state:offsets\" WHERE prefix_id = ?1", "i",
+		rc = db_do(db, err, "DELETE FROM \"state:offsets\" WHERE prefix_id = ?1", "i",
 			parked_prefix(id));
 	if (rc == 0)
 		rc = schema_drop_table(db, name, err);
@@ -460,7 +249,7 @@ static int drop_query_data(sqlite3 *db, const char *name, struct err *err)
 		rc = schema_drop_table(db, open_name.data, err);
 	buf_fini(&open_name);
 	if (rc == 0)
-		rc = run(db, err, "DELETE FROM \"state:queries\" WHERE id = ?1", "i", id);
+		rc = db_do(db, err, "DELETE FROM \"state:queries\" WHERE id = ?1", "i", id);
 	return rc;
 }
 
@@ -469,7 +258,7 @@ static int make_query(sqlite3 *db, const struct catalog *catalog, size_t index, 
 	const struct query_spec *spec = &catalog->spec->queries[index];
 	const struct catalog_query *query = &catalog->queries[index];
 	struct buf open_name = {0};
-	int rc = run(db, err,
+	int rc = db_do(db, err,
 		"INSERT INTO \"state:queries\"(id, name, source_id, definition, uuid)"
 		" VALUES(?1, ?2, ?3, ?4, ?5)",
 		"ititt", query->id, spec->name, catalog->sources[spec->source].id,
@@ -508,18 +297,18 @@ static int drop_old_sources(sqlite3 *db, const struct catalog *catalog, struct e
 	sqlite3_stmt *stmt;
 	int rc;
 
-	while ((rc = ask(db, &stmt, err,
+	while ((rc = db_ask(db, &stmt, err,
 			"SELECT id, name, EXISTS (SELECT 1 FROM \"state:queries\" AS q"
 			" WHERE q.source_id = s.id) FROM \"state:sources\" AS s WHERE id > ?1"
 			" ORDER BY id LIMIT 1",
 			"i", after)) == 1) {
 		bool is_needed = sqlite3_column_int(stmt, 2) != 0 &&
-				 catalog_find_source(catalog, text_of(stmt, 1)) == SIZE_MAX;
+				 catalog_find_source(catalog, db_text(stmt, 1)) == SIZE_MAX;
 
 		after = sqlite3_column_int64(stmt, 0);
 		rc = 0;
 		if (!is_needed && !has_source_id(catalog, after))
-			rc = drop_source_data(db, after, text_of(stmt, 1), err);
+			rc = drop_source_data(db, after, db_text(stmt, 1), err);
 		(void)sqlite3_finalize(stmt);
 		if (rc < 0)
 			return rc;
@@ -572,7 +361,7 @@ int state_forget(sqlite3 *db, const char *name, struct err *err)
 {
 	int64_t source_id = 0, n_left = 1;
 	sqlite3_stmt *stmt;
-	int rc = ask(db, &stmt, err,
+	int rc = db_ask(db, &stmt, err,
 		"SELECT source_id, (SELECT count(*) FROM \"state:queries\" AS other"
 		" WHERE other.source_id = q.source_id) - 1 FROM \"state:queries\" AS q WHERE name "
 		"= ?1",
@@ -590,10 +379,10 @@ int state_forget(sqlite3 *db, const char *name, struct err *err)
 		return rc;
 	rc = drop_query_data(db, name, err);
 	if (rc == 0 && n_left == 0) {
-		rc = ask(db, &stmt, err, "SELECT name FROM \"state:sources\" WHERE id = ?1", "i",
+		rc = db_ask(db, &stmt, err, "SELECT name FROM \"state:sources\" WHERE id = ?1", "i",
 			source_id);
 		if (rc == 1) {
-			rc = drop_source_data(db, source_id, text_of(stmt, 0), err);
+			rc = drop_source_data(db, source_id, db_text(stmt, 0), err);
 			(void)sqlite3_finalize(stmt);
 		}
 	}

@@ -1,0 +1,158 @@
+/* What a configuration finds again in the checkpoint: sources by their path, queries by their name
+ * and definition. */
+#include "sql/state.h"
+
+#include "sql/db.h"
+
+#include <string.h>
+
+/* By name and path; else one of the same path whose own name is free. */
+static int match_source(sqlite3 *db, struct catalog *catalog, size_t index, struct err *err)
+{
+	const struct source_spec *spec = &catalog->spec->sources[index];
+	struct catalog_source *source = &catalog->sources[index];
+	sqlite3_stmt *stmt;
+	int rc = db_ask(db, &stmt, err,
+		"SELECT id, name FROM \"state:sources\" WHERE path = ?1"
+		" ORDER BY name = ?2 DESC, id DESC LIMIT 1",
+		"tt", spec->path, spec->name);
+
+	if (rc != 1)
+		return rc;
+	if (sqlite3_stricmp(db_text(stmt, 1), spec->name) == 0 ||
+		catalog_find_source(catalog, db_text(stmt, 1)) == SIZE_MAX) {
+		source->id = sqlite3_column_int64(stmt, 0);
+		source->is_new = false;
+	}
+	(void)sqlite3_finalize(stmt);
+	return 0;
+}
+
+static size_t line_length(const char *text)
+{
+	return strcspn(text, "\n");
+}
+
+/* The value of `key=` in a definition; *len 0 where there is none. */
+static const char *definition_value(
+	const char *definition, const char *key, size_t key_len, size_t *len)
+{
+	const char *line = definition;
+
+	while (*line != '\0') {
+		size_t n = line_length(line);
+
+		if (n > key_len && strncmp(line, key, key_len) == 0 && line[key_len] == '=') {
+			*len = n - key_len - 1;
+			return line + key_len + 1;
+		}
+		line += n + (line[n] == '\n');
+	}
+	*len = 0;
+	return "";
+}
+
+static void announce_value(struct notices *notices, const char *name, const char *line,
+	const char *old, size_t old_len)
+{
+	size_t key_len = strcspn(line, "=");
+	const char *now = line + key_len + 1;
+	size_t now_len = line_length(now);
+
+	if (old_len == 0) {
+		old = "none";
+		old_len = 4;
+	}
+	if (now_len == 0) {
+		now = "none";
+		now_len = 4;
+	}
+	notices_add(notices,
+		"query %s: %.*s was %.*s and is now %.*s: its counts are dropped and made anew from"
+		" the files that are there",
+		name, (int)key_len, line, (int)old_len, old, (int)now_len, now);
+}
+
+/* Announces the first difference by name. */
+static void announce_change(
+	struct notices *notices, const char *name, const char *before, const char *now)
+{
+	const char *line = now;
+
+	while (*line != '\0') {
+		size_t n = line_length(line);
+		size_t key_len = strcspn(line, "=");
+		size_t old_len;
+		const char *old;
+
+		if (key_len >= n)
+			break;
+		old = definition_value(before, line, key_len, &old_len);
+		if (old_len != n - key_len - 1 || memcmp(old, line + key_len + 1, old_len) != 0) {
+			announce_value(notices, name, line, old, old_len);
+			return;
+		}
+		line += n + (line[n] == '\n');
+	}
+	notices_add(notices,
+		"query %s: its counts cannot be gone on with and are made anew from the files"
+		" that are there",
+		name);
+}
+
+static int match_query(sqlite3 *db, struct catalog *catalog, size_t index, struct notices *notices,
+	struct err *err)
+{
+	const struct query_spec *spec = &catalog->spec->queries[index];
+	const struct catalog_source *source = &catalog->sources[spec->source];
+	struct catalog_query *query = &catalog->queries[index];
+	sqlite3_stmt *stmt;
+	int rc = db_ask(db, &stmt, err,
+		"SELECT id, definition, source_id, uuid FROM \"state:queries\" WHERE name = ?1",
+		"t", spec->name);
+
+	if (rc != 1)
+		return rc;
+	query->id = sqlite3_column_int64(stmt, 0);
+	query->is_new = strcmp(db_text(stmt, 1), query->definition) != 0 || source->is_new ||
+			sqlite3_column_int64(stmt, 2) != source->id;
+	if (strlen(db_text(stmt, 3)) == UUID_TEXT_BYTES - 1)
+		memcpy(query->uuid, db_text(stmt, 3), UUID_TEXT_BYTES);
+	if (query->is_new) {
+		query->note = "counted anew since its definition changed";
+		announce_change(notices, spec->name, db_text(stmt, 1), query->definition);
+	}
+	(void)sqlite3_finalize(stmt);
+	return 0;
+}
+
+static int highest_ids(sqlite3 *db, int64_t *source_id, int64_t *query_id, struct err *err)
+{
+	int rc = db_get_int(db, "SELECT max(id) FROM \"state:sources\"", 0, source_id, err);
+
+	if (rc == 0)
+		rc = db_get_int(db, "SELECT max(id) FROM \"state:queries\"", 0, query_id, err);
+	return rc;
+}
+
+int state_match(sqlite3 *db, struct catalog *catalog, struct notices *notices, struct err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++)
+		rc = match_source(db, catalog, i, err);
+	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++)
+		rc = match_query(db, catalog, i, notices, err);
+	return rc < 0 ? rc : state_number(db, catalog, NULL, err);
+}
+
+int state_number(sqlite3 *db, struct catalog *catalog, const struct catalog *old, struct err *err)
+{
+	int64_t source_id = 0, query_id = 0;
+	int rc = highest_ids(db, &source_id, &query_id, err);
+
+	if (rc == 0)
+		catalog_number(catalog, old, source_id, query_id);
+	return rc;
+}
