@@ -227,6 +227,7 @@ int connection_borrow(struct sql_session *session, struct err *err)
 		if (status != 0)
 			return status;
 	}
+	assert(connection != NULL);
 	connection->session = session;
 	connection->functions.zone = session->zone;
 	connection->budget.cancelled = &session->is_cancelled;

@@ -6,14 +6,11 @@
 
 #include "sql/tokens.h"
 
-#include <string.h>
-
+/* `column`, and blanks up to the triple's end. */
 static void replace_triple(char *text, size_t from, size_t to, const char *column)
 {
-	size_t len = strlen(column);
-
-	memcpy(text + from, column, len);
-	memset(text + from + len, ' ', to - from - len);
+	for (size_t i = from; i < to; i++)
+		text[i] = *column != '\0' ? *column++ : ' ';
 }
 
 bool dialect_rewrite(char *text, size_t len)

@@ -144,8 +144,8 @@ static void print_time(sqlite3_context *context, int64_t us, const struct date_p
 static void on_date_format(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	struct err err = ERR_INIT;
-	struct date_pattern *pattern, *own;
-	int64_t us;
+	struct date_pattern *pattern = NULL, *own = NULL;
+	int64_t us = 0;
 
 	(void)argc;
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL ||
@@ -164,8 +164,8 @@ static void on_from_unixtime(sqlite3_context *context, int argc, sqlite3_value *
 {
 	static const char standard[] = "yyyy-MM-dd HH:mm:ss";
 	struct err err = ERR_INIT;
-	struct date_pattern *pattern, *own = NULL;
-	int64_t us;
+	struct date_pattern *pattern = NULL, *own = NULL;
+	int64_t us = 0;
 	int status;
 
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL ||
@@ -213,7 +213,7 @@ static void give_now(sqlite3_context *context)
 static void on_unix_timestamp(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	struct err err = ERR_INIT;
-	int64_t us;
+	int64_t us = 0;
 
 	if (argc == 0) {
 		give_now(context);
@@ -231,7 +231,7 @@ static void on_unix_timestamp(sqlite3_context *context, int argc, sqlite3_value 
 static void on_to_timestamp(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	struct err err = ERR_INIT;
-	int64_t us;
+	int64_t us = 0;
 
 	(void)argc;
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
@@ -333,8 +333,8 @@ static void on_date_trunc(sqlite3_context *context, int argc, sqlite3_value **ar
 	const struct function_scope *scope = sqlite3_user_data(context);
 	struct err err = ERR_INIT;
 	const char *name;
-	enum unit unit;
-	int64_t us;
+	enum unit unit = DAY;
+	int64_t us = 0;
 
 	(void)argc;
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL ||

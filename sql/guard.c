@@ -241,27 +241,27 @@ static int allow_temp(struct guard *guard, unsigned saw)
 static int refuse_action(struct guard *guard, int action, const char *first, const char *second)
 {
 	static const struct {
-		int action;
 		const char *words;
+		int action;
 		bool names_second;
 	} table[] = {
-		{SQLITE_CREATE_INDEX, "CREATE INDEX", false},
-		{SQLITE_CREATE_TABLE, "CREATE TABLE", false},
-		{SQLITE_CREATE_TEMP_TRIGGER, "CREATE TRIGGER", false},
-		{SQLITE_CREATE_TRIGGER, "CREATE TRIGGER", false},
-		{SQLITE_CREATE_VIEW, "CREATE VIEW", false},
-		{SQLITE_DROP_INDEX, "DROP INDEX", false},
-		{SQLITE_DROP_TABLE, "DROP TABLE", false},
-		{SQLITE_DROP_TEMP_TRIGGER, "DROP TRIGGER", false},
-		{SQLITE_DROP_TRIGGER, "DROP TRIGGER", false},
-		{SQLITE_DROP_VIEW, "DROP VIEW", false},
-		{SQLITE_ATTACH, "ATTACH", false},
-		{SQLITE_DETACH, "DETACH", false},
-		{SQLITE_ALTER_TABLE, "ALTER TABLE", true},
-		{SQLITE_REINDEX, "REINDEX", false},
-		{SQLITE_ANALYZE, "ANALYZE", false},
-		{SQLITE_CREATE_VTABLE, "CREATE VIRTUAL TABLE", false},
-		{SQLITE_DROP_VTABLE, "DROP TABLE", false},
+		{"CREATE INDEX", SQLITE_CREATE_INDEX, false},
+		{"CREATE TABLE", SQLITE_CREATE_TABLE, false},
+		{"CREATE TRIGGER", SQLITE_CREATE_TEMP_TRIGGER, false},
+		{"CREATE TRIGGER", SQLITE_CREATE_TRIGGER, false},
+		{"CREATE VIEW", SQLITE_CREATE_VIEW, false},
+		{"DROP INDEX", SQLITE_DROP_INDEX, false},
+		{"DROP TABLE", SQLITE_DROP_TABLE, false},
+		{"DROP TRIGGER", SQLITE_DROP_TEMP_TRIGGER, false},
+		{"DROP TRIGGER", SQLITE_DROP_TRIGGER, false},
+		{"DROP VIEW", SQLITE_DROP_VIEW, false},
+		{"ATTACH", SQLITE_ATTACH, false},
+		{"DETACH", SQLITE_DETACH, false},
+		{"ALTER TABLE", SQLITE_ALTER_TABLE, true},
+		{"REINDEX", SQLITE_REINDEX, false},
+		{"ANALYZE", SQLITE_ANALYZE, false},
+		{"CREATE VIRTUAL TABLE", SQLITE_CREATE_VTABLE, false},
+		{"DROP TABLE", SQLITE_DROP_VTABLE, false},
 	};
 
 	/* ANALYZE announces first the table that it would make for its findings. */

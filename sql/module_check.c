@@ -117,7 +117,7 @@ static int ask(sqlite3 *db, char *sql, int64_t *cells, int n)
 static int compare(struct check_cursor *cursor, sqlite3 *db)
 {
 	const char *name = cursor->spec->queries[cursor->query].name;
-	int64_t cells[4];
+	int64_t cells[4] = {0};
 	int rc = ask(db,
 		sqlite3_mprintf(
 			"WITH f AS MATERIALIZED (SELECT * FROM \"static_%w\"),"
@@ -157,7 +157,7 @@ static int find_reason(struct check_cursor *cursor, sqlite3 *db)
 {
 	const struct query_spec *query = &cursor->spec->queries[cursor->query];
 	const char *source = cursor->spec->sources[query->source].name;
-	int64_t state[6], files[2];
+	int64_t state[6] = {0}, files[2] = {0};
 	int rc = ask(db,
 		sqlite3_mprintf("SELECT state IN ('STOPPED', 'FAILED', 'TERMINATED'), state = "
 				"'INITIALIZING',"

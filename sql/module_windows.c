@@ -121,7 +121,7 @@ static int on_filter(
 {
 	struct windows_cursor *cursor = (struct windows_cursor *)base;
 	struct err err = ERR_INIT;
-	int64_t from_us, rest;
+	int64_t from_us = 0, rest;
 
 	(void)plan;
 	(void)text;

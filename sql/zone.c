@@ -20,8 +20,8 @@
 #include <strings.h>
 
 #define ZONE_DIRECTORY      "/usr/share/zoneinfo"
-#define ZONE_FILE_MAX_BYTES (256 * 1024) /* the largest of tzdata has 4 KiB */
-#define ZONE_MAX_TYPES      256          /* an index is one byte */
+#define ZONE_FILE_MAX_BYTES ((size_t)256 * 1024) /* the largest of tzdata has 4 KiB */
+#define ZONE_MAX_TYPES      256                  /* an index is one byte */
 #define ZONE_HEADER_BYTES   44
 
 struct zone_type {
@@ -90,7 +90,7 @@ static bool block_read(
 		return false;
 	block->time_bytes = time_bytes;
 	block->data = bytes + ZONE_HEADER_BYTES;
-	block->data_bytes = block->n_times * (time_bytes + 1) + block->n_types * 6 +
+	block->data_bytes = (size_t)block->n_times * (time_bytes + 1) + (size_t)block->n_types * 6 +
 			    block->n_chars + block->n_leap * (time_bytes + 4) + block->n_isstd +
 			    block->n_isut;
 	return block->data_bytes <= len - ZONE_HEADER_BYTES;
@@ -121,7 +121,7 @@ static int read_block(struct zone *zone, const struct tzif_block *block)
 	zone->transitions = mem_new_array(block->n_times, sizeof(*zone->transitions));
 	zone->type_of = mem_new_array(block->n_times, 1);
 	zone->abbreviations =
-		mem_copy_text((const char *)types + block->n_types * 6, block->n_chars);
+		mem_copy_text((const char *)types + (size_t)block->n_types * 6, block->n_chars);
 	if (zone->transitions == NULL || zone->type_of == NULL || zone->abbreviations == NULL)
 		return ERR_NOMEM;
 	if (!read_types(zone, block, types))
@@ -194,25 +194,35 @@ static void make_fixed(struct zone *zone, int32_t seconds, const char *name)
 	(void)snprintf(zone->name, sizeof(zone->name), "%s", name);
 }
 
+/* Two digits; -1: they are none. */
+static int two_digits(const char *text)
+{
+	if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9')
+		return -1;
+	return (text[0] - '0') * 10 + (text[1] - '0');
+}
+
 /* `±HH`, `±HHmm`, `±HH:mm`; the name is then `±HH:mm`, as Java writes it. */
 static bool read_offset(struct zone *zone, const char *name)
 {
-	int hours, minutes = 0, used = 0;
 	char canonical[16];
+	int hours, minutes = 0;
 
 	if (name[0] != '+' && name[0] != '-')
 		return false;
-	if (strspn(name + 1, "0123456789:") != strlen(name + 1))
+	hours = two_digits(name + 1);
+	if (hours < 0)
 		return false;
-	if (!(sscanf(name + 1, "%2d%n:%2d%n", &hours, &used, &minutes, &used) >= 1 && used >= 2 &&
-		    name[1 + used] == '\0' && (used == 2 || used == 5)) &&
-		!(sscanf(name + 1, "%2d%2d%n", &hours, &minutes, &used) == 2 && used == 4 &&
-			name[5] == '\0'))
-		return false;
+	if (name[3] != '\0') {
+		const char *rest = name + 3 + (name[3] == ':');
+
+		minutes = two_digits(rest);
+		if (minutes < 0 || rest[2] != '\0')
+			return false;
+	}
 	if (minutes > 59 || hours * 60 + minutes > 18 * 60)
 		return false;
-	(void)snprintf(
-		canonical, sizeof(canonical), "%c%02d:%02d", name[0], hours % 100, minutes % 100);
+	(void)snprintf(canonical, sizeof(canonical), "%c%02d:%02d", name[0], hours, minutes);
 	make_fixed(zone, (hours * 3600 + minutes * 60) * (name[0] == '-' ? -1 : 1),
 		hours + minutes == 0 ? "Z" : canonical);
 	return true;
@@ -312,8 +322,7 @@ struct zone *zone_ref(struct zone *zone)
 
 void zone_unref(struct zone *zone)
 {
-	if (zone == NULL ||
-		atomic_fetch_sub_explicit(&zone->n_refs, 1, memory_order_acq_rel) != 1)
+	if (zone == NULL || atomic_fetch_sub_explicit(&zone->n_refs, 1, memory_order_acq_rel) != 1)
 		return;
 	free(zone->transitions);
 	free(zone->type_of);
