@@ -30,7 +30,10 @@ struct budget {
 	enum budget_end ended;
 };
 
-/* Installs the allocator and initialises SQLite (one connection a thread, no statistics). Once a process, before any other use of SQLite. */
+/*
+ * Installs the allocator and initialises SQLite (one connection a thread, no
+ * statistics). Once a process, before any other use of SQLite.
+ */
 int allocator_install(struct err *err) __attribute__((warn_unused_result));
 
 /* The calling thread's allocations count on `budget` until allocator_leave. Does not nest. */

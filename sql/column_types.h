@@ -14,7 +14,10 @@
 #include <sqlite3.h>
 #include <stddef.h>
 
-/* INTEGER, REAL, TEXT, BLOB, TIMESTAMP or "" for a declared type; NULL is "". All types here are static texts. */
+/*
+ * INTEGER, REAL, TEXT, BLOB, TIMESTAMP or "" for a declared type; NULL is "".
+ * All types here are static texts.
+ */
 const char *column_type_declared(const char *declared);
 
 /*

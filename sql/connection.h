@@ -76,7 +76,8 @@ struct connection {
 	bool files_are_read;  /* one that opens files was planned since preparing began */
 	bool is_tainted;      /* had TEMP objects */
 	struct statement *stepping; /* NULL: none; what the progress handler may interrupt */
-	int64_t yield_at_us;  /* it does so from then on if the statement can be replayed; INT64_MAX: never */
+	/* it does so from then on if the statement can be replayed; INT64_MAX: never */
+	int64_t yield_at_us;
 	struct connection *next; /* in the pool */
 };
 
@@ -104,14 +105,18 @@ struct sql_session {
 	size_t n_statements; /* alive */
 	struct statement *attached; /* those that hold a compiled form; they keep the connection */
 	size_t n_running;    /* of them, executions begun and not ended */
-	struct snapshot *pinned; /* what its statements see; NULL: none runs and no transaction is open */
+	/* what its statements see; NULL: none runs and no transaction is open */
+	struct snapshot *pinned;
 	bool has_temp;           /* TEMP objects: the connection stays */
 };
 
 /* Lends a connection to the session, opened if none is idle; at once if it has one. */
 int connection_borrow(struct sql_session *session, struct err *err)
 	__attribute__((warn_unused_result));
-/* Gives the session's connection back if nothing holds it: no statement, transaction or TEMP object. */
+/*
+ * Gives the session's connection back if nothing holds it: no statement,
+ * transaction or TEMP object.
+ */
 void connection_give_back(struct sql_session *session);
 /* Closes it, TEMP objects and all. */
 void connection_close(struct connection *connection);
@@ -127,7 +132,10 @@ bool connection_is_stopped(void *connection);
 int control_register(struct connection *connection, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Around what may be cancelled; a cancel from before is forgotten. session_end_work: if nothing is half done. */
+/*
+ * Around what may be cancelled; a cancel from before is forgotten.
+ * session_end_work: if nothing is half done.
+ */
 void session_begin_work(struct sql_session *session);
 void session_end_work(struct sql_session *session);
 

@@ -20,7 +20,10 @@
 
 struct date_pattern;
 
-/* ERR_INVALID names the pattern and what is wrong in it; ERR_LIMIT over DATE_PATTERN_MAX_BYTES; ERR_NOMEM. */
+/*
+ * ERR_INVALID names the pattern and what is wrong in it; ERR_LIMIT over
+ * DATE_PATTERN_MAX_BYTES; ERR_NOMEM.
+ */
 int date_pattern_new(struct date_pattern **pattern, const char *text, size_t len, struct err *err)
 	__attribute__((warn_unused_result));
 /* NULL is accepted. */

@@ -127,11 +127,10 @@ void statement_reset(struct statement *statement)
 	statement->is_running = false;
 	session->n_running--;
 	statement_detach(statement);
-	if (session->n_running == 0) {
-		if (touched_temp && sqlite3_get_autocommit(connection->db))
-			look_for_temp(session);
-	}
+	/* From here on a cancel is too late, and would only disturb what follows. */
 	session_end_work(session);
+	if (touched_temp && session->n_running == 0 && sqlite3_get_autocommit(connection->db))
+		look_for_temp(session);
 	unpin(session);
 	connection_give_back(session);
 }

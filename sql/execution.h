@@ -27,7 +27,10 @@ struct statement {
 
 /* --- statement.c ---------------------------------------------------------- */
 
-/* Gives the statement a compiled form of the session's connection, which is borrowed if need be. 0, PREPARE_YIELD or an error. */
+/*
+ * Gives the statement a compiled form of the session's connection, which is
+ * borrowed if need be. 0, PREPARE_YIELD or an error.
+ */
 int statement_attach(struct statement *statement, int64_t stop_at_us, struct err *err)
 	__attribute__((warn_unused_result));
 void statement_detach(struct statement *statement);

@@ -13,7 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the functions of one connection look at; belongs to the thread that runs it, changes between statements only. */
+/*
+ * What the functions of one connection look at; belongs to the thread that runs
+ * it, changes between statements only.
+ */
 struct function_scope {
 	const struct zone *zone; /* what date_format prints in and date_trunc cuts in */
 	bool clock_was_read;     /* set by unix_timestamp(); cleared before each execution */

@@ -25,7 +25,8 @@ enum guard_saw {
 	GUARD_SAW_TEMP_SCHEMA = 2,  /* CREATE or DROP of a TEMP object */
 	GUARD_SAW_TRANSACTION = 4,  /* BEGIN, COMMIT, SAVEPOINT and kin */
 	GUARD_SAW_PRAGMA = 8,
-	GUARD_SAW_SLOW = 16,        /* a function not for the loop: waits, controls, or makes much from nothing */
+	/* A function not for the loop: waits, controls, or makes much from nothing. */
+	GUARD_SAW_SLOW = 16,
 	GUARD_SAW_FICKLE = 32,      /* a function whose answer does not follow from its arguments */
 	GUARD_SAW_CREATE_VIEW = 64, /* its names are not resolved yet */
 	GUARD_SAW_TEMP_READ = 128,  /* reads a TEMP object */
@@ -45,7 +46,8 @@ struct guard {
  */
 int guard_prepare(sqlite3 *db, struct err *err) __attribute__((warn_unused_result));
 /* Sets the authorizer, last. The guard outlives the connection. */
-int guard_arm(sqlite3 *db, struct guard *guard, struct err *err) __attribute__((warn_unused_result));
+int guard_arm(sqlite3 *db, struct guard *guard, struct err *err)
+	__attribute__((warn_unused_result));
 
 /* The longest text or blob a statement may make, from its share of memory. */
 void guard_limit_values(sqlite3 *db, int64_t query_memory_bytes);

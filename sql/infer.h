@@ -29,7 +29,8 @@ struct offered_table {
 	struct offered_column *columns;
 	size_t n_columns;
 	bool is_natural;   /* NATURAL JOIN: columns that stood before are not repeated */
-	size_t using_from, using_to; /* tokens of USING (…), or of an expression's own names; equal: none */
+	/* tokens of USING (…), or of an expression's own names; equal: none */
+	size_t using_from, using_to;
 	struct offered_table *next;
 };
 
@@ -55,7 +56,8 @@ void *infer_alloc(struct inference *inference, size_t bytes);
 
 /* Tokens: whether the one at `at`, before `to`, is this word or operator. */
 bool infer_is_word(const struct inference *inference, size_t at, size_t to, const char *word);
-bool infer_is_operator(const struct inference *inference, size_t at, size_t to, const char *operator);
+bool infer_is_operator(
+	const struct inference *inference, size_t at, size_t to, const char *operator);
 /* `words` ends with NULL. */
 bool infer_is_any_word(const struct token *token, const char *const *words);
 /* The first of [from, to), outside brackets, that is one of the words; `to` if there is none. */
@@ -77,7 +79,10 @@ struct offered_table *infer_table_new(struct inference *inference, size_t n_colu
 /* Reads FROM's items in [at, to) into the scope; false when one is not understood. */
 bool infer_from(struct inference *inference, struct scope *scope, size_t at, size_t to);
 
-/* The columns of the query that begins at token `from` (WITH, SELECT or VALUES), up to `to`; NULL: not understood. */
+/*
+ * The columns of the query that begins at token `from` (WITH, SELECT or VALUES),
+ * up to `to`; NULL: not understood.
+ */
 struct offered_table *infer_query(
 	struct inference *inference, const struct scope *outer, size_t from, size_t to);
 

@@ -30,7 +30,8 @@ int modules_register(struct connection *connection, struct err *err)
 	__attribute__((warn_unused_result));
 
 /* Declares the table and makes it; what every xConnect of ours does. */
-int module_connect(sqlite3 *db, void *place, const char *declaration, sqlite3_vtab **table, char **error);
+int module_connect(sqlite3 *db, void *place, const char *declaration, sqlite3_vtab **table,
+	char **error);
 int module_disconnect(sqlite3_vtab *table);
 
 /* Puts *err's sentence where SQLite looks for it and returns its code. */

@@ -34,7 +34,10 @@ struct session_view {
 	char *query; /* malloc'd, freed by the caller; NULL */
 };
 
-/* What the daemon does for SQL. Called on the thread that runs the statement; must be thread-safe. NULL members: refused. */
+/*
+ * What the daemon does for SQL. Called on the thread that runs the statement;
+ * must be thread-safe. NULL members: refused.
+ */
 struct sql_control {
 	void *context;
 	int (*start)(void *context, const char *query, char state[16], struct err *err);
@@ -52,7 +55,8 @@ struct sql_env_options {
 	int64_t query_memory_bytes;
 	int64_t max_result_bytes;
 	const char *timezone;              /* IANA name */
-	bool (*spec_ref)(void *context, const struct spec **spec); /* for the events and static_ tables */
+	/* for the events and static_ tables */
+	bool (*spec_ref)(void *context, const struct spec **spec);
 	void (*spec_unref)(void *context, const struct spec *spec);
 	void *spec_context;
 	unsigned daemon_uid;
@@ -60,14 +64,20 @@ struct sql_env_options {
 
 struct sql_env;
 
-/* Must precede any other use of SQLite in the process: installs the budgeted allocator. Idempotent. */
+/*
+ * Must precede any other use of SQLite in the process: installs the budgeted
+ * allocator. Idempotent.
+ */
 int sql_init(struct err *err) __attribute__((warn_unused_result));
 
 int sql_env_new(struct sql_env **env, const struct sql_env_options *options, struct err *err)
 	__attribute__((warn_unused_result));
 /* All sessions are freed by then (asserted). NULL is accepted. */
 void sql_env_free(struct sql_env *env);
-/* After a reload; statements that run go on under the limits they began with. ERR_CONFIG for an unknown zone: nothing has changed. */
+/*
+ * After a reload; statements that run go on under the limits they began with.
+ * ERR_CONFIG for an unknown zone: nothing has changed.
+ */
 int sql_env_set_limits(struct sql_env *env, int64_t query_timeout_us, int64_t query_memory_bytes,
 	int64_t max_result_bytes, const char *zone_name, struct err *err)
 	__attribute__((warn_unused_result));
@@ -85,7 +95,10 @@ struct connection; /* one guarded SQLite connection, lent to sessions */
  * the env.
  */
 struct sql_extension {
-	/* `connection` is what a function's own data may be: connection_session() tells who runs it. */
+	/*
+	 * `connection` is what a function's own data may be: connection_session() tells
+	 * who runs it.
+	 */
 	int (*install)(void *context, sqlite3 *db, struct connection *connection, struct err *err);
 	void *context;
 	const char *const *functions; /* ends with NULL; NULL: none */
@@ -108,19 +121,27 @@ int sql_session_new(struct sql_session **session, struct sql_env *env,
 /* All its statements are freed by then (asserted). */
 void sql_session_free(struct sql_session *session);
 
-/* Within a function or a virtual table that `install` registered: the session that runs it, and its `user`. */
+/*
+ * Within a function or a virtual table that `install` registered: the session
+ * that runs it, and its `user`.
+ */
 struct sql_session *connection_session(const struct connection *connection);
 void *sql_session_user(const struct sql_session *session);
 
 /* Session settings that a protocol may change. */
 int sql_session_set_timezone(struct sql_session *session, const char *name, struct err *err)
 	__attribute__((warn_unused_result));
-const char *sql_session_timezone(const struct sql_session *session); /* part of an answer cache's key */
-void sql_session_set_timeout(struct sql_session *session, int64_t timeout_us); /* may only lower the env's; 0: the env's */
+/* part of an answer cache's key */
+const char *sql_session_timezone(const struct sql_session *session);
+/* may only lower the env's; 0: the env's */
+void sql_session_set_timeout(struct sql_session *session, int64_t timeout_us);
 
 bool sql_session_in_transaction(const struct sql_session *session);
 bool sql_session_has_temp(const struct sql_session *session);
-/* Ends running statements, the transaction and its pinned snapshot; drops TEMP objects when `all`. */
+/*
+ * Ends running statements, the transaction and its pinned snapshot; drops TEMP
+ * objects when `all`.
+ */
 void sql_session_reset(struct sql_session *session, bool all);
 
 /*
@@ -155,19 +176,26 @@ int statement_prepare(struct sql_session *session, const char *text, size_t len,
 /* The compiled form goes back to the connection's cache. NULL is accepted. */
 void statement_free(struct statement *statement);
 
-/* SQLite's (extended) result code and the byte offset of the last failure of this session; -1: none. */
+/*
+ * SQLite's (extended) result code and the byte offset of the last failure of
+ * this session; -1: none.
+ */
 int sql_session_error_code(const struct sql_session *session);
 int sql_session_error_offset(const struct sql_session *session);
 
 size_t statement_n_columns(const struct statement *statement);
 const char *statement_column_name(const struct statement *statement, size_t column);
-/* INTEGER, REAL, TEXT, BLOB, TIMESTAMP as announced (declared, or what follows from the arguments); "" if nothing follows. */
+/*
+ * INTEGER, REAL, TEXT, BLOB, TIMESTAMP as announced (declared, or what follows
+ * from the arguments); "" if nothing follows.
+ */
 const char *statement_column_type(const struct statement *statement, size_t column);
 bool statement_is_readonly(const struct statement *statement);
 bool statement_is_explain(const struct statement *statement);
 
 size_t statement_n_params(const struct statement *statement);
-const char *statement_param_name(const struct statement *statement, size_t index); /* 0-based; NULL: nameless */
+/* 0-based; NULL: nameless */
+const char *statement_param_name(const struct statement *statement, size_t index);
 int statement_bind(struct statement *statement, size_t index, const struct value *value,
 	struct err *err) __attribute__((warn_unused_result));
 

@@ -36,7 +36,10 @@ int zone_new(struct zone **zone, const char *name, struct err *err)
 /* The same below another directory than the system's. */
 int zone_new_from(struct zone **zone, const char *directory, const char *name, struct err *err)
 	__attribute__((warn_unused_result));
-/* A zone is shared: another reference, and the end of one, the last of which frees it. NULL is accepted by both. */
+/*
+ * A zone is shared: another reference, and the end of one, the last of which
+ * frees it. NULL is accepted by both.
+ */
 struct zone *zone_ref(struct zone *zone);
 void zone_unref(struct zone *zone);
 

@@ -14,7 +14,8 @@
 /* When a year's change happens: a day, and seconds from that day's midnight on the wall. */
 struct zone_change {
 	enum { ZONE_CHANGE_JULIAN, ZONE_CHANGE_DAY, ZONE_CHANGE_WEEKDAY } kind;
-	int day;     /* JULIAN: 1–365, 29 February never counted; DAY: 0–365; WEEKDAY: 0 is Sunday */
+	/* JULIAN: 1–365, 29 February never counted; DAY: 0–365; WEEKDAY: 0 is Sunday */
+	int day;
 	int month;   /* WEEKDAY: 1–12 */
 	int week;    /* WEEKDAY: 1–5, 5 is the last */
 	int32_t at_s;
