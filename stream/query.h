@@ -155,7 +155,9 @@ int query_finish(struct query *query, struct query_change *change, struct err *e
 void query_accept(struct query *query);
 void query_abandon(struct query *query);
 
-/* Adds a row; used by the parts of this module. */
+/* For the parts of this module: puts rows into `changes`, which has room for them, in the order of their keys; adds one. */
+int query_order_rows(const struct query *query, const struct query_rows *rows,
+	struct row_change *changes, struct err *err) __attribute__((warn_unused_result));
 int query_rows_add(struct query_rows *rows, const struct query_row *row, struct err *err)
 	__attribute__((warn_unused_result));
 

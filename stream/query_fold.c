@@ -23,6 +23,15 @@ struct span {
 	bool is_late;         /* a window was refused by the watermark, or all are dropped */
 };
 
+/* A count on its way to its entry. */
+struct waiting {
+	int64_t start_us;
+	uint64_t count;
+	uint32_t group;
+};
+
+#define MAX_WAITING 32
+
 struct fold {
 	struct query *query;
 	const struct cells *cells;
@@ -30,6 +39,8 @@ struct fold {
 	struct event_value *tuple;
 	struct span span;
 	bool has_span;
+	struct waiting waiting[MAX_WAITING]; /* while the memory brings what they need */
+	size_t n_waiting;
 };
 
 static bool drops_late(const struct query *query)
@@ -177,6 +188,47 @@ static int fold_span(struct query *query, const struct span *span, uint32_t grou
 	return 0;
 }
 
+static int fold_waiting(struct fold *fold, struct err *err)
+{
+	struct query *query = fold->query;
+	bool is_refused = false;
+	int rc = 0;
+
+	for (size_t i = 0; i < fold->n_waiting; i++)
+		state_prefetch_entry(
+			query->state, fold->waiting[i].group, fold->waiting[i].start_us);
+	for (size_t i = 0; rc == 0 && i < fold->n_waiting; i++)
+		rc = fold_window(query, fold->waiting[i].group, fold->waiting[i].start_us,
+			fold->waiting[i].count, &is_refused, err);
+	fold->n_waiting = 0;
+	return rc;
+}
+
+/*
+ * As fold_span() for fixed windows that had room when the batch began, where no
+ * event is refused: either all find room, or the fold ends with QUERY_OVER. A
+ * large state is bound by the way to memory, so lookups go in flocks.
+ */
+static int fold_later(struct fold *fold, uint32_t group, uint64_t count, struct err *err)
+{
+	const struct window_rule *rule = &fold->query->rule;
+	const struct span *span = &fold->span;
+	int rc = 0;
+
+	if (span->is_late)
+		fold->query->batch.n_late += (int64_t)count;
+	for (int64_t start = span->newest_us; rc == 0 && start >= span->min_start_us &&
+					      window_contains(rule, start, span->time_us);
+		start -= rule->slide_us) {
+		state_prefetch_place(fold->query->state, group, start);
+		fold->waiting[fold->n_waiting++] =
+			(struct waiting){.start_us = start, .count = count, .group = group};
+		if (fold->n_waiting == MAX_WAITING)
+			rc = fold_waiting(fold, err);
+	}
+	return rc;
+}
+
 /* The query's number of a tuple of the source's union. */
 static int translate(struct query *query, const struct event_value *values,
 	struct event_value *tuple, uint32_t *group, struct err *err)
@@ -213,6 +265,8 @@ static int on_cell(
 		fold->has_span = true;
 	}
 	query->batch.n_events += (int64_t)count;
+	if (query->state != NULL && !was_full(query))
+		return fold_later(fold, fold->map[group], count, err);
 	return fold_span(query, &fold->span, fold->map[group], count, err);
 }
 
@@ -273,6 +327,8 @@ int query_fold_cells(struct query *query, const struct cells *cells, struct err 
 	}
 	memset(fold.map, 0xff, n_groups * sizeof(*fold.map));
 	rc = cells_each(cells, on_cell, &fold, err);
+	if (rc == 0)
+		rc = fold_waiting(&fold, err);
 	if (query->batch.n_events > n_before) {
 		see_time(&query->batch, cells_max_time_us(cells));
 		see_time(&query->batch, cells_min_time_us(cells));

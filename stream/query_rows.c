@@ -185,75 +185,6 @@ static int on_shown(void *context, const struct shown_row *shown, struct err *er
 	return query_rows_add(&query->batch.table, &row, err);
 }
 
-/* --- sorting ------------------------------------------------------------- */
-
-static int by_values(const void *a, const void *b, void *context)
-{
-	const struct query *query = context;
-
-	return event_values_compare(groups_values(query->groups, *(const uint32_t *)a),
-		groups_values(query->groups, *(const uint32_t *)b), query->spec->n_group_by);
-}
-
-static int by_rank_and_start(const void *a, const void *b, void *context)
-{
-	const struct query_row *one = a;
-	const struct query_row *two = b;
-	const uint32_t *ranks = context;
-
-	if (one->group != two->group)
-		return ranks[one->group] < ranks[two->group] ? -1 : 1;
-	return one->start_us < two->start_us ? -1 : one->start_us > two->start_us;
-}
-
-/* Names are compared once per group, not once per row: the rows are then sorted by numbers. */
-static int sort_rows(const struct query *query, struct query_rows *rows, struct err *err)
-{
-	uint32_t end = groups_end(query->groups);
-	uint32_t *ranks;
-	uint32_t *names;
-	uint32_t n_names = 0;
-
-	if (rows->n < 2)
-		return 0;
-	ranks = mem_new_array(end, sizeof(*ranks));
-	names = malloc((rows->n < end ? rows->n : end) * sizeof(*names));
-	if (ranks == NULL || names == NULL) {
-		free(ranks);
-		free(names);
-		return err_nomem(err);
-	}
-	for (size_t i = 0; i < rows->n; i++) {
-		if (ranks[rows->rows[i].group] != 0)
-			continue;
-		ranks[rows->rows[i].group] = 1;
-		names[n_names++] = rows->rows[i].group;
-	}
-	qsort_r(names, n_names, sizeof(*names), by_values, (void *)(uintptr_t)query);
-	for (uint32_t i = 0; i < n_names; i++)
-		ranks[names[i]] = i;
-	qsort_r(rows->rows, rows->n, sizeof(*rows->rows), by_rank_and_start, ranks);
-	free(ranks);
-	free(names);
-	return 0;
-}
-
-static void give_rows(
-	const struct query *query, const struct query_rows *rows, struct row_change *changes)
-{
-	for (size_t i = 0; i < rows->n; i++) {
-		const struct query_row *row = &rows->rows[i];
-
-		changes[i] = (struct row_change){
-			.values = groups_values(query->groups, row->group),
-			.start_us = row->start_us,
-			.end_us = row->end_us,
-			.count = row->count,
-			.is_new = row->is_new,
-		};
-	}
-}
-
 static void give_progress(struct query *query, struct query_change *change)
 {
 	const struct query_batch *batch = &query->batch;
@@ -306,17 +237,16 @@ int query_finish(struct query *query, struct query_change *change, struct err *e
 	}
 	if (rc == 0)
 		rc = shown_each(&query->shown, batch->next.retention_end_us, on_shown, query, err);
-	if (rc == 0)
-		rc = sort_rows(query, &batch->table, err);
-	if (rc == 0)
-		rc = sort_rows(query, &batch->open, err);
 	if (rc != 0)
 		return rc;
 	batch->changes = mem_new_array(batch->table.n + batch->open.n, sizeof(*batch->changes));
 	if (batch->changes == NULL)
 		return err_nomem(err);
-	give_rows(query, &batch->table, batch->changes);
-	give_rows(query, &batch->open, batch->changes + batch->table.n);
+	rc = query_order_rows(query, &batch->table, batch->changes, err);
+	if (rc == 0)
+		rc = query_order_rows(query, &batch->open, batch->changes + batch->table.n, err);
+	if (rc != 0)
+		return rc;
 	batch->next.n_groups = query_n_groups(query) - (int64_t)batch->n_leaving;
 	change->rows = batch->changes;
 	change->n_rows = batch->table.n;

@@ -98,6 +98,20 @@ uint32_t state_find(const struct state *state, uint32_t group, int64_t start_us)
 	return STATE_NONE;
 }
 
+void state_prefetch_place(const struct state *state, uint32_t group, int64_t start_us)
+{
+	__builtin_prefetch(&state->slots[hash_key(state, group, start_us) & (state->n_slots - 1)]);
+}
+
+void state_prefetch_entry(const struct state *state, uint32_t group, int64_t start_us)
+{
+	uint32_t hash = hash_key(state, group, start_us);
+	const struct slot *slot = &state->slots[hash & (state->n_slots - 1)];
+
+	if (slot->entry != STATE_NONE)
+		__builtin_prefetch(state_at(state, slot->entry), 1);
+}
+
 static void link_slot(struct slot *slots, size_t n_slots, struct slot slot)
 {
 	size_t at = slot.hash & (n_slots - 1);

@@ -34,6 +34,13 @@ void state_free(struct state *state);
 /* The entry's number, or STATE_NONE. */
 uint32_t state_find(const struct state *state, uint32_t group, int64_t start_us);
 
+/*
+ * For whoever looks up many: asks the memory for what state_find() will read,
+ * first its place in the index, and when that has arrived the entry.
+ */
+void state_prefetch_place(const struct state *state, uint32_t group, int64_t start_us);
+void state_prefetch_entry(const struct state *state, uint32_t group, int64_t start_us);
+
 /* Adds an entry that is not there, with count 0. ERR_NOMEM, ERR_LIMIT. */
 int state_add(struct state *state, uint32_t group, int64_t start_us, uint32_t *entry,
 	struct err *err) __attribute__((warn_unused_result));
