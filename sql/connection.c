@@ -72,7 +72,7 @@ struct sql_session *connection_session(const struct connection *connection)
 static int set_up(struct connection *connection, struct err *err)
 {
 	const struct sql_extension *extension = connection->extension;
-	int status = guard_prepare(connection->db, err);
+	int status = guard_prepare(connection->db, &connection->env->unlisted, err);
 
 	if (status == 0)
 		status = collation_register(connection->db, err);

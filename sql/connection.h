@@ -83,6 +83,7 @@ struct connection {
 
 struct sql_env {
 	struct sql_env_options options;
+	struct guard_unlisted unlisted; /* what each connection covers */
 	pthread_mutex_t mutex; /* over what follows */
 	struct limits limits;
 	struct zone *zone;

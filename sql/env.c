@@ -20,8 +20,11 @@ int sql_env_new(struct sql_env **env, const struct sql_env_options *options, str
 		return err_nomem(err);
 	new->options = *options;
 	(void)pthread_mutex_init(&new->mutex, NULL);
-	status = sql_env_set_limits(new, options->query_timeout_us, options->query_memory_bytes,
-		options->max_result_bytes, options->timezone, err);
+	status = guard_unlisted_init(&new->unlisted, err);
+	if (status == 0)
+		status = sql_env_set_limits(new, options->query_timeout_us,
+			options->query_memory_bytes, options->max_result_bytes, options->timezone,
+			err);
 	if (status != 0) {
 		sql_env_free(new);
 		return status;
@@ -41,6 +44,7 @@ void sql_env_free(struct sql_env *env)
 		next = idle->next;
 		connection_close(idle);
 	}
+	guard_unlisted_fini(&env->unlisted);
 	zone_unref(env->zone);
 	(void)pthread_mutex_destroy(&env->mutex);
 	free(env);

@@ -1,157 +1,15 @@
 /*
- * The authorizer and its lists. What is not on a list is refused.
+ * The authorizer, the switches and the limits. What is not on a list is refused;
+ * the list of functions is guard_functions.c's.
  */
 #include "sql/guard.h"
 
 #include "sql/tokens.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-/* Bits of the list of functions; 0: as quick and as constant as its arguments. */
-enum { SLOW = GUARD_SAW_SLOW, FICKLE = GUARD_SAW_FICKLE, CONTROL = GUARD_SAW_CONTROL };
-
-/*
- * Not here, on purpose: load_extension and fts3_tokenizer (reach outside),
- * json_patch (quadratic inside one opcode), sqlite_log, sqlite_offset, and the
- * functions of the full text and R-tree modules, which are taken away.
- * date('now') is not fickle here: the VFS notices when the clock is read.
- */
-struct known_function {
-	const char *name;
-	unsigned bits;
-};
-
-static const struct known_function functions[] = {
-	{"->", SLOW},
-	{"->>", SLOW},
-	{"abs", 0},
-	{"acos", 0},
-	{"acosh", 0},
-	{"asin", 0},
-	{"asinh", 0},
-	{"atan", 0},
-	{"atan2", 0},
-	{"atanh", 0},
-	{"avg", 0},
-	{"ceil", 0},
-	{"ceiling", 0},
-	{"changes", FICKLE},
-	{"char", 0},
-	{"coalesce", 0},
-	{"cos", 0},
-	{"cosh", 0},
-	{"count", 0},
-	{"cume_dist", 0},
-	{"current_date", 0},
-	{"current_time", 0},
-	{"current_timestamp", 0},
-	{"date", 0},
-	{"date_format", 0},
-	{"date_trunc", 0},
-	{"datetime", 0},
-	{"degrees", 0},
-	{"dense_rank", 0},
-	{"exp", 0},
-	{"first_value", 0},
-	{"floor", 0},
-	{"format", 0},
-	{"from_unixtime", 0},
-	{"glob", 0},
-	{"group_concat", 0},
-	{"hex", SLOW},
-	{"ifnull", 0},
-	{"iif", 0},
-	{"instr", 0},
-	{"json", SLOW},
-	{"json_array", SLOW},
-	{"json_array_length", SLOW},
-	{"json_each", SLOW},
-	{"json_extract", SLOW},
-	{"json_group_array", SLOW},
-	{"json_group_object", SLOW},
-	{"json_insert", SLOW},
-	{"json_object", SLOW},
-	{"json_quote", SLOW},
-	{"json_remove", SLOW},
-	{"json_replace", SLOW},
-	{"json_set", SLOW},
-	{"json_tree", SLOW},
-	{"json_type", SLOW},
-	{"json_valid", SLOW},
-	{"julianday", 0},
-	{"lag", 0},
-	{"last_insert_rowid", FICKLE},
-	{"last_value", 0},
-	{"lead", 0},
-	{"length", 0},
-	{"like", 0},
-	{"likelihood", 0},
-	{"likely", 0},
-	{"ln", 0},
-	{"log", 0},
-	{"log10", 0},
-	{"log2", 0},
-	{"lower", 0},
-	{"ltrim", 0},
-	{"max", 0},
-	{"min", 0},
-	{"mod", 0},
-	{"nth_value", 0},
-	{"ntile", 0},
-	{"nullif", 0},
-	{"percent_rank", 0},
-	{"pi", 0},
-	{"pow", 0},
-	{"power", 0},
-	{"printf", 0},
-	{"process_all_available", SLOW | FICKLE | CONTROL},
-	{"quote", SLOW},
-	{"radians", 0},
-	{"random", SLOW | FICKLE},
-	{"randomblob", SLOW | FICKLE},
-	{"rank", 0},
-	{"replace", SLOW},
-	{"round", 0},
-	{"row_number", 0},
-	{"rtrim", 0},
-	{"sign", 0},
-	{"sin", 0},
-	{"sinh", 0},
-	{"soundex", 0},
-	{"sqlite_compileoption_get", 0},
-	{"sqlite_compileoption_used", 0},
-	{"sqlite_source_id", 0},
-	{"sqlite_version", 0},
-	{"sqrt", 0},
-	{"start", SLOW | FICKLE | CONTROL},
-	{"stop", SLOW | FICKLE | CONTROL},
-	{"strftime", 0},
-	{"substr", 0},
-	{"substring", 0},
-	{"subtype", 0},
-	{"sum", 0},
-	{"tally_version", 0},
-	{"tan", 0},
-	{"tanh", 0},
-	{"time", 0},
-	{"to_timestamp", 0},
-	{"total", 0},
-	{"total_changes", FICKLE},
-	{"trim", 0},
-	{"trunc", 0},
-	{"typeof", 0},
-	{"unicode", 0},
-	{"unix_timestamp", 0},
-	{"unixepoch", 0},
-	{"unlikely", 0},
-	{"upper", 0},
-	{"zeroblob", SLOW},
-};
 
 /* They describe; none of them writes or reads a file. */
 static const char *const pragmas[] = {"collation_list", "compile_options", "database_list",
@@ -182,31 +40,18 @@ static bool is_in(const char *const *names, size_t n, const char *name)
 	return false;
 }
 
-static int compare_name(const void *key, const void *entry)
-{
-	const struct known_function *function = entry;
-
-	return strcasecmp(key, function->name);
-}
-
-static const struct known_function *find_function(const char *name)
-{
-	return bsearch(name, functions, sizeof(functions) / sizeof(functions[0]),
-		sizeof(functions[0]), compare_name);
-}
-
 static int judge_function(struct guard *guard, const char *name)
 {
-	const struct known_function *known = find_function(name);
+	unsigned bits;
 
-	if (known != NULL) {
-		guard->saw |= known->bits;
+	if (guard_knows_function(name, &bits)) {
+		guard->saw |= bits;
 		return SQLITE_OK;
 	}
 	for (const char *const *extra = guard->functions; extra != NULL && *extra != NULL;
 		extra++) {
 		if (strcasecmp(*extra, name) == 0) {
-			guard->saw |= FICKLE;
+			guard->saw |= GUARD_SAW_FICKLE;
 			return SQLITE_OK;
 		}
 	}
@@ -383,77 +228,7 @@ static void set_limits(sqlite3 *db)
 		(void)sqlite3_limit(db, limits[i].limit, limits[i].value);
 }
 
-/* What stands in place of a function that is not on the list; its data is the name. */
-static void on_missing(sqlite3_context *context, int argc, sqlite3_value **argv)
-{
-	char *sentence = sqlite3_mprintf("tallyd is read-only: the function %s() is not available",
-		(const char *)sqlite3_user_data(context));
-
-	(void)argc;
-	(void)argv;
-	if (sentence == NULL)
-		sqlite3_result_error_nomem(context);
-	else
-		sqlite3_result_error(context, sentence, -1);
-	sqlite3_free(sentence);
-}
-
-/* The name goes to the function, which frees it. */
-static int cover(sqlite3 *db, char *name, int argc)
-{
-	return sqlite3_create_function_v2(db, name, argc, SQLITE_UTF8 | SQLITE_DIRECTONLY, name,
-		on_missing, NULL, NULL, sqlite3_free);
-}
-
-#define MAX_COVERED 256
-
-/*
- * The authorizer does not hear of functions in the CHECK of a TEMP table: where
- * main is read-only SQLite 3.40 reads such constraints only with the schema,
- * which it trusts. So what is not on the list is covered as well.
- */
-static int cover_functions(sqlite3 *db, struct err *err)
-{
-	struct {
-		char *name;
-		int argc;
-	} found[MAX_COVERED];
-	sqlite3_stmt *stmt = NULL;
-	size_t n = 0;
-	int rc = sqlite3_prepare_v2(
-		db, "SELECT DISTINCT name, narg FROM pragma_function_list", -1, &stmt, NULL);
-
-	/* While the list is read no function may change. */
-	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		const char *name = (const char *)sqlite3_column_text(stmt, 0);
-
-		rc = SQLITE_OK;
-		if (name != NULL && find_function(name) != NULL)
-			continue;
-		assert(n < MAX_COVERED);
-		found[n].argc = sqlite3_column_int(stmt, 1);
-		found[n].name = name != NULL ? sqlite3_mprintf("%s", name) : NULL;
-		rc = found[n].name != NULL ? SQLITE_OK : SQLITE_NOMEM;
-		n++;
-	}
-	(void)sqlite3_finalize(stmt);
-	if (rc == SQLITE_DONE)
-		rc = SQLITE_OK;
-	for (size_t i = 0; i < n; i++) {
-		if (rc == SQLITE_OK)
-			rc = cover(db, found[i].name, found[i].argc);
-		else
-			sqlite3_free(found[i].name);
-	}
-	if (rc == SQLITE_NOMEM)
-		return err_nomem(err);
-	if (rc != SQLITE_OK)
-		return err_set(err, ERR_IO, "SQLite's functions cannot be covered: %s",
-			sqlite3_errmsg(db));
-	return 0;
-}
-
-int guard_prepare(sqlite3 *db, struct err *err)
+int guard_prepare(sqlite3 *db, const struct guard_unlisted *unlisted, struct err *err)
 {
 	/* Of the built-in modules only these read nothing but their arguments. */
 	static const char *kept[] = {"json_each", "json_tree", NULL};
@@ -478,7 +253,7 @@ int guard_prepare(sqlite3 *db, struct err *err)
 	if (sqlite3_drop_modules(db, kept) != SQLITE_OK)
 		return err_nomem(err);
 	set_limits(db);
-	return cover_functions(db, err);
+	return guard_cover_functions(db, unlisted, err);
 }
 
 int guard_arm(sqlite3 *db, struct guard *guard, struct err *err)

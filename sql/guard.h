@@ -40,11 +40,30 @@ struct guard {
 	const char *const *functions; /* beside the list; ends with NULL; NULL: none */
 };
 
+/* SQLite's functions that are not on the guard's list; the same for every connection of the process. */
+struct guard_unlisted {
+	struct guard_function {
+		char *name;
+		int argc;
+	} * functions;
+	size_t n;
+};
+
+int guard_unlisted_init(struct guard_unlisted *unlisted, struct err *err)
+	__attribute__((warn_unused_result));
+void guard_unlisted_fini(struct guard_unlisted *unlisted);
+
+/* Between the guard's two files: the list, by GUARD_SAW_ bits, and the stand-ins for the rest. */
+bool guard_knows_function(const char *name, unsigned *bits);
+int guard_cover_functions(sqlite3 *db, const struct guard_unlisted *unlisted, struct err *err)
+	__attribute__((warn_unused_result));
+
 /*
- * Takes the dangerous modules away and sets switches and limits: before our
- * own modules are registered. `max_value_bytes`: the longest text or blob.
+ * Takes the dangerous modules and functions away and sets switches and limits:
+ * before our own are registered. `unlisted` outlives the connection.
  */
-int guard_prepare(sqlite3 *db, struct err *err) __attribute__((warn_unused_result));
+int guard_prepare(sqlite3 *db, const struct guard_unlisted *unlisted, struct err *err)
+	__attribute__((warn_unused_result));
 /* Sets the authorizer, last. The guard outlives the connection. */
 int guard_arm(sqlite3 *db, struct guard *guard, struct err *err)
 	__attribute__((warn_unused_result));

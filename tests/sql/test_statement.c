@@ -415,6 +415,34 @@ START_TEST(a_failed_statement_leaves_the_transaction_open)
 }
 END_TEST
 
+/* SQLite rolls back as a whole when a write is interrupted; the session must know. */
+START_TEST(an_interrupted_write_ends_the_transaction)
+{
+	assert_rows(session, "begin; create temp table t(a); insert into t values(1)", "");
+	sql_session_set_timeout(session, 50000);
+	assert_fails(session, "insert into t " SERIES(9000000000) "select x from c",
+		ERR_INTERRUPTED, "0.05 seconds");
+	sql_session_set_timeout(session, 0);
+	ck_assert(!sql_session_in_transaction(session));
+	assert_fails(session, "select * from t", ERR_SQL, "no such table");
+	write_sql(&fixture, "insert into counts values('New', '', '', 1)");
+	assert_rows(session, "select sum(count) from counts", "1536\n");
+}
+END_TEST
+
+START_TEST(an_interrupted_read_does_not)
+{
+	assert_rows(session, "begin; create temp table t(a); insert into t values(1)", "");
+	sql_session_set_timeout(session, 50000);
+	assert_fails(session, SERIES(9000000000) "select count(*) from c", ERR_INTERRUPTED,
+		"0.05 seconds");
+	ck_assert(sql_session_in_transaction(session));
+	write_sql(&fixture, "insert into counts values('New', '', '', 1)");
+	assert_rows(
+		session, "select sum(count) from counts; select * from t; rollback", "1535\n1\n");
+}
+END_TEST
+
 START_TEST(a_reset_ends_transaction_snapshot_and_temp_objects)
 {
 	struct statement *statement;
@@ -763,6 +791,8 @@ int main(void)
 	tcase_add_test(tests, a_cancel_does_not_keep_a_transaction_from_ending);
 	tcase_add_test(tests, a_transaction_sees_one_snapshot);
 	tcase_add_test(tests, a_failed_statement_leaves_the_transaction_open);
+	tcase_add_test(tests, an_interrupted_write_ends_the_transaction);
+	tcase_add_test(tests, an_interrupted_read_does_not);
 	tcase_add_test(tests, a_reset_ends_transaction_snapshot_and_temp_objects);
 	tcase_add_test(tests, a_statement_outlives_its_connection);
 	tcase_add_test(tests, bound_values_come_back_as_they_are);
