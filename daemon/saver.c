@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#pragma weak store_save
-
 static void save_or_wait(struct saver *saver);
 
 static void on_worker(uv_work_t *request)
@@ -18,10 +16,8 @@ static void on_worker(uv_work_t *request)
 	struct saver *saver = request->data;
 
 	saver->err = (struct err)ERR_INIT;
-	if (store_save == NULL)
-		(void)err_set(&saver->err, ERR_CONFIG, "not in this version");
-	else
-		(void)!store_save(saver->snapshots, saver->path, &saver->err);
+	/* The sentence is in saver->err; on_saved looks there. */
+	(void)!store_save(saver->snapshots, saver->path, &saver->err);
 }
 
 static void stop_if_done(struct saver *saver)
@@ -45,10 +41,15 @@ static void on_saved(uv_work_t *request, int status)
 			saver->err.text, (unsigned long long)saver->interval_ms / 1000);
 	else
 		saver->saved = saver->saving;
+	struct config *next = saver->next;
+	saver->next = NULL;
 	if (saver->is_stopping)
 		stop_if_done(saver);
+	else if (next != NULL)
+		saver_configure(saver, next);
 	else
 		save_or_wait(saver);
+	config_unref(next);
 }
 
 static void save(struct saver *saver)
@@ -91,9 +92,12 @@ void saver_init(struct saver *saver, uv_loop_t *loop, struct snapshot_store *sna
 
 void saver_configure(struct saver *saver, const struct config *config)
 {
-	/* While a file is written its path stays; the next reload or start takes the new one. */
-	if (saver->is_busy)
+	if (saver->is_busy) {
+		/* While a file is written its path stays; on_saved comes back to this. */
+		config_unref(saver->next);
+		saver->next = config_ref((struct config *)(uintptr_t)config);
 		return;
+	}
 	uv_timer_stop(&saver->timer);
 	free(saver->path);
 	saver->path = NULL;

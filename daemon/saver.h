@@ -22,6 +22,7 @@ struct saver {
 	uint64_t saved;  /* number of the snapshot in the file; 0: none */
 	uint64_t saving; /* of the one under way */
 	struct err err;  /* of the one under way */
+	struct config *next; /* a reference: configured while one was under way; NULL: none */
 	bool is_busy, is_stopping;
 	void (*on_stopped)(void *context);
 	void *context;
