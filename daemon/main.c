@@ -115,8 +115,8 @@ int main(int argc, char **argv)
 	} else if (rc == 0) {
 		notify_init();
 		rc = run(&options, &err);
-		options_fini(&options);
 	}
+	options_fini(&options);
 	if (rc != 0)
 		log_error("%s", err.text);
 	return exit_status(rc);

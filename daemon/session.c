@@ -18,6 +18,8 @@
 /* How often what nobody announces is looked at while a session needs it: a peer gone or stuck, an
  * idle transaction. */
 #define WATCH_MS 250
+/* A peer that was told the end has this long to say its own. */
+#define LINGER_MS 1000
 /* A statement that takes longer is worth a line in the log. */
 #define SLOW_US INT64_C(1000000)
 /* Peers of TCP have no uid: nobody's. */
@@ -51,6 +53,7 @@ static int64_t wall_us(void)
 
 static void on_watch(uv_timer_t *timer);
 static void on_turns(uv_idle_t *idle);
+static void watch_start(struct session_list *list);
 
 struct session_list *session_list_new(struct service *service)
 {
@@ -229,9 +232,13 @@ void session_close(struct session *session)
 	transport_close(&session->transport);
 }
 
+/* When the daemon stops nobody is waited for. */
 void session_finish(struct session *session)
 {
-	transport_finish(&session->transport);
+	transport_finish(&session->transport, !session->service->is_stopping);
+	session->finished_ms = uv_now(session->service->loop);
+	if (session->transport.state < TRANSPORT_CLOSING)
+		watch_start(session->service->sessions);
 }
 
 void session_list_stop(struct session_list *list, bool at_once)
@@ -243,7 +250,7 @@ void session_list_stop(struct session_list *list, bool at_once)
 			s->ops->on_cancel(s);
 		else if (!at_once)
 			session_finish(s);
-		if (at_once)
+		if (at_once || s->transport.state == TRANSPORT_LINGERING)
 			session_close(s);
 	}
 	if (list->n == 0 && list->emptied != NULL)
@@ -255,7 +262,8 @@ void session_list_stop(struct session_list *list, bool at_once)
 static bool needs_watch(const struct session *session)
 {
 	return session->n_under_way > 0 || session_is_clogged(session) ||
-	       session->state == SESSION_IN_TRANSACTION;
+	       session->state == SESSION_IN_TRANSACTION ||
+	       session->transport.state == TRANSPORT_LINGERING;
 }
 
 static void watch_start(struct session_list *list)
@@ -300,7 +308,10 @@ static void session_watch(struct session *session, uint64_t now_ms)
 	uint64_t timeout_ms =
 		(uint64_t)session->service->config->idle_transaction_timeout_us / 1000;
 
-	if (transport_peer_is_gone(&session->transport)) {
+	bool has_lingered = session->transport.state == TRANSPORT_LINGERING &&
+			    now_ms - session->finished_ms >= LINGER_MS;
+
+	if (transport_peer_is_gone(&session->transport) || has_lingered) {
 		session_close(session);
 		return;
 	}

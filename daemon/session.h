@@ -87,6 +87,7 @@ struct session {
 	struct session *next_turn;
 	int64_t id, pid, uid;
 	uint64_t idle_since_ms;  /* of the loop; for the transaction's timeout */
+	uint64_t finished_ms;    /* session_finish was called */
 	uint64_t stuck_since_ms; /* the peer takes nothing since; 0: it does */
 	int n_under_way;         /* executions that hold `sql` */
 	bool lost_transaction;   /* the next statement is answered with SESSION_LOST_TRANSACTION */

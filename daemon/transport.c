@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Buffers above this are given back to the system when they are empty: an idle session stays small.
  */
@@ -69,29 +70,37 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	struct transport *transport = stream->data;
 
 	if (n > 0) {
-		transport->ops->on_bytes(transport, buf->base, (size_t)n);
+		if (transport->state != TRANSPORT_LINGERING)
+			transport->ops->on_bytes(transport, buf->base, (size_t)n);
 		return;
 	}
 	if (n == 0)
 		return;
 	transport_read_stop(transport);
-	if (n != UV_EOF) {
+	if (n != UV_EOF || transport->state == TRANSPORT_LINGERING) {
 		transport_close(transport);
 		return;
 	}
+	transport->has_ended = true;
 	if (transport->state == TRANSPORT_OPEN) {
 		transport->state = TRANSPORT_PEER_DONE;
 		transport->ops->on_end(transport);
 	}
 }
 
-void transport_read_start(struct transport *transport)
+static void read_start(struct transport *transport)
 {
-	if (transport->state != TRANSPORT_OPEN || transport->is_reading)
+	if (transport->is_reading)
 		return;
 	transport->is_reading = true;
 	if (uv_read_start(&transport->uv.stream, on_buffer_wanted, on_read) != 0)
 		transport_close(transport);
+}
+
+void transport_read_start(struct transport *transport)
+{
+	if (transport->state == TRANSPORT_OPEN)
+		read_start(transport);
 }
 
 void transport_read_stop(struct transport *transport)
@@ -100,6 +109,20 @@ void transport_read_stop(struct transport *transport)
 		return;
 	transport->is_reading = false;
 	(void)uv_read_stop(&transport->uv.stream);
+}
+
+/* Everything went out: the peer sees the end, and we wait for its. */
+static void linger_or_close(struct transport *transport)
+{
+	int fd;
+
+	if (!transport->lingers || transport->has_ended ||
+		uv_fileno(&transport->uv.handle, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+		transport_close(transport);
+		return;
+	}
+	transport->state = TRANSPORT_LINGERING;
+	read_start(transport);
 }
 
 /* --- writing ------------------------------------------------------------- */
@@ -126,7 +149,7 @@ static void on_written(uv_write_t *request, int status)
 		return;
 	}
 	if (transport->state == TRANSPORT_FINISHING)
-		transport_close(transport);
+		linger_or_close(transport);
 	else
 		transport->ops->on_drained(transport);
 }
@@ -182,14 +205,15 @@ size_t transport_queue_bytes(const struct transport *transport)
 	return uv_stream_get_write_queue_size(&transport->uv.stream) + transport->waiting.len;
 }
 
-void transport_finish(struct transport *transport)
+void transport_finish(struct transport *transport, bool lingers)
 {
 	if (transport->state >= TRANSPORT_FINISHING)
 		return;
 	transport_read_stop(transport);
 	transport->state = TRANSPORT_FINISHING;
+	transport->lingers = lingers;
 	if (!transport->is_writing)
-		transport_close(transport);
+		linger_or_close(transport);
 }
 
 bool transport_peer_is_gone(const struct transport *transport)

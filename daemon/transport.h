@@ -10,8 +10,12 @@
  *
  *   OPEN ──end of file──▶ PEER_DONE            (the peer may still read)
  *     │                      │
- *     └──transport_finish────┴──▶ FINISHING    (the rest goes out, then it closes)
+ *     └──transport_finish────┴──▶ FINISHING    (the rest goes out)
+ *                                    └──▶ LINGERING  (until the peer closes too)
  *     any ──transport_close, error──▶ CLOSING ──▶ on_closed: the last call
+ *
+ * Closing while the peer's bytes are unread would take from it what it has not
+ * read yet; so it lingers, reads and forgets. How long is the owner's to say.
  */
 #ifndef DAEMON_TRANSPORT_H
 #define DAEMON_TRANSPORT_H
@@ -27,6 +31,7 @@ enum transport_state {
 	TRANSPORT_OPEN,
 	TRANSPORT_PEER_DONE,
 	TRANSPORT_FINISHING,
+	TRANSPORT_LINGERING,
 	TRANSPORT_CLOSING,
 	TRANSPORT_CLOSED,
 };
@@ -59,6 +64,8 @@ struct transport {
 	enum transport_state state;
 	bool is_writing;
 	bool is_reading;
+	bool has_ended; /* the peer sends no more */
+	bool lingers;   /* after the rest went out; else it closes */
 };
 
 /* Bytes read at once; one buffer serves all transports of a loop, which has it as its `data`. */
@@ -82,8 +89,8 @@ static inline bool transport_is_clogged(const struct transport *transport)
 	return transport->is_writing;
 }
 
-/* What was written goes out, then it closes. Reading ends. */
-void transport_finish(struct transport *transport);
+/* What was written goes out; then it lingers if `lingers`, else it closes. */
+void transport_finish(struct transport *transport, bool lingers);
 
 /* At once; what was not sent is lost. */
 void transport_close(struct transport *transport);

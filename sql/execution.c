@@ -222,18 +222,23 @@ static bool has_changed_shape(const struct statement *statement)
 	       statement->shape->n_columns;
 }
 
-/* Before the first row memory ends with the budget too; later only the progress handler looks at
- * it. */
+/*
+ * Before the first row memory ends with the budget too; later only the progress
+ * handler looks at it. So it is in a transaction and beside other statements of
+ * the connection: SQLite rolls everything back when memory ends.
+ */
 static void set_budget(struct statement *statement, int64_t budget_us)
 {
 	struct connection *connection = statement->session->connection;
 	int64_t deadline_us = deadline_of(statement);
+	bool by_memory = statement->n_given == 0 && statement->session->n_running == 1 &&
+			 sqlite3_get_autocommit(connection->db);
 
 	connection->yield_at_us = INT64_MAX;
-	if (budget_us > 0 && statement->n_given > 0)
+	if (budget_us > 0 && !by_memory) {
 		connection->yield_at_us = budget_now_us() + budget_us;
-	if (statement->n_given > 0)
 		budget_us = 0;
+	}
 	budget_renew(&connection->budget, execution_stop_at_us(deadline_us, budget_us));
 }
 

@@ -22,6 +22,8 @@ import unittest
 TALLYD = os.path.abspath(os.environ.get("TALLYD", "./tallyd"))
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SAMPLES = [os.path.join(TREE, up, "shared/data/events") for up in ("..", "../..")]
+with open(TALLYD, "rb") as program:
+    SANITIZED = re.search(b"__[at]san_init", program.read()) is not None
 DEADLINE = 60 if "valgrind" in os.environ.get("TALLYD_UNDER", "") else 20
 TOTALS = "select action, sum(count) as total_count from counts group by action order by action"
 TIMELINE = ('select action, date_format(window.end, "MMM-dd HH:mm") as time, count '
