@@ -248,11 +248,17 @@ const char *statement_param_name(const struct statement *statement, size_t index
 	return statement->shape->params[index];
 }
 
+/* Texts that are longer may keep a single opcode busy for longer than the loop can wait. */
+#define INLINE_MAX_BYTES 16384
+
 bool statement_may_run_inline(const struct statement *statement)
 {
 	const struct shape *shape = statement->shape;
+	size_t bytes = shape->len;
 
-	return shape->is_readonly && !shape->reads_files &&
+	for (size_t i = 0; statement->params != NULL && i < shape->n_params; i++)
+		bytes += statement->params[i].len;
+	return shape->is_readonly && !shape->reads_files && bytes <= INLINE_MAX_BYTES &&
 	       (shape->saw & (GUARD_SAW_SLOW | GUARD_SAW_CONTROL)) == 0;
 }
 

@@ -199,7 +199,11 @@ const char *statement_param_name(const struct statement *statement, size_t index
 int statement_bind(struct statement *statement, size_t index, const struct value *value,
 	struct err *err) __attribute__((warn_unused_result));
 
-/* May be tried on the loop: read-only and no function in it that waits or controls. */
+/*
+ * May be tried on the loop: read-only, no function in it that waits, controls or
+ * makes much from nothing, no file is opened, and neither text nor parameters
+ * are long. After the parameters were bound.
+ */
 bool statement_may_run_inline(const struct statement *statement);
 
 enum step {

@@ -155,6 +155,43 @@ START_TEST(a_statement_short_of_memory_fails_cleanly)
 }
 END_TEST
 
+START_TEST(sums_do_not_drift_over_many_statements)
+{
+	static const char *const mixed[] = {
+		"select action, group_concat(count) from counts group by action",
+		"select nosuch from counts",
+		"select json_array(1, 2), printf('%s', action) from counts",
+		"delete from counts",
+		"begin; select sum(count) from counts; commit",
+		"select window.end, date_format(window.end, 'HH') from counts",
+		"select hex(zeroblob(1000000))",
+		"select * from windows('2016-07-26', '2016-07-27', '1 hour')",
+	};
+	struct fixture fixture;
+	struct sql_env_options options = fixture_options();
+	struct sql_session *session;
+
+	options.query_memory_bytes = 1 << 20;
+	fixture_open(&fixture, options);
+	session = session_as(&fixture, 1000);
+	for (int i = 0; i < 1500; i++) {
+		for (size_t j = 0; j < sizeof(mixed) / sizeof(mixed[0]); j++) {
+			struct buf out = {0};
+			struct err err = ERR_INIT;
+			int status = run_sql(session, mixed[j], &out, &err);
+
+			/* Only one of them needs more than there is, and it always does. */
+			ck_assert_msg((status == ERR_NOMEM) == (j == 6) ||
+					      (j == 6 && status == ERR_LIMIT),
+				"%d: %s: %d %s", i, mixed[j], status, err.text);
+			buf_fini(&out);
+		}
+	}
+	sql_session_free(session);
+	fixture_close(&fixture);
+}
+END_TEST
+
 static void *hog(void *context)
 {
 	struct fixture *fixture = context;
@@ -210,6 +247,7 @@ int main(void)
 	tcase_add_test(tests, a_cancel_is_seen_from_another_thread);
 	tcase_add_loop_test(
 		tests, a_statement_short_of_memory_fails_cleanly, 0, N_ROWS(statements));
+	tcase_add_test(tests, sums_do_not_drift_over_many_statements);
 	tcase_add_test(tests, two_threads_at_their_limits_do_not_meet);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

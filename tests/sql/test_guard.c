@@ -6,6 +6,8 @@
 
 #include "sql/guard.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -376,6 +378,54 @@ START_TEST(a_long_statement_ends_in_bounds)
 }
 END_TEST
 
+static _Atomic int n_strangers;
+
+static void *send_everything(void *context)
+{
+	struct sql_session *stranger = session_as(&fixture, 1001);
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
+		struct buf out = {0};
+		struct err err = ERR_INIT;
+
+		(void)run_sql(stranger, hostile[i].sql, &out, &err);
+		sql_session_reset(stranger, true);
+		buf_fini(&out);
+	}
+	sql_session_free(stranger);
+	atomic_fetch_sub(&n_strangers, 1);
+	return NULL;
+}
+
+START_TEST(a_poller_beside_strangers_gets_its_answers)
+{
+	pthread_t threads[3];
+	double slowest = 0;
+	int n = 0;
+
+	atomic_store(&n_strangers, 3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, send_everything, NULL), 0);
+	while (atomic_load(&n_strangers) > 0) {
+		double begun = seconds_now();
+
+		write_sql(&fixture, "update counts set count = count + 1 where action = 'Open'");
+		write_sql(&fixture, "update counts set count = count - 1 where action = 'Open'");
+		assert_rows(
+			session, "select sum(count) from counts where action = 'Close'", "355\n");
+		slowest = seconds_now() - begun > slowest ? seconds_now() - begun : slowest;
+		n++;
+		(void)usleep(1000);
+	}
+	for (int i = 0; i < 3; i++)
+		(void)pthread_join(threads[i], NULL);
+	ck_assert_int_gt(n, 10);
+	/* Nobody waits for anybody: only the processor is shared, on a busy machine with many. */
+	ck_assert_msg(slowest < 2, "%.3f s", slowest);
+}
+END_TEST
+
 START_TEST(a_nul_inside_is_refused)
 {
 	struct err err = ERR_INIT;
@@ -452,10 +502,11 @@ int main(void)
 	Suite *suite = suite_create("guard");
 	TCase *tests = tcase_create("strangers");
 
-	tcase_set_timeout(tests, 30);
+	tcase_set_timeout(tests, 120);
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_loop_test(tests, a_hostile_statement_ends_in_bounds, 0, N_ROWS(hostile));
 	tcase_add_loop_test(tests, a_long_statement_ends_in_bounds, 0, N_ROWS(long_rows));
+	tcase_add_test(tests, a_poller_beside_strangers_gets_its_answers);
 	tcase_add_test(tests, a_nul_inside_is_refused);
 	tcase_add_test(tests, every_function_of_sqlite_is_judged);
 	tcase_add_test(tests, temp_objects_are_one_session_s_own);

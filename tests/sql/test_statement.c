@@ -82,6 +82,27 @@ START_TEST(what_waits_or_writes_is_not_for_the_loop)
 }
 END_TEST
 
+START_TEST(what_is_long_is_not_for_the_loop)
+{
+	static char text[20000];
+	struct value value = {.type = VALUE_TEXT, .data = text, .len = sizeof(text)};
+	struct statement *statement = prepare(session, "select strftime(?1)");
+	struct err err = ERR_INIT;
+
+	memset(text, '%', sizeof(text));
+	ck_assert(statement_may_run_inline(statement));
+	ck_assert_int_eq(statement_bind(statement, 0, &value, &err), 0);
+	ck_assert(!statement_may_run_inline(statement));
+	statement_free(statement);
+	memset(text, ' ', sizeof(text));
+	memcpy(text, "select 1", 8);
+	memcpy(text + sizeof(text) - 4, ",2;", 4);
+	statement = prepare(session, text);
+	ck_assert(!statement_may_run_inline(statement));
+	statement_free(statement);
+}
+END_TEST
+
 static const struct {
 	const char *sql;
 	bool is_cacheable;
@@ -779,6 +800,7 @@ int main(void)
 	tcase_add_test(tests, columns_and_traits_are_known_after_preparing);
 	tcase_add_loop_test(
 		tests, what_waits_or_writes_is_not_for_the_loop, 0, N_ROWS(inline_rows));
+	tcase_add_test(tests, what_is_long_is_not_for_the_loop);
 	tcase_add_loop_test(tests, an_answer_knows_whether_it_may_be_kept, 0, N_ROWS(cache_rows));
 	tcase_add_test(tests, in_a_transaction_or_beside_temp_objects_nothing_is_kept);
 	tcase_add_test(tests, a_small_budget_neither_loses_nor_doubles_rows);
