@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -129,6 +130,12 @@ static enum work_step fail(struct execution *e)
 	if (e->statement != NULL && e->prepared != NULL)
 		statement_reset(e->statement);
 	statement_release(e);
+	/* SQLite's answer to the end of memory, which is also how time ends. */
+	if (e->was_in_transaction && !sql_session_in_transaction(e->sql)) {
+		size_t len = strlen(e->err.text);
+		snprintf(e->err.text + len, sizeof(e->err.text) - len,
+			"; the transaction was rolled back");
+	}
 	return WORK_ENDED;
 }
 
@@ -331,6 +338,7 @@ bool execution_start(struct execution *e, struct executor *executor)
 	e->is_from_cache = false;
 	e->is_whole = !goes_on;
 	atomic_store(&e->is_cancelled, false);
+	e->was_in_transaction = sql_session_in_transaction(e->sql);
 	if (!goes_on) {
 		e->has_begun = false;
 		e->snapshot = 0;

@@ -87,6 +87,7 @@ struct execution {
 	struct statement *statement;
 	int64_t started_us; /* monotonic */
 	bool has_begun;
+	bool was_in_transaction; /* when it started */
 	bool is_whole; /* all of the answer is in `page` */
 	atomic_bool is_cancelled;
 	struct buf key;

@@ -155,6 +155,9 @@ static void statement_ended(struct text_session *t)
 	}
 	end_add(t);
 	t->at += e->tail;
+	/* The end of the last line is no statement. */
+	while (t->at < t->pending.len && strchr(" \t\r\n;", t->pending.data[t->at]) != NULL)
+		t->at++;
 	t->state = TEXT_READY;
 }
 

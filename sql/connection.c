@@ -60,7 +60,8 @@ static int on_progress(void *context)
 		budget_now_us() < connection->yield_at_us)
 		return 0;
 	connection->yield_at_us = INT64_MAX;
-	connection->budget.ended = BUDGET_TIME;
+	/* The budget stays open: denied memory on the way out would roll a transaction back. */
+	connection->has_yielded = true;
 	return 1;
 }
 

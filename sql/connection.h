@@ -77,6 +77,7 @@ struct connection {
 	bool is_tainted;      /* had TEMP objects */
 	struct statement *stepping; /* NULL: none; what the progress handler may interrupt */
 	/* it does so from then on if the statement can be replayed; INT64_MAX: never */
+	bool has_yielded;    /* the progress handler broke off at yield_at_us; memory goes on */
 	int64_t yield_at_us;
 	struct connection *next; /* in the pool */
 };

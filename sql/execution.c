@@ -195,8 +195,9 @@ static bool is_over_budget(const struct statement *statement)
 {
 	const struct connection *connection = statement->session->connection;
 
-	return connection->budget.ended == BUDGET_TIME &&
-	       budget_now_us() < deadline_of(statement) && statement->may_replay;
+	return statement->may_replay &&
+	       (connection->has_yielded || (connection->budget.ended == BUDGET_TIME &&
+						   budget_now_us() < deadline_of(statement)));
 }
 
 static enum step fail(struct statement *statement, int rc, struct err *err)
@@ -234,6 +235,7 @@ static void set_budget(struct statement *statement, int64_t budget_us)
 	bool by_memory = statement->n_given == 0 && statement->session->n_running == 1 &&
 			 sqlite3_get_autocommit(connection->db);
 
+	connection->has_yielded = false;
 	connection->yield_at_us = INT64_MAX;
 	if (budget_us > 0 && !by_memory) {
 		connection->yield_at_us = budget_now_us() + budget_us;

@@ -116,6 +116,29 @@ class Text(harness.Case):
         self.assertEqual([client.line(), client.line()], before)
         self.assertEqual([client.line(), client.line()], ["Close|2", "Open|2"])
 
+    def test_a_statement_that_moves_to_a_worker_leaves_its_transaction_alone(self):
+        long = ("select count(*) from (with recursive n(i) as (select 1 union all select i+1 from n "
+                "where i < 300000) select * from n)")
+        client = self.d.client()
+        client.send("begin;\n%s;\n%s;\n" % (long, TOTALS))
+        self.assertEqual(client.line(), "300000")
+        before = [client.line(), client.line()]
+        self.d.write("b", TWO)
+        self.d.process_all()
+        client.send(TOTALS + ";\n" + long + ";\n" + TOTALS + ";\ncommit;\n" + TOTALS + ";\n")
+        self.assertEqual([client.line(), client.line()], before)
+        self.assertEqual(client.line(), "300000")
+        self.assertEqual([client.line(), client.line()], before)
+        self.assertEqual([client.line(), client.line()], ["Close|2", "Open|2"])
+
+    def test_a_transaction_that_is_lost_with_a_statement_is_said_to_be(self):
+        daemon = self.daemon("--set", "tallyd.query_timeout=100 milliseconds").start()
+        answer = daemon.text("begin;\nwith recursive n(i) as (select 1 union all select i+1 from n) "
+                             "select count(*) from n;\ncommit;\n")
+        self.assertIn("timeout of 0.1 seconds", answer.splitlines()[0])
+        # A COMMIT that finds no transaction is an error of its own.
+        self.assertEqual("rolled back" in answer, "no transaction is active" in answer)
+
     def test_temp_objects_belong_to_their_session(self):
         client = self.d.client()
         client.send("create temp table counts(action, count);\ninsert into counts values('x', 7);\n" +
