@@ -96,22 +96,40 @@ static int begin(struct statement *statement, int64_t budget_us, struct err *err
 	return 0;
 }
 
-/* Whether there are TEMP objects still: asked when some may have gone. */
-static void look_for_temp(struct sql_session *session)
+/* A question of our own, which has all the time and memory it wants: SQLITE_ROW, SQLITE_DONE or an error. */
+static int ask(struct connection *connection, const char *sql)
 {
-	struct connection *connection = session->connection;
 	sqlite3_stmt *stmt = NULL;
 
 	connection->guard.is_open = true;
 	budget_renew(&connection->budget, INT64_MAX);
 	connection->budget.limit_bytes = INT64_MAX;
 	connection_enter(connection);
-	if (sqlite3_prepare_v2(connection->db, "SELECT 1 FROM temp.sqlite_master LIMIT 1", -1,
-		    &stmt, NULL) == SQLITE_OK)
-		session->has_temp = sqlite3_step(stmt) != SQLITE_DONE;
+	int rc = sqlite3_prepare_v2(connection->db, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
 	(void)sqlite3_finalize(stmt);
 	connection_leave(connection);
 	connection->guard.is_open = false;
+	return rc;
+}
+
+/* Whether there are TEMP objects still: asked when some may have gone. */
+static void look_for_temp(struct sql_session *session)
+{
+	int rc = ask(session->connection, "SELECT 1 FROM temp.sqlite_master LIMIT 1");
+
+	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+		session->has_temp = rc == SQLITE_ROW;
+}
+
+/*
+ * A transaction has begun: SQLite reads the schema now, not while the first
+ * statement is prepared. A budget that ends meanwhile would roll it back.
+ */
+static void load_schema(struct connection *connection)
+{
+	(void)ask(connection, "SELECT 1 FROM main.sqlite_master LIMIT 1");
 }
 
 void statement_reset(struct statement *statement)
@@ -178,7 +196,11 @@ static enum step finish(struct statement *statement)
 	if (statement->shape->saw & GUARD_SAW_TEMP_WRITE)
 		statement->n_changes = sqlite3_changes64(connection->db);
 	statement->is_cacheable = was_constant(statement);
+	bool has_begun = (statement->shape->saw & GUARD_SAW_TRANSACTION) != 0 &&
+			 !sqlite3_get_autocommit(connection->db);
 	statement_reset(statement);
+	if (has_begun)
+		load_schema(connection);
 	return STEP_DONE;
 }
 
