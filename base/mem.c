@@ -32,6 +32,7 @@ bool mem_grow(void *array, size_t *cap, size_t want, size_t size)
 		return false;
 	memcpy(array, &new, sizeof(new));
 	*cap = n;
+	/* cppcheck-suppress memleak ; the caller's variable owns it now */
 	return true;
 }
 

@@ -376,7 +376,8 @@ static void overrun_note(struct engine *engine, struct source_state *source)
 	int64_t overrun_us = trigger_overrun_us(&source->trigger, wall_us());
 	uint32_t left_out;
 
-	/* A batch that was called for shortly before a multiple ends behind it without being slow. */
+	/* A batch that was called for shortly before a multiple ends behind it without being slow.
+	 */
 	if (overrun_us == 0 || engine->job.took_us <= source->trigger.interval_us ||
 		!log_limiter_pass(&source->overruns, monotonic_us(), &left_out))
 		return;

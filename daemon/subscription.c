@@ -51,7 +51,9 @@ static int on_begin(
 	for (size_t i = 0; i < sink->n_columns; i++) {
 		const char *type = statement_column_type(statement, i);
 		bool is_number = strcmp(type, "INTEGER") == 0 || strcmp(type, "REAL") == 0;
-		sink->kinds[i] = is_number ? COLUMN_NUMBER : type[0] != '\0' ? COLUMN_KEY : COLUMN_ANY;
+		sink->kinds[i] = is_number         ? COLUMN_NUMBER
+				 : type[0] != '\0' ? COLUMN_KEY
+						   : COLUMN_ANY;
 	}
 	frames_write_columns(&sink->columns, statement);
 	return buf_ok(&sink->columns) ? 0 : err_nomem(err);

@@ -96,7 +96,8 @@ static int begin(struct statement *statement, int64_t budget_us, struct err *err
 	return 0;
 }
 
-/* A question of our own, which has all the time and memory it wants: SQLITE_ROW, SQLITE_DONE or an error. */
+/* A question of our own, which has all the time and memory it wants: SQLITE_ROW, SQLITE_DONE or an
+ * error. */
 static int ask(struct connection *connection, const char *sql)
 {
 	sqlite3_stmt *stmt = NULL;

@@ -31,11 +31,13 @@ struct parts {
 
 static void put_stop(struct parts *parts, int cursor)
 {
+	/* cppcheck-suppress negativeIndex ; the array holds pointers */
 	parts->end[cursor][-1] = '\0';
 }
 
 static void take_stop(struct parts *parts, int cursor)
 {
+	/* cppcheck-suppress negativeIndex ; the array holds pointers */
 	parts->end[cursor][-1] = '\n';
 }
 
