@@ -91,14 +91,14 @@ bool scan_level_is_available(enum scan_level level)
 	return level == SCAN_AUTO || can_run(level);
 }
 
-static kernel_fn *kernel_of(enum scan_level level)
+static const struct kernel_level *kernel_of(enum scan_level level)
 {
 	switch (level) {
 #if defined(__x86_64__)
-	case SCAN_AVX512: return kernel_run_avx512;
-	case SCAN_AVX2: return kernel_run_avx2;
+	case SCAN_AVX512: return &kernel_avx512;
+	case SCAN_AVX2: return &kernel_avx2;
 #endif
-	default: return kernel_run_words;
+	default: return &kernel_words;
 	}
 }
 

@@ -24,7 +24,8 @@
 /* SCAN_JUDGE never uses the fast path: the plain twin that tests compare with. */
 enum scan_level { SCAN_AUTO, SCAN_JUDGE, SCAN_PORTABLE, SCAN_AVX2, SCAN_AVX512 };
 
-/* The level that AUTO means on this machine; TALLYD_SCAN_LEVEL in the environment (judge, portable, avx2, avx512) overrides it. */
+/* The level that AUTO means on this machine; TALLYD_SCAN_LEVEL in the environment (judge, portable,
+ * avx2, avx512) overrides it. */
 enum scan_level scan_best_level(void);
 const char *scan_level_name(enum scan_level level);
 
@@ -43,14 +44,16 @@ struct scan_reject {
 	char detail[REJECT_DETAIL_MAX_BYTES];
 };
 
-/* What a slice gave. The rejects are the scan's until the next scan_begin; scan_take_rejects moves them out. */
+/* What a slice gave. The rejects are the scan's until the next scan_begin; scan_take_rejects moves
+ * them out. */
 struct scan_result {
-	int64_t settled;      /* bytes since scan_begin that are consumed for good */
-	struct position at;   /* line and flags of that place; offset and skip are the caller's */
-	int64_t n_lines;      /* newlines settled */
+	int64_t settled;    /* bytes since scan_begin that are consumed for good */
+	struct position at; /* line and flags of that place; offset and skip are the caller's */
+	int64_t n_lines;    /* newlines settled */
 	int64_t n_events;
-	int64_t n_in_kernel;  /* of the events, those that a kernel took … */
-	int64_t n_matched;    /* … and those that the careful match took; the judge decided the others */
+	int64_t n_in_kernel; /* of the events, those that a kernel took … */
+	int64_t n_matched; /* … and those that the careful match took; the judge decided the others
+			    */
 	int64_t n_rejects[REJECT_REASONS];
 	struct scan_reject *rejects;
 	size_t n_reject_rows;
@@ -58,7 +61,8 @@ struct scan_result {
 
 struct scan;
 
-/* Level AUTO picks the best. NULL: no memory. The shape must outlive the scan; the cells are the scan's. */
+/* Level AUTO picks the best. NULL: no memory. The shape must outlive the scan; the cells are the
+ * scan's. */
 struct scan *scan_new(const struct event_shape *shape, int64_t bucket_us, enum scan_level level);
 void scan_free(struct scan *scan);
 struct cells *scan_cells(struct scan *scan);
@@ -68,8 +72,8 @@ struct cells *scan_cells(struct scan *scan);
  * the offsets of rejects). `stop_after`: lines that start at or behind this
  * many bytes since the start are not this slice's (-1: no such limit).
  */
-void scan_begin(struct scan *scan, const struct position *start, int64_t offset,
-	int64_t stop_after);
+void scan_begin(
+	struct scan *scan, const struct position *start, int64_t offset, int64_t stop_after);
 
 /*
  * Where to read the next bytes to: at least 64 KiB of room behind what is

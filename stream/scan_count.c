@@ -1,4 +1,4 @@
-/* Windows, rows, and which slot means which group. */
+/* Windows, rows, and which entry means which group. */
 #include "stream/scan_count.h"
 
 #include <assert.h>
@@ -7,40 +7,46 @@
 
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "stream/scan_ticks.h"
 
-/* More slots than that would make windows cost more than they save: rows are used instead. */
-#define MAX_WINDOW_SLOTS 1024
+/* With more groups than that, emptying windows would cost more than they save. */
+#define MAX_WINDOW_GROUPS 1024
 
-static void forget_slots(struct count *count)
+#define NO_GROUP UINT32_MAX
+
+/* --- the last table ------------------------------------------------------ */
+
+static struct dict_rest *rest_of(const struct count *count, size_t entry)
 {
-	memset(count->groups, 0xff, count->n_slots * sizeof(*count->groups));
+	return (struct dict_rest *)(void *)((uintptr_t)count->kernel.numbers + entry);
+}
+
+/* The kernel counts in the entries of the last table; a pair's end as a text's do. */
+_Static_assert(offsetof(struct pair, number) + offsetof(struct dict_rest, counts) ==
+		       offsetof(struct pair, counts),
+	"the number and counts of a pair lie as in a dict_rest");
+
+/* The tables are as they are now: what was counted must have been flushed. */
+static void link_tables(struct count *count)
+{
+	struct program *program = &count->program;
+	uint8_t *numbers = (uint8_t *)&count->alone;
+
+	if (program->n_groups == 1)
+		numbers = dict_numbers(&program->dicts[0]);
+	else if (program->n_groups > 1)
+		numbers = (uint8_t *)program->pairs[program->n_groups - 1].entries +
+			  offsetof(struct pair, number);
+	count->kernel.numbers = numbers;
+	count->kernel.counts = numbers + offsetof(struct dict_rest, counts);
 	count->n_used = 0;
+	count->in_rows = count->wants_rows;
+	program_link(program, count->level, count->in_rows);
 }
 
-/* Arrays by slot for the tables as they are now. What was counted must have been flushed. */
-static bool make_slots(struct count *count)
-{
-	uint32_t n_slots = program_n_slots(&count->program);
-	uint32_t n_windows = n_slots <= MAX_WINDOW_SLOTS ? n_slots * KERNEL_CURSORS : 1;
-	uint32_t *groups = mem_new_array(n_slots, sizeof(*groups));
-	uint32_t *counts = mem_new_array(n_windows, sizeof(*counts));
+/* --- windows ------------------------------------------------------------- */
 
-	if (groups == NULL || counts == NULL) {
-		free(groups);
-		free(counts);
-		return false;
-	}
-	free(count->groups);
-	free(count->kernel.windows.counts);
-	count->groups = groups;
-	count->n_slots = n_slots;
-	count->kernel.windows.counts = counts;
-	count->kernel.windows.n_slots = n_slots;
-	forget_slots(count);
-	return true;
-}
-
-/* A window that no value lies in. */
+/* A window that no time lies in. */
 static void close_window(struct count *count, int cursor)
 {
 	struct windows *windows = &count->kernel.windows;
@@ -52,43 +58,15 @@ static void close_window(struct count *count, int cursor)
 	memset(windows->date[cursor], 0, sizeof(windows->date[cursor]));
 }
 
-bool count_init(
-	struct count *count, const struct shape *shape, struct cells *cells, int64_t bucket_us)
+static void close_windows(struct count *count)
 {
-	memset(count, 0, sizeof(*count));
-	count->cells = cells;
-	count->bucket_us = bucket_us;
-	if (!program_init(&count->program, shape))
-		return false;
-	if (!make_slots(count)) {
-		count_fini(count);
-		return false;
-	}
-	count->kernel.steps = count->program.steps;
-	for (int i = 0; i < KERNEL_CURSORS; i++)
+	for (int i = 0; i < DICT_CURSORS; i++)
 		close_window(count, i);
-	return true;
 }
 
-void count_fini(struct count *count)
+static int64_t time_of(const struct count *count, int cursor, uint64_t ticks)
 {
-	program_fini(&count->program);
-	free(count->groups);
-	free(count->used);
-	free(count->kernel.windows.counts);
-	memset(count, 0, sizeof(*count));
-}
-
-static bool is_in_rows(const struct count *count)
-{
-	return count->in_rows || count->n_slots > MAX_WINDOW_SLOTS;
-}
-
-/* --- windows ------------------------------------------------------------- */
-
-static int64_t time_of(const struct count *count, int cursor, uint64_t value)
-{
-	return count->places[cursor].base_us + (int64_t)value * count->program.time.value_us;
+	return count->places[cursor].base_us + ticks_to_us(&count->program.time, ticks);
 }
 
 /* The times that a window has seen so far are told; it may go on. */
@@ -96,19 +74,21 @@ static void tell_times(struct count *count, int cursor)
 {
 	const uint32_t *seen = count->kernel.windows.seen[cursor];
 	const struct window_place *place = &count->places[cursor];
+	uint64_t highest = ticks_from_code(ticks_to_code(place->first) + seen[0]);
+	uint64_t lowest = ticks_from_code(ticks_to_code(place->last) - seen[2]);
 
-	cells_saw(count->cells, time_of(count, cursor, place->last - seen[2]),
-		time_of(count, cursor, place->first + seen[0]));
+	cells_saw(count->cells, time_of(count, cursor, lowest), time_of(count, cursor, highest));
 }
 
-static int flush_count(struct count *count, int cursor, uint32_t slot, struct err *err)
+/* 1: there was something to flush. */
+static int flush_count(struct count *count, int cursor, size_t entry, struct err *err)
 {
-	struct windows *windows = &count->kernel.windows;
-	uint32_t *n = &windows->counts[(size_t)cursor * windows->n_slots + slot];
+	struct dict_rest *rest = rest_of(count, entry);
+	uint32_t *n = &rest->counts[cursor];
 
 	if (*n == 0)
 		return 0;
-	if (cells_add_counted(count->cells, count->groups[slot],
+	if (cells_add_counted(count->cells, rest->number,
 		    time_of(count, cursor, count->places[cursor].first), *n, err) < 0)
 		return err->code;
 	*n = 0;
@@ -117,12 +97,10 @@ static int flush_count(struct count *count, int cursor, uint32_t slot, struct er
 
 static int flush_window(struct count *count, int cursor, struct err *err)
 {
-	const struct window_place *place = &count->places[cursor];
+	uint32_t *seen = count->kernel.windows.seen[cursor];
 	bool has_counted = false;
 
-	if (place->first > place->last || is_in_rows(count))
-		return 0;
-	for (uint32_t i = 0; i < count->n_used; i++) {
+	for (size_t i = 0; i < count->n_used && count->is_dirty; i++) {
 		int rc = flush_count(count, cursor, count->used[i], err);
 
 		if (rc < 0)
@@ -131,27 +109,25 @@ static int flush_window(struct count *count, int cursor, struct err *err)
 	}
 	if (has_counted)
 		tell_times(count, cursor);
-	memset(count->kernel.windows.seen[cursor], 0, sizeof(count->kernel.windows.seen[cursor]));
+	seen[0] = seen[2] = 0;
 	return 0;
 }
 
 static int flush_windows(struct count *count, struct err *err)
 {
-	if (!count->is_dirty)
-		return 0;
-	count->is_dirty = false;
-	for (int i = 0; i < KERNEL_CURSORS; i++) {
+	for (int i = 0; i < DICT_CURSORS && count->is_dirty; i++) {
 		if (flush_window(count, i, err) < 0)
 			return err->code;
 	}
+	count->is_dirty = false;
 	return 0;
 }
 
-/* The group of a slot is about to change: what the windows hold under it goes to the cells. */
-static int flush_slot(struct count *count, uint32_t slot, struct err *err)
+/* The group of an entry is about to change: what the windows hold under it goes to the cells. */
+static int flush_entry(struct count *count, size_t entry, struct err *err)
 {
-	for (int i = 0; i < KERNEL_CURSORS && !is_in_rows(count); i++) {
-		int rc = flush_count(count, i, slot, err);
+	for (int i = 0; i < DICT_CURSORS && count->is_dirty; i++) {
+		int rc = flush_count(count, i, entry, err);
 
 		if (rc < 0)
 			return rc;
@@ -168,45 +144,42 @@ static int64_t floor_div(int64_t n, int64_t d)
 	return n % d < 0 ? quotient - 1 : quotient;
 }
 
-static int64_t max_64(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 /*
- * The stretch of values around a time that lies in its bucket, in the years
- * that exist, and is shorter than 2^32 values.
+ * The ticks around a time that lie in its bucket, on its day and in the years
+ * that exist, and have all but their last eight digits in common.
  */
 static void place_window(struct count *count, int cursor, int64_t base_us, int64_t time_us)
 {
+	const struct time_form *form = &count->program.time;
 	struct windows *windows = &count->kernel.windows;
-	int64_t value_us = count->program.time.value_us;
-	int64_t start_us = floor_div(time_us, count->bucket_us) * count->bucket_us;
-	int64_t end_us = start_us + count->bucket_us - 1;
-	int64_t value = floor_div(time_us - base_us, value_us);
-	int64_t first, last;
+	int64_t first_us = floor_div(time_us, count->bucket_us) * count->bucket_us;
+	int64_t last_us = first_us + count->bucket_us - 1;
+	struct window_place place = {.base_us = base_us};
+	uint64_t ticks, block, first, last;
 	uint32_t length;
 
-	start_us = max_64(start_us, TIMESTAMP_MIN_US);
-	end_us = end_us < TIMESTAMP_MAX_US ? end_us : TIMESTAMP_MAX_US;
-	first = -floor_div(-(start_us - base_us), value_us);
-	last = floor_div(end_us - base_us, value_us);
-	first = max_64(max_64(first, 0), value - (INT64_C(1) << 30));
-	if (last - first > UINT32_MAX - 1)
-		last = first + UINT32_MAX - 1;
-	if (last < first) {
-		close_window(count, cursor);
+	close_window(count, cursor);
+	if (first_us < TIMESTAMP_MIN_US)
+		first_us = TIMESTAMP_MIN_US;
+	if (last_us > TIMESTAMP_MAX_US)
+		last_us = TIMESTAMP_MAX_US;
+	if (!ticks_in(form, base_us, first_us, last_us, time_us, &place.first, &place.last, &ticks))
 		return;
-	}
-	count->places[cursor] = (struct window_place){
-		.first = (uint64_t)first, .last = (uint64_t)last, .base_us = base_us};
-	windows->add[cursor][0] = 0 - (uint64_t)first;
-	windows->add[cursor][1] = (uint64_t)last + 1;
+	block = ticks - ticks % TICKS_BLOCK;
+	if (place.first < block)
+		place.first = block;
+	if (place.last >= block + TICKS_BLOCK)
+		place.last = block + TICKS_BLOCK - 1;
+	count->places[cursor] = place;
+	first = ticks_to_code(place.first);
+	last = ticks_to_code(place.last);
 	length = (uint32_t)(last - first);
+	windows->add[cursor][0] = 0 - first;
+	windows->add[cursor][1] = last + 1;
 	windows->limit[cursor][0] = windows->limit[cursor][2] = length;
 }
 
-/* The time of the value 0 for a record: its date. False where it is not written in the program's
+/* The time of the tick 0 for a record: its date. False where it is not written in the program's
  * form. */
 static bool base_of(const struct count *count, const struct match *match, int64_t *base_us)
 {
@@ -229,7 +202,7 @@ static bool is_in_window(const struct count *count, int cursor, int64_t base_us,
 
 	return place->first <= place->last && place->base_us == base_us &&
 	       time_us >= time_of(count, cursor, place->first) &&
-	       time_us < time_of(count, cursor, place->last + 1);
+	       time_us - time_of(count, cursor, place->last) < count->program.time.tick_us;
 }
 
 /* The cursor's window moves to where the record is; in rows, only its date counts. */
@@ -239,7 +212,7 @@ static int learn_time(struct count *count, const struct match *match, int cursor
 
 	if (!base_of(count, match, &base_us))
 		return 0;
-	if (is_in_rows(count)) {
+	if (count->in_rows) {
 		count->places[cursor].base_us = base_us;
 	} else if (is_in_window(count, cursor, base_us, match->time_us)) {
 		return 0;
@@ -256,7 +229,17 @@ static int learn_time(struct count *count, const struct match *match, int cursor
 
 /* --- groups -------------------------------------------------------------- */
 
-/* A table must change: all slots lose their meaning. */
+/* Numbers of texts begin anew, and so does everything that was made of them. */
+static int forget_pairs(struct count *count, size_t from, struct err *err)
+{
+	for (size_t i = from; i < count->program.n_groups; i++) {
+		if (!pairs_reshape(&count->program.pairs[i]))
+			return err_nomem(err);
+	}
+	return 0;
+}
+
+/* A table must change: all its entries lose their meaning. */
 static int reshape(struct count *count, size_t which, bool is_pairs, struct err *err)
 {
 	struct program *program = &count->program;
@@ -266,28 +249,27 @@ static int reshape(struct count *count, size_t which, bool is_pairs, struct err 
 		return err->code;
 	is_done = is_pairs ? pairs_reshape(&program->pairs[which])
 			   : dict_reshape(&program->dicts[which]);
-	/* The numbers of a table begin anew, so the pairs made of them are void. */
-	for (size_t i = which + 1; i < program->n_groups && is_done; i++)
-		is_done = pairs_reshape(&program->pairs[i]);
-	if (!is_pairs && which > 0 && is_done)
-		is_done = pairs_reshape(&program->pairs[which]);
-	if (!is_done || !make_slots(count))
+	if (!is_done || forget_pairs(count, is_pairs || which == 0 ? which + 1 : which, err) < 0)
 		return err_nomem(err);
+	link_tables(count);
 	return 0;
 }
 
-static int use_slot(struct count *count, uint32_t slot, uint32_t group, struct err *err)
+/* An entry of the last table is about to get a group. */
+static int use_entry(struct count *count, size_t entry, struct err *err)
 {
-	if (count->groups[slot] != UINT32_MAX) {
-		if (flush_slot(count, slot, err) < 0)
+	if (rest_of(count, entry)->number != NO_GROUP)
+		return flush_entry(count, entry, err);
+	if (!mem_grow(&count->used, &count->cap_used, count->n_used + 1, sizeof(*count->used)))
+		return err_nomem(err);
+	if (count->n_used == MAX_WINDOW_GROUPS && !count->in_rows) {
+		if (flush_windows(count, err) < 0)
 			return err->code;
-	} else {
-		if (!mem_grow(&count->used, &count->cap_used, (size_t)count->n_used + 1,
-			    sizeof(*count->used)))
-			return err_nomem(err);
-		count->used[count->n_used++] = slot;
+		close_windows(count);
+		count->in_rows = true;
+		program_link(&count->program, count->level, true);
 	}
-	count->groups[slot] = group;
+	count->used[count->n_used++] = entry;
 	return 0;
 }
 
@@ -302,45 +284,62 @@ static bool is_findable(const struct count *count, const struct match *match, si
 	return count->program.is_bare[which] ? type <= JSON_NUMBER : type == JSON_STRING;
 }
 
+/* A number that stands for a text or pair in the next table. */
+static bool new_number(struct count *count, uint32_t *number)
+{
+	*number = count->next_number++;
+	return *number < DICT_MAX_NUMBER;
+}
+
 /*
- * Puts what is missing into one table. 1: done, *slot and *is_new are set; 0:
- * not possible now, the record will be matched carefully next time too.
+ * Puts what is missing into one table. 1: it is there, *entry and *number are
+ * set; 0: not possible now, the record will be matched carefully next time too.
  */
-static int learn_text(struct count *count, const struct match *match, size_t which, bool is_last,
-	uint32_t group, uint32_t *slot, struct err *err)
+static int learn_text(struct count *count, const struct match *match, size_t which, uint32_t group,
+	uint32_t *number, struct err *err)
 {
 	struct dict *dict = &count->program.dicts[which];
 	uint32_t field = count->program.fields[which];
 	const char *text = match->sources[field];
 	size_t len = match->source_lens[field];
+	bool is_last = count->program.n_groups == 1;
+	size_t entry;
 
-	switch (dict_find(dict, text, len, slot)) {
-	case DICT_FOUND: return 1;
+	switch (dict_find(dict, text, len, &entry)) {
+	case DICT_FOUND: *number = dict_rest(dict, entry)->number; return 1;
 	case DICT_TOO_LONG: return 0;
 	case DICT_RESHAPE: return reshape(count, which, false, err);
 	case DICT_MISSING: break;
 	}
-	if (is_last && use_slot(count, *slot, group, err) < 0)
+	if (is_last && use_entry(count, entry, err) < 0)
 		return err->code;
-	count->n_taught += dict_id(dict, *slot) == 0;
-	dict_place(dict, text, len, *slot);
+	*number = group;
+	if (!is_last && !new_number(count, number))
+		return 0;
+	count->n_taught += dict_rest(dict, entry)->number == NO_GROUP;
+	dict_place(dict, text, len, entry, *number);
 	return 1;
 }
 
-static int learn_pair(struct count *count, size_t which, uint64_t key, bool is_last, uint32_t group,
-	uint32_t *slot, struct err *err)
+static int learn_pair(struct count *count, size_t which, uint64_t key, uint32_t group,
+	uint32_t *number, struct err *err)
 {
 	struct pairs *pairs = &count->program.pairs[which];
-	enum dict_find found = pairs_find(pairs, key, slot);
+	bool is_last = which + 1 == count->program.n_groups;
+	struct pair *pair;
 
-	if (found == DICT_FOUND)
-		return 1;
-	if (found == DICT_RESHAPE)
-		return reshape(count, which, true, err);
-	if (is_last && use_slot(count, *slot, group, err) < 0)
+	switch (pairs_find(pairs, key, &pair)) {
+	case DICT_FOUND: *number = pair->number; return 1;
+	case DICT_RESHAPE: return reshape(count, which, true, err);
+	default: break;
+	}
+	if (is_last && use_entry(count, (size_t)((char *)pair - (char *)pairs->entries), err) < 0)
 		return err->code;
-	count->n_taught += pairs->keys[*slot] == 0;
-	pairs_place(pairs, key, *slot);
+	*number = group;
+	if (!is_last && !new_number(count, number))
+		return 0;
+	count->n_taught += pair->number == NO_GROUP;
+	pairs_place(pairs, key, pair, *number);
 	return 1;
 }
 
@@ -348,28 +347,25 @@ static int learn_group(
 	struct count *count, const struct match *match, uint32_t group, struct err *err)
 {
 	const struct program *program = &count->program;
-	uint32_t slot, number = 0;
+	uint32_t so_far = 0, number = 0;
 	int rc;
 
+	if (program->n_groups == 0 && count->n_used == 0) {
+		if (use_entry(count, 0, err) < 0)
+			return err->code;
+		count->alone.number = group;
+	}
 	for (size_t i = 0; i < program->n_groups; i++) {
-		bool is_last = i + 1 == program->n_groups;
-
 		if (!is_findable(count, match, i))
 			return 0;
-		rc = learn_text(count, match, i, is_last && i == 0, group, &slot, err);
+		rc = learn_text(count, match, i, group, &number, err);
+		if (rc > 0 && i > 0)
+			rc = learn_pair(count, i, pairs_key(so_far, number), group, &number, err);
 		if (rc <= 0)
 			return rc;
-		if (i == 0) {
-			number = dict_id(&program->dicts[i], slot);
-			continue;
-		}
-		rc = learn_pair(count, i, pairs_key(number, dict_id(&program->dicts[i], slot)),
-			is_last, group, &slot, err);
-		if (rc <= 0)
-			return rc;
-		number = program->pairs[i].ids[slot];
+		so_far = number;
 	}
-	return program->n_groups == 0 && count->n_used == 0 ? use_slot(count, 0, group, err) : 0;
+	return 0;
 }
 
 int count_learn(
@@ -382,15 +378,42 @@ int count_learn(
 
 /* --- running ------------------------------------------------------------- */
 
-int count_set_rows(struct count *count, bool in_rows, struct err *err)
+bool count_init(struct count *count, const struct shape *shape, const struct kernel_level *level,
+	struct cells *cells, int64_t bucket_us)
 {
+	memset(count, 0, sizeof(*count));
+	count->level = level;
+	count->cells = cells;
+	count->bucket_us = bucket_us;
+	count->alone.number = NO_GROUP;
+	if (!program_init(&count->program, shape))
+		return false;
+	count->kernel.steps = count->program.steps;
+	count->kernel.rest = count->program.rest;
+	link_tables(count);
+	close_windows(count);
+	return true;
+}
+
+void count_fini(struct count *count)
+{
+	program_fini(&count->program);
+	free(count->used);
+	memset(count, 0, sizeof(*count));
+}
+
+int count_set_rows(struct count *count, bool wants_rows, struct err *err)
+{
+	bool in_rows = wants_rows || count->n_used > MAX_WINDOW_GROUPS;
+
+	count->wants_rows = wants_rows;
 	if (count->in_rows == in_rows)
 		return 0;
 	if (flush_windows(count, err) < 0)
 		return err->code;
 	count->in_rows = in_rows;
-	for (int i = 0; i < KERNEL_CURSORS; i++)
-		close_window(count, i);
+	close_windows(count);
+	program_link(&count->program, count->level, in_rows);
 	return 0;
 }
 
@@ -406,7 +429,6 @@ static bool ready_rows(struct count *count)
 		dense.start_us > TIMESTAMP_MAX_US)
 		return false;
 	rows->counts = dense.counts;
-	rows->groups = count->groups;
 	rows->stride = dense.stride;
 	rows->unit_us = (uint64_t)dense.unit_us;
 	rows->bucket_us = (uint64_t)dense.bucket_us;
@@ -415,30 +437,28 @@ static bool ready_rows(struct count *count)
 	room_us = (uint64_t)(TIMESTAMP_MAX_US - dense.start_us) + 1;
 	if (rows->span_us > room_us)
 		rows->span_us = room_us;
-	rows->value_us = (uint64_t)count->program.time.value_us;
-	for (int i = 0; i < KERNEL_CURSORS; i++)
+	/* A spelled time's value is in microseconds, whatever its digits count. */
+	rows->value_us = count->program.time.is_spelled ? 1 : (uint64_t)count->program.time.tick_us;
+	for (int i = 0; i < DICT_CURSORS; i++)
 		rows->add_us[i] = (uint64_t)count->places[i].base_us - (uint64_t)dense.start_us;
 	rows->min_us = UINT64_MAX;
 	rows->max_us = 0;
 	return true;
 }
 
-int count_run(struct count *count, kernel_fn *kernel, uint32_t *failed, uint64_t *n_records,
-	struct err *err)
+int count_run(struct count *count, uint32_t *failed, uint64_t *n_records, struct err *err)
 {
 	uint64_t n = count->kernel.n_counted;
-	bool in_rows = is_in_rows(count);
 	struct cells_rows dense;
 
 	*n_records = 0;
-	*failed = (1u << KERNEL_CURSORS) - 1;
-	if (in_rows && !ready_rows(count))
+	*failed = (1u << DICT_CURSORS) - 1;
+	if (count->in_rows && !ready_rows(count))
 		return 0;
-	program_count_in(&count->program, in_rows);
-	count->is_dirty |= !in_rows;
-	*failed = kernel(&count->kernel);
+	count->is_dirty |= !count->in_rows;
+	*failed = count->level->run(&count->kernel, count->in_rows);
 	*n_records = count->kernel.n_counted - n;
-	if (!in_rows || *n_records == 0)
+	if (!count->in_rows || *n_records == 0)
 		return 0;
 	cells_rows(count->cells, &dense);
 	return cells_noted(count->cells, *n_records,

@@ -25,8 +25,8 @@
 #define MIN_DETOURS 128
 
 struct parts {
-	const char **at;           /* the kernel's cursors */
-	char *end[KERNEL_CURSORS]; /* behind the newline of the part's last line */
+	const char **at;         /* the kernel's cursors */
+	char *end[DICT_CURSORS]; /* behind the newline of the part's last line */
 };
 
 static void put_stop(struct parts *parts, int cursor)
@@ -49,15 +49,15 @@ static char *next_line(char *at, char *end)
 
 static void divide(struct parts *parts, char *from, char *to)
 {
-	size_t n = (size_t)(to - from) / KERNEL_CURSORS;
+	size_t n = (size_t)(to - from) / DICT_CURSORS;
 	char *start = from;
 
-	for (int i = 0; i < KERNEL_CURSORS; i++) {
+	for (int i = 0; i < DICT_CURSORS; i++) {
 		char *aim = from + n * (size_t)(i + 1);
 		char *end = to;
 
 		/* Where lines are so long that nothing is left, the last parts are empty. */
-		if (i + 1 < KERNEL_CURSORS && start < to)
+		if (i + 1 < DICT_CURSORS && start < to)
 			end = next_line(aim > start ? aim : start, to);
 		parts->at[i] = start;
 		parts->end[i] = end;
@@ -76,7 +76,7 @@ static bool steal(struct parts *parts, int cursor)
 	int victim = 0;
 	char *middle;
 
-	for (int i = 1; i < KERNEL_CURSORS; i++) {
+	for (int i = 1; i < DICT_CURSORS; i++) {
 		if (n_left(parts, i) > n_left(parts, victim))
 			victim = i;
 	}
@@ -100,9 +100,9 @@ static int finish(struct parts *parts, cursors_careful_fn *careful, void *contex
 {
 	int rc = 0;
 
-	for (int i = 0; i < KERNEL_CURSORS; i++)
+	for (int i = 0; i < DICT_CURSORS; i++)
 		take_stop(parts, i);
-	for (int i = 0; i < KERNEL_CURSORS; i++) {
+	for (int i = 0; i < DICT_CURSORS; i++) {
 		while (rc == 0 && parts->at[i] < parts->end[i])
 			rc = careful(context, parts->at[i], i, &parts->at[i], err);
 	}
@@ -144,7 +144,7 @@ static int weigh(struct count *count, struct worth *worth, bool *is_worth_it, st
 	if (worth->n_failed <= n_taught + MIN_DETOURS ||
 		worth->n_failed <= n_taught + worth->n_records)
 		return 0;
-	if (count->in_rows || n_moves < (worth->n_failed - n_taught) / 2) {
+	if (count->wants_rows || n_moves < (worth->n_failed - n_taught) / 2) {
 		*is_worth_it = false;
 		return 0;
 	}
@@ -152,17 +152,17 @@ static int weigh(struct count *count, struct worth *worth, bool *is_worth_it, st
 	return count_set_rows(count, true, err);
 }
 
-int cursors_run(struct count *count, kernel_fn *kernel, char *from, char *to,
-	cursors_careful_fn *careful, void *context, uint64_t *n_records, struct err *err)
+int cursors_run(struct count *count, char *from, char *to, cursors_careful_fn *careful,
+	void *context, uint64_t *n_records, struct err *err)
 {
-	struct parts parts = {.at = count_cursors(count)};
+	struct parts parts = {.at = count->kernel.at};
 	struct worth worth = {.n_moves = count->n_moves, .n_taught = count->n_taught};
 	bool is_busy = true, is_worth_it = true;
 	int rc = 0;
 
 	*n_records = 0;
 	divide(&parts, from, to);
-	for (int i = 0; i < KERNEL_CURSORS; i++) {
+	for (int i = 0; i < DICT_CURSORS; i++) {
 		is_busy &= parts.at[i] < parts.end[i];
 		put_stop(&parts, i);
 	}
@@ -170,7 +170,7 @@ int cursors_run(struct count *count, kernel_fn *kernel, char *from, char *to,
 		uint32_t failed;
 		uint64_t n;
 
-		rc = count_run(count, kernel, &failed, &n, err);
+		rc = count_run(count, &failed, &n, err);
 		if (rc != 0)
 			break;
 		*n_records += n;
@@ -181,7 +181,7 @@ int cursors_run(struct count *count, kernel_fn *kernel, char *from, char *to,
 			rc = weigh(count, &worth, &is_worth_it, err);
 	}
 	if (rc != 0) {
-		for (int i = 0; i < KERNEL_CURSORS; i++)
+		for (int i = 0; i < DICT_CURSORS; i++)
 			take_stop(&parts, i);
 		return rc;
 	}

@@ -24,8 +24,7 @@ typedef int cursors_careful_fn(
  * was given to `careful` once. The bytes are written to while it runs.
  */
 #define CURSORS_MIN_BYTES 2048
-int cursors_run(struct count *count, kernel_fn *kernel, char *from, char *to,
-	cursors_careful_fn *careful, void *context, uint64_t *n_records, struct err *err)
-	__attribute__((warn_unused_result));
+int cursors_run(struct count *count, char *from, char *to, cursors_careful_fn *careful,
+	void *context, uint64_t *n_records, struct err *err) __attribute__((warn_unused_result));
 
 #endif

@@ -7,6 +7,13 @@
 #define FIRST_MAX_LOST 16
 #define LAST_MAX_LOST  (1u << 24)
 #define MAX_LONG       16
+#define FREE           UINT32_MAX
+
+static_assert(sizeof(struct dict_rest) == 32, "an entry is 64 bytes");
+static_assert(offsetof(struct dict_rest, len) + 32 == DICT_LEN_AT &&
+		      offsetof(struct dict_rest, unmasked) + 32 == DICT_UNMASKED_AT,
+	"as the kernels read it");
+static_assert(sizeof(struct pair) == 64, "a pair is a cache line");
 
 #define MASKS_4(n)  MASK(n), MASK((n) + 1), MASK((n) + 2), MASK((n) + 3)
 #define MASKS_16(n) MASKS_4(n), MASKS_4((n) + 4), MASKS_4((n) + 8), MASKS_4((n) + 12)
@@ -45,29 +52,48 @@ static uint32_t slots_wanted(uint32_t n_slots, uint32_t n_used)
 	return n_used > n_slots / 8 && n_slots < DICT_MAX_SLOTS ? n_slots * 4 : n_slots;
 }
 
-static bool make_entries(struct dict *dict, uint32_t n_slots, uint32_t width)
+/*
+ * A free entry must be one that no bytes match: its pattern is one that belongs
+ * to another slot. Zeros belong to slot 0, bytes of 255 to another.
+ */
+static void free_entries(struct dict *dict)
 {
-	size_t bytes = (size_t)n_slots * width * 2;
-	uint8_t *entries = aligned_alloc(64, bytes);
+	size_t width = dict_width(dict);
 
-	if (entries == NULL)
+	do {
+		dict->factors[0] = next_factor(&dict->random);
+		dict->factors[1] = next_factor(&dict->random);
+	} while (dict_slot(dict, UINT64_MAX, 0) == 0 ||
+		 dict_slot(dict, UINT64_MAX, UINT64_MAX) == 0);
+	for (uint32_t slot = 0; slot < dict->n_slots; slot++) {
+		size_t entry = dict_entry(dict, slot);
+
+		memset(dict->entries + entry, slot == 0 ? 0xff : 0, width);
+		*dict_rest(dict, entry) =
+			(struct dict_rest){.number = FREE, .len = 8, .unmasked = 56};
+	}
+}
+
+static bool make_entries(struct dict *dict, enum dict_kind kind, uint32_t n_slots)
+{
+	struct dict made = *dict;
+
+	made.kind = kind;
+	made.n_slots = n_slots;
+	made.shift = shift_for(n_slots);
+	made.entries = aligned_alloc(64, dict_entry(&made, n_slots));
+	if (made.entries == NULL)
 		return false;
-	memset(entries, 0, bytes);
+	made.n_used = 0;
+	made.n_long = 0;
+	made.has_twins = false;
+	free_entries(&made);
 	free(dict->entries);
-	dict->entries = entries;
-	dict->n_slots = n_slots;
-	dict->shift = shift_for(n_slots);
-	dict->width = width;
-	dict->entry_bytes = width * 2;
-	dict->factors[0] = next_factor(&dict->random);
-	dict->factors[1] = next_factor(&dict->random);
-	dict->n_used = 0;
-	dict->next_id = 1;
-	dict->n_long = 0;
+	*dict = made;
 	return true;
 }
 
-bool dict_init(struct dict *dict, const char *fixed, size_t fixed_len)
+bool dict_init(struct dict *dict, const char *fixed, size_t fixed_len, bool by_head)
 {
 	assert(fixed_len >= 1 && fixed_len < 32);
 	*dict = (struct dict){
@@ -76,7 +102,7 @@ bool dict_init(struct dict *dict, const char *fixed, size_t fixed_len)
 		.fixed_len = (uint32_t)fixed_len,
 	};
 	memcpy(dict->fixed, fixed, fixed_len);
-	return make_entries(dict, DICT_MIN_SLOTS, 32);
+	return make_entries(dict, by_head ? DICT_BY_HEAD : DICT_BY_ENDS, DICT_MIN_SLOTS);
 }
 
 void dict_fini(struct dict *dict)
@@ -87,73 +113,90 @@ void dict_fini(struct dict *dict)
 
 bool dict_reshape(struct dict *dict)
 {
-	bool is_wider = dict->n_long > MAX_LONG && dict->width < DICT_MAX_WIDTH;
-	uint32_t n_slots = is_wider ? dict->n_slots : slots_wanted(dict->n_slots, dict->n_used);
+	enum dict_kind kind = dict->kind;
+	uint32_t n_slots = dict->n_slots;
 
-	if (!make_entries(dict, n_slots, is_wider ? DICT_MAX_WIDTH : dict->width))
+	if (dict->n_long > MAX_LONG)
+		kind = DICT_WIDE;
+	else if (dict->has_twins)
+		kind = DICT_BY_ENDS;
+	else
+		n_slots = slots_wanted(n_slots, dict->n_used);
+	if (!make_entries(dict, kind, n_slots))
 		return false;
 	forgive(&dict->losses);
 	return true;
 }
 
-enum dict_find dict_find(struct dict *dict, const char *text, size_t len, uint32_t *slot)
+static uint32_t find_slot(const struct dict *dict, const char *text, size_t len)
 {
 	uint64_t head = 0, tail = 0;
+
+	memcpy(&head, text, dict->kind == DICT_BY_HEAD || len >= 8 ? 8 : len);
+	if (dict->kind != DICT_BY_HEAD && len >= 8)
+		memcpy(&tail, text + len - 8, 8);
+	return dict_slot(dict, head, tail);
+}
+
+/* Whether texts that differ have the same head, so that no factor ever parts them. */
+static bool are_twins(const struct dict *dict, const uint8_t *pattern, const char *text, size_t len)
+{
+	return dict->kind == DICT_BY_HEAD && len >= 8 && memcmp(pattern, text, 8) == 0;
+}
+
+enum dict_find dict_find(struct dict *dict, const char *text, size_t len, size_t *entry)
+{
 	const uint8_t *pattern;
 
-	if (len + dict->fixed_len > dict->width) {
-		if (dict->width == DICT_MAX_WIDTH || len + dict->fixed_len > DICT_MAX_WIDTH)
+	if (len + dict->fixed_len > dict_width(dict)) {
+		if (dict->kind == DICT_WIDE || len + dict->fixed_len > DICT_MAX_WIDTH)
 			return DICT_TOO_LONG;
 		return ++dict->n_long > MAX_LONG ? DICT_RESHAPE : DICT_TOO_LONG;
 	}
-	memcpy(&head, text, len < 8 ? len : 8);
-	if (len >= 8)
-		memcpy(&tail, text + len - 8, 8);
-	*slot = dict_slot(dict, head, tail);
-	if (dict_id(dict, *slot) == 0)
+	*entry = dict_entry(dict, find_slot(dict, text, len));
+	if (dict_rest(dict, *entry)->number == FREE)
 		return DICT_MISSING;
-	pattern = dict_pattern(dict, *slot);
+	pattern = dict->entries + *entry;
 	if (memcmp(pattern, text, len) == 0 && pattern[len] == dict->fixed[0])
 		return DICT_FOUND;
-	if (dict->losses.n >= dict->losses.max || dict->next_id == UINT32_MAX)
-		return DICT_RESHAPE;
-	return DICT_MISSING;
+	dict->has_twins |= are_twins(dict, pattern, text, len);
+	return dict->losses.n >= dict->losses.max ? DICT_RESHAPE : DICT_MISSING;
 }
 
-void dict_place(struct dict *dict, const char *text, size_t len, uint32_t slot)
+void dict_place(struct dict *dict, const char *text, size_t len, size_t entry, uint32_t number)
 {
-	uint8_t *pattern = dict->entries + (size_t)slot * dict->entry_bytes;
+	uint8_t *pattern = dict->entries + entry;
+	struct dict_rest *rest = dict_rest(dict, entry);
 
-	if (dict_id(dict, slot) == 0)
+	if (rest->number == FREE)
 		dict->n_used++;
 	else
 		dict->losses.n++;
-	memset(pattern, 0, dict->entry_bytes);
+	memset(pattern, 0, dict_width(dict));
 	memcpy(pattern, text, len);
 	memcpy(pattern + len, dict->fixed, dict->fixed_len);
-	memcpy(pattern + dict->width, &dict->next_id, sizeof(dict->next_id));
-	dict->next_id++;
+	rest->number = number;
+	rest->len = (uint16_t)(len + dict->fixed_len);
+	rest->unmasked = (uint16_t)(64 - rest->len);
 }
 
 static bool make_pairs(struct pairs *pairs, uint32_t n_slots)
 {
-	uint64_t *keys = calloc(n_slots, sizeof(*keys));
-	uint32_t *ids = calloc(n_slots, sizeof(*ids));
+	struct pair *entries = aligned_alloc(64, n_slots * sizeof(*entries));
 
-	if (keys == NULL || ids == NULL) {
-		free(keys);
-		free(ids);
+	if (entries == NULL)
 		return false;
+	memset(entries, 0, n_slots * sizeof(*entries));
+	for (uint32_t i = 0; i < n_slots; i++) {
+		entries[i].key = UINT64_MAX;
+		entries[i].number = FREE;
 	}
-	free(pairs->keys);
-	free(pairs->ids);
-	pairs->keys = keys;
-	pairs->ids = ids;
+	free(pairs->entries);
+	pairs->entries = entries;
 	pairs->n_slots = n_slots;
 	pairs->shift = shift_for(n_slots);
 	pairs->factor = next_factor(&pairs->random);
 	pairs->n_used = 0;
-	pairs->next_id = 1;
 	return true;
 }
 
@@ -168,8 +211,7 @@ bool pairs_init(struct pairs *pairs)
 
 void pairs_fini(struct pairs *pairs)
 {
-	free(pairs->keys);
-	free(pairs->ids);
+	free(pairs->entries);
 	*pairs = (struct pairs){0};
 }
 
@@ -181,23 +223,22 @@ bool pairs_reshape(struct pairs *pairs)
 	return true;
 }
 
-enum dict_find pairs_find(struct pairs *pairs, uint64_t key, uint32_t *slot)
+enum dict_find pairs_find(struct pairs *pairs, uint64_t key, struct pair **pair)
 {
-	*slot = pairs_slot(pairs, key);
-	if (pairs->keys[*slot] == key)
+	*pair = &pairs->entries[pairs_slot(pairs, key)];
+	if ((*pair)->key == key)
 		return DICT_FOUND;
-	if (pairs->keys[*slot] != 0 &&
-		(pairs->losses.n >= pairs->losses.max || pairs->next_id == UINT32_MAX))
+	if ((*pair)->key != UINT64_MAX && pairs->losses.n >= pairs->losses.max)
 		return DICT_RESHAPE;
 	return DICT_MISSING;
 }
 
-void pairs_place(struct pairs *pairs, uint64_t key, uint32_t slot)
+void pairs_place(struct pairs *pairs, uint64_t key, struct pair *pair, uint32_t number)
 {
-	if (pairs->keys[slot] == 0)
+	if (pair->key == UINT64_MAX)
 		pairs->n_used++;
 	else
 		pairs->losses.n++;
-	pairs->keys[slot] = key;
-	pairs->ids[slot] = pairs->next_id++;
+	pair->key = key;
+	pair->number = number;
 }

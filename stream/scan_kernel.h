@@ -23,89 +23,111 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KERNEL_CURSORS    6
 #define SCAN_SLACK_BYTES  128
 #define SCAN_MARGIN_BYTES 64
 
-enum step_kind {
-	STEP_CHECK,       /* 32 bytes against literal text and digits */
-	STEP_TIME_DIGITS, /* the time's digits, already checked, to its value */
-	STEP_TIME_ISO,    /* the same for a spelled time; the date must be the cursor's */
-	STEP_GROUP,       /* the text of the only group field */
-	STEP_GROUP_FIRST, /* … of the first of several */
-	STEP_GROUP_NEXT,  /* … of a later one: pairs it with what stands before */
-	STEP_STRING,      /* a string's inside */
-	STEP_NUMBER,
-	STEP_WORD,        /* true, false or null */
-	STEP_COUNT_WINDOW, /* the end of a round: counts into the cursors' windows */
-	STEP_COUNT_ROWS,   /* the end of a round: counts into the rows of the cells */
-};
-
 /*
  * A step looks `at` bytes behind its cursor. STRING, NUMBER, WORD and GROUP
- * steps find the length of a value there and move the cursor behind it; a
- * COUNT step moves it to the next record.
+ * steps find the length of a value there and move the cursor behind it; the
+ * first three then check the beginning of the literal that follows.
  */
+enum step_kind {
+	STEP_SHORT, /* BEGIN, DIGITS_CODE, GROUP_BY_HEAD and COUNT_WINDOWS in one, where these are
+		       all */
+	STEP_BEGIN, /* passes the rest of the record before, then as CHECK */
+	STEP_CHECK, /* 32 bytes against literal text and digits */
+	STEP_DIGITS_CODE,  /* the time's digits, already checked, to their code … */
+	STEP_DIGITS_VALUE, /* … or to their value */
+	STEP_SPELLED_CODE, /* the same for a spelled time; the date must be the cursor's */
+	STEP_SPELLED_VALUE,
+	STEP_GROUP_BY_HEAD, /* the text of a group field: where its entry is; by enum dict_kind */
+	STEP_GROUP_BY_ENDS,
+	STEP_GROUP_WIDE,
+	STEP_FIRST,  /* behind the first of several fields: its number */
+	STEP_PAIR,   /* behind a later one: the entry of both, and its number */
+	STEP_STRING, /* a string's inside */
+	STEP_NUMBER,
+	STEP_WORD,          /* true, false or null */
+	STEP_COUNT_WINDOWS, /* the end of a round: counts into the cursors' windows */
+	STEP_COUNT_ROWS,    /* the end of a round: counts into the rows of the cells */
+	STEP_KINDS
+};
+
+struct round;
+struct kernel;
+struct step;
+
+/* Does its work and then the next step's; what the last one returns: nothing was wrong. */
+typedef bool step_fn(struct kernel *kernel, struct round *round, const struct step *step);
+
 struct step {
-	_Alignas(64) uint8_t bytes[32]; /* CHECK: the text, '0' or '1' for digits; GROUP: the stop byte, 32 times */
-	uint8_t limits[32];  /* CHECK: by how much a byte may exceed it: 0, 9 (8), 255 where anything goes */
-	uint8_t shuffle[32]; /* TIME_ISO: which byte of the time of day goes where, in each half */
-	uint8_t weights[32]; /* TIME: 10 and 1 for tens and ones, 0 for bytes that are no digits, in each half */
-	enum step_kind kind;
+	_Alignas(64) uint8_t bytes[32]; /* CHECK: the text, '0' or '1' for digits; GROUP: the stop
+					   byte, 32 times */
+	uint8_t limits[32]; /* CHECK: by how much a byte may exceed it: 0, 9 (8), 255 where anything
+			       goes; SPELLED_CODE: the highest code, in each half */
+	uint8_t shuffle[32]; /* SPELLED: which byte of the time of day goes where, in each half */
+	uint8_t weights[32]; /* times: of tens and ones, 0 for bytes that are no digits, in each
+				half */
+	step_fn *run;
 	int32_t at;
-	uint32_t n_bytes; /* CHECK: how many count; TIME_DIGITS: digits that count, up to 16 */
-	struct dict *dict;
-	struct pairs *pairs;
-	bool is_last;     /* GROUP_NEXT: no further one follows */
+	uint32_t n_bytes; /* CHECK: how many count */
+	const struct dict *dict;
+	const struct pairs *pairs;
+	enum step_kind kind;
 };
 
 /*
- * Where a cursor counts while times come in order: a stretch of time values
- * that lies in one bucket, with counts of its own, so that neither a division
- * nor a shared counter stands in the way. `value` is the time in the units of
- * its last digit; of a spelled time the microseconds of its day.
+ * Where a cursor counts while times come in order: a stretch of times that lies
+ * in one bucket, with counts of its own (in the entries of the table that is
+ * looked up last), so that neither a conversion, a division nor a shared
+ * counter stands in the way.
  *
- * Two 64-bit numbers for each cursor, side by side: value - first and
- * last - value. Both must be small where the value lies inside, and the
- * largest of each is what the stretch has seen.
+ * The code of a time are its digits, four bits each: codes are in the order of
+ * the times. Two 64-bit numbers for each cursor, side by side: code - first and
+ * last - code. Both must be small where the time lies inside, and the largest
+ * of each is what the stretch has seen.
  */
 struct windows {
-	_Alignas(32) uint64_t add[KERNEL_CURSORS][2];    /* -first, last + 1 */
-	_Alignas(32) uint32_t limit[KERNEL_CURSORS][4];  /* last - first, 0, last - first, 0 */
-	_Alignas(32) uint32_t seen[KERNEL_CURSORS][4];   /* the largest value - first, 0, last - value, 0 */
-	_Alignas(32) uint8_t date[KERNEL_CURSORS][16];   /* of a spelled time, the first ten */
-	uint32_t *counts; /* counts[cursor * n_slots + slot] */
-	uint32_t n_slots;
+	_Alignas(32) uint64_t add[DICT_CURSORS][2];   /* -first, last + 1 */
+	_Alignas(32) uint32_t limit[DICT_CURSORS][4]; /* last - first, 0, last - first, 0 */
+	_Alignas(32)
+		uint32_t seen[DICT_CURSORS][4]; /* the largest code - first, 0, last - code, 0 */
+	_Alignas(32) uint8_t date[DICT_CURSORS][16]; /* of a spelled time, the first ten */
 };
 
 /* Where times in any order are counted: the dense rows of the cells. */
 struct rows {
 	uint32_t *counts;
-	const uint32_t *groups; /* the column of each slot */
 	uint64_t stride;
-	uint64_t span_us;   /* n_rows * unit_us */
+	uint64_t span_us; /* n_rows * unit_us */
 	uint64_t unit_us, bucket_us;
-	uint64_t reciprocal; /* (2^64 - 1) / unit_us */
-	uint64_t value_us;  /* one value is so many microseconds */
-	uint64_t add_us[KERNEL_CURSORS]; /* the cursor's date, less the first row's start */
-	uint64_t min_us, max_us; /* seen, behind the first row's start */
+	uint64_t reciprocal;           /* (2^64 - 1) / unit_us */
+	uint64_t value_us;             /* one value is so many microseconds */
+	uint64_t add_us[DICT_CURSORS]; /* the cursor's date, less the first row's start */
+	uint64_t min_us, max_us;       /* seen, behind the first row's start */
 };
 
 struct kernel {
-	const struct step *steps;
-	const char *at[KERNEL_CURSORS]; /* each at the first byte of a record */
 	struct windows windows;
 	struct rows rows;
-	uint64_t n_counted; /* records, added up */
+	const struct step *steps;     /* the first is BEGIN or SHORT, the last a COUNT */
+	uint64_t rest;                /* bytes of a record behind what the steps move over */
+	const char *at[DICT_CURSORS]; /* each at the first byte of a record */
+	uint8_t *counts;        /* entry + cursor: the count of that group in the cursor's window */
+	const uint8_t *numbers; /* entry: the column of that group in the rows */
+	uint64_t n_counted;     /* records, added up */
 };
 
-/*
- * Runs rounds until a record is not what the program says; there always is one
- * (see scan_run.c). Returns a bit for each cursor that stands at such a record;
- * the others have passed theirs.
- */
-typedef uint32_t kernel_fn(struct kernel *kernel);
+struct kernel_level {
+	step_fn *steps[STEP_KINDS];
+	/*
+	 * Runs rounds until a record is not what the program says; there always is
+	 * one (see scan_cursors.c). Returns a bit for each cursor that stands at
+	 * such a record; the others have passed theirs.
+	 */
+	uint32_t (*run)(struct kernel *kernel, bool in_rows);
+};
 
-kernel_fn kernel_run_words, kernel_run_avx2, kernel_run_avx512;
+extern const struct kernel_level kernel_words, kernel_avx2, kernel_avx512;
 
 #endif

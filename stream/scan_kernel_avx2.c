@@ -9,7 +9,7 @@
 #endif
 #include "stream/scan_vector_avx2.h"
 
-#define KERNEL_NAME kernel_run_avx2
+#define KERNEL_LEVEL kernel_avx2
 #include "stream/scan_kernel_body.h"
 
 #if defined(__clang__)

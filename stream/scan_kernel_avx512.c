@@ -13,7 +13,7 @@
 #endif
 #include "stream/scan_vector_avx2.h"
 
-#define KERNEL_NAME kernel_run_avx512
+#define KERNEL_LEVEL kernel_avx512
 #include "stream/scan_kernel_body.h"
 
 #if defined(__clang__)

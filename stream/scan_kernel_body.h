@@ -1,9 +1,12 @@
 /*
  * The rounds of a kernel; see scan_kernel.h. Included by scan_kernel_*.c,
- * which choose KERNEL_NAME and the vectors.
+ * which choose KERNEL_LEVEL and the vectors.
  *
- * The cursors are unrolled by hand: compilers keep them in registers only if
- * no loop is left when they decide that.
+ * Each step is a function of its own over the state of the round in memory, and
+ * ends in a jump to the next. Keeping the cursors in registers from step to
+ * step looks better and is not: with all steps in one function compilers run
+ * out of registers in each of them (measured: half the speed). Within a step
+ * the cursors are unrolled by hand, so that nothing is left of the loop.
  */
 
 /* clang-format off */
@@ -11,30 +14,280 @@
 #define EACH_CURSOR(work) do { CURSOR(0, work) CURSOR(1, work) CURSOR(2, work) \
 	CURSOR(3, work) CURSOR(4, work) CURSOR(5, work) } while (0)
 /* clang-format on */
-_Static_assert(KERNEL_CURSORS == 6, "EACH_CURSOR is written for six");
+_Static_assert(DICT_CURSORS == 6, "EACH_CURSOR is written for six");
 
 /* What a round has found about its records. */
 struct round {
-	fault_t fault[KERNEL_CURSORS];
+	fault_t fault[DICT_CURSORS];
 	times_t times;
-	uint32_t slot[KERNEL_CURSORS];      /* of the group */
-	uint64_t cell[KERNEL_CURSORS];      /* COUNT_ROWS: where to count */
-	uint64_t behind_us[KERNEL_CURSORS]; /* COUNT_ROWS: the time, behind the first row's start */
+	const char *at[DICT_CURSORS];
+	uint64_t entry[DICT_CURSORS];  /* of the text or pair looked up last: its place in its table
+					*/
+	uint32_t number[DICT_CURSORS]; /* of the fields so far, where there are several */
+	uint64_t cell[DICT_CURSORS];   /* in rows: where to count */
+	uint64_t behind_us[DICT_CURSORS]; /* in rows: the time, behind the first row's start */
 };
 
-static inline const char *group_next(
-	fault_t *fault, const char *at, const struct step *step, uint32_t *slot)
+static inline bool next_step(struct kernel *kernel, struct round *round, const struct step *step)
 {
-	const struct pairs *pairs = step->pairs;
-	uint32_t second, place;
-	uint64_t key;
+	return step[1].run(kernel, round, step + 1);
+}
 
-	at = group(fault, at, step, &second);
-	key = pairs_key(*slot, dict_id(step->dict, second));
-	place = pairs_slot(pairs, key);
-	fault_add(fault, pairs->keys[place] ^ key);
-	*slot = step->is_last ? place : pairs->ids[place];
-	return at;
+/* The cursors pass what is left of the last round's records, and faults begin with the first bytes.
+ */
+static bool step_begin(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const check_t check = check_load(step);
+	const uint64_t rest = kernel->rest;
+
+	EACH_CURSOR({
+		const char *at = round->at[i] + rest;
+
+		round->at[i] = kernel->at[i] = at;
+		round->fault[i] = check_at(at, &check);
+	});
+	return next_step(kernel, round, step);
+}
+
+static bool step_check(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const check_t check = check_load(step);
+	const ptrdiff_t behind = step->at;
+
+	EACH_CURSOR(fault_join(&round->fault[i], check_at(round->at[i] + behind, &check)));
+	return next_step(kernel, round, step);
+}
+
+static bool step_digits_code(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	times_code_digits(&round->times, round->at, step);
+	return next_step(kernel, round, step);
+}
+
+static bool step_digits_value(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	times_value_digits(&round->times, round->at, step);
+	return next_step(kernel, round, step);
+}
+
+static bool step_spelled_code(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	times_code_spelled(&round->times, round->at, step, &kernel->windows);
+	return next_step(kernel, round, step);
+}
+
+static bool step_spelled_value(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	times_value_spelled(&round->times, round->at, step, &kernel->windows);
+	return next_step(kernel, round, step);
+}
+
+/* --- groups -------------------------------------------------------------- */
+
+static bool step_group_by_head(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const struct dict *dict = step->dict;
+	const uint8_t *entries = dict->entries;
+	const uint64_t factor = dict->factors[0];
+	const uint32_t shift = dict->shift - DICT_ENTRY_SHIFT;
+	const ptrdiff_t behind = step->at;
+
+	EACH_CURSOR({
+		const char *at = round->at[i] + behind;
+		uint64_t entry = load_8(at) * factor >> shift & DICT_ENTRY_MASK;
+		const uint8_t *pattern = entries + entry;
+
+		round->entry[i] = entry;
+		compare_unmasked(&round->fault[i], at, pattern, load_2(pattern + DICT_UNMASKED_AT));
+		round->at[i] = at + load_2(pattern + DICT_LEN_AT);
+	});
+	return next_step(kernel, round, step);
+}
+
+static bool step_group_by_ends(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const struct dict *dict = step->dict;
+	const stop_t stop = stop_load(step);
+	const ptrdiff_t behind = step->at;
+	const uint32_t fixed_len = dict->fixed_len;
+
+	EACH_CURSOR({
+		const char *at = round->at[i] + behind;
+		uint32_t len = length_32(at, stop);
+		uint64_t slot = dict_slot(dict, load_8(at) & dict_masks[len].head,
+			load_8(at + len - 8) & dict_masks[len].tail);
+		uint32_t n = len + fixed_len;
+
+		round->entry[i] = slot << DICT_ENTRY_SHIFT;
+		compare_unmasked(&round->fault[i], at, dict->entries + round->entry[i], 64 - n);
+		round->at[i] = at + n;
+	});
+	return next_step(kernel, round, step);
+}
+
+static bool step_group_wide(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const struct dict *dict = step->dict;
+	const stop_t stop = stop_load(step);
+	const ptrdiff_t behind = step->at;
+	const uint32_t fixed_len = dict->fixed_len;
+
+	EACH_CURSOR({
+		const char *at = round->at[i] + behind;
+		uint32_t len = length_64(at, stop);
+		uint64_t slot = dict_slot(dict, load_8(at) & dict_masks[len].head,
+			load_8(at + len - 8) & dict_masks[len].tail);
+		uint64_t entry = slot << DICT_WIDE_ENTRY_SHIFT;
+		uint32_t n = len + fixed_len;
+
+		round->entry[i] = entry;
+		compare_unmasked(&round->fault[i], at, dict->entries + entry, n < 32 ? 64 - n : 32);
+		compare_unmasked(&round->fault[i], at + 32, dict->entries + entry + 32,
+			n < 32   ? 64
+			: n < 64 ? 96 - n
+				 : 32);
+		round->at[i] = at + n;
+	});
+	return next_step(kernel, round, step);
+}
+
+/* The first of several fields: from its entry to its number. */
+static bool step_first(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const uint8_t *numbers = dict_numbers(step->dict);
+
+	EACH_CURSOR(round->number[i] = load_4(numbers + round->entry[i]));
+	return next_step(kernel, round, step);
+}
+
+/* A later one: what stood before and the text looked up last make a pair. */
+static bool step_pair(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const uint8_t *numbers = dict_numbers(step->dict);
+	const struct pairs *pairs = step->pairs;
+
+	EACH_CURSOR({
+		uint64_t key = pairs_key(round->number[i], load_4(numbers + round->entry[i]));
+		uint64_t slot = pairs_slot(pairs, key);
+
+		round->fault[i] = fault_with(round->fault[i], pairs->entries[slot].key ^ key);
+		round->number[i] = pairs->entries[slot].number;
+		round->entry[i] = slot * sizeof(struct pair);
+	});
+	return next_step(kernel, round, step);
+}
+
+/* --- other values -------------------------------------------------------- */
+
+/* Behind a value there is always a literal; its beginning is checked with it. */
+static inline void pass_value(
+	struct round *round, int i, const char *at, uint64_t odd, const check_t *check)
+{
+	round->at[i] = at;
+	fault_join(&round->fault[i], fault_with(check_at(at, check), odd));
+}
+
+static bool step_string(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const check_t check = check_load(step);
+	const ptrdiff_t behind = step->at;
+
+	EACH_CURSOR({
+		uint64_t odd;
+		const char *at = string(round->at[i] + behind, &odd);
+
+		pass_value(round, i, at, odd, &check);
+	});
+	return next_step(kernel, round, step);
+}
+
+static bool step_number(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const check_t check = check_load(step);
+	const ptrdiff_t behind = step->at;
+
+	EACH_CURSOR({
+		uint64_t odd;
+		const char *at = number(round->at[i] + behind, &odd);
+
+		pass_value(round, i, at, odd, &check);
+	});
+	return next_step(kernel, round, step);
+}
+
+static bool step_word(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const check_t check = check_load(step);
+	const ptrdiff_t behind = step->at;
+
+	EACH_CURSOR({
+		uint64_t odd;
+		const char *at = word(round->at[i] + behind, &odd);
+
+		pass_value(round, i, at, odd, &check);
+	});
+	return next_step(kernel, round, step);
+}
+
+/* --- the end of a round -------------------------------------------------- */
+
+static inline void count_in_window(uint8_t *counts, uint64_t entry, int i)
+{
+	uint8_t *count = counts + entry + (size_t)i * 4;
+
+	store_4(count, load_4(count) + 1);
+}
+
+/* Looks whether all times are in their windows, and counts there if nothing at all is wrong. */
+static bool step_count_windows(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	(void)step;
+	if (__builtin_expect(!times_in_windows(&round->times, &kernel->windows, round->fault), 0))
+		return false;
+	EACH_CURSOR(count_in_window(kernel->counts, round->entry[i], i));
+	return true;
+}
+
+/*
+ * All of a round for the records that there are most of, where nothing but the
+ * group has a free length and the time stands before it: what would pass
+ * between the steps through memory stays in registers (a fifth of the work).
+ */
+static bool step_short(struct kernel *kernel, struct round *round, const struct step *step)
+{
+	const check_t check = check_load(step);
+	const struct dict *dict = step[2].dict;
+	const uint8_t *entries = dict->entries;
+	const uint64_t factor = dict->factors[0];
+	const uint32_t shift = dict->shift - DICT_ENTRY_SHIFT;
+	const ptrdiff_t behind = step[2].at;
+	const uint64_t rest = kernel->rest;
+	uint8_t *counts = kernel->counts;
+	fault_t fault[DICT_CURSORS];
+	uint64_t entry[DICT_CURSORS];
+	times_t times;
+
+	EACH_CURSOR({
+		const char *at = round->at[i] + rest;
+		const uint8_t *pattern;
+
+		kernel->at[i] = at;
+		fault[i] = check_at(at, &check);
+		at += behind;
+		entry[i] = load_8(at) * factor >> shift & DICT_ENTRY_MASK;
+		pattern = entries + entry[i];
+		compare_unmasked(&fault[i], at, pattern, load_2(pattern + DICT_UNMASKED_AT));
+		round->at[i] = at + load_2(pattern + DICT_LEN_AT);
+	});
+	times_clear(&times);
+	times_code_digits(&times, kernel->at, step + 1);
+	if (__builtin_expect(!times_in_windows(&times, &kernel->windows, fault), 0)) {
+		EACH_CURSOR(round->fault[i] = fault[i]; round->entry[i] = entry[i]);
+		round->times = times;
+		return false;
+	}
+	EACH_CURSOR(count_in_window(counts, entry[i], i));
+	return true;
 }
 
 /*
@@ -42,25 +295,26 @@ static inline const char *group_next(
  * most: the rest tells. The rest also tells whether the time is in the row's
  * bucket, which may be shorter than the step between rows.
  */
-static inline void find_cell(fault_t *fault, struct round *round, const struct rows *rows, int i)
+static inline void find_cell(const struct kernel *kernel, struct round *round, int i)
 {
+	const struct rows *rows = &kernel->rows;
 	uint64_t value = times_value(&round->times, i);
 	uint64_t behind_us = value * rows->value_us + rows->add_us[i];
 	uint64_t row = (uint64_t)(((unsigned __int128)behind_us * rows->reciprocal) >> 64);
 	uint64_t rest = behind_us - row * rows->unit_us;
-	uint64_t group = rows->groups[round->slot[i]];
+	uint64_t group = load_4(kernel->numbers + round->entry[i]);
 	bool is_low = rest >= rows->unit_us;
 
 	row += is_low;
 	rest -= is_low ? rows->unit_us : 0;
-	fault_add(fault, (uint64_t)(behind_us >= rows->span_us) |
-				 (uint64_t)(rest >= rows->bucket_us) |
-				 (uint64_t)(group >= rows->stride));
+	round->fault[i] = fault_with(round->fault[i], (uint64_t)(behind_us >= rows->span_us) |
+							      (uint64_t)(rest >= rows->bucket_us) |
+							      (uint64_t)(group >= rows->stride));
 	round->cell[i] = row * rows->stride + group;
 	round->behind_us[i] = behind_us;
 }
 
-static inline void count_row(struct rows *rows, const struct round *round, int i)
+static inline void count_in_row(struct rows *rows, const struct round *round, int i)
 {
 	uint64_t behind_us = round->behind_us[i];
 
@@ -69,99 +323,71 @@ static inline void count_row(struct rows *rows, const struct round *round, int i
 	rows->max_us = behind_us > rows->max_us ? behind_us : rows->max_us;
 }
 
-/* One record of a round in which another was wrong. */
-static void count_alone(struct kernel *kernel, const struct round *round, bool is_in_rows, int i)
+static bool step_count_rows(struct kernel *kernel, struct round *round, const struct step *step)
 {
-	struct windows *windows = &kernel->windows;
-
-	kernel->n_counted++;
-	if (is_in_rows) {
-		count_row(&kernel->rows, round, i);
-		return;
-	}
-	windows->counts[(size_t)i * windows->n_slots + round->slot[i]]++;
-	times_see_one(&round->times, windows, i);
+	(void)step;
+	EACH_CURSOR(find_cell(kernel, round, i));
+	if (__builtin_expect(round_is_wrong(round->fault, &round->times), 0))
+		return false;
+	EACH_CURSOR(count_in_row(&kernel->rows, round, i));
+	return true;
 }
 
-/* The end of the last round: counts the records that were right and tells which were not. */
-static __attribute__((noinline)) uint32_t end_rounds(struct kernel *kernel,
-	const struct round *round, const char *const at[KERNEL_CURSORS], bool is_in_rows)
+/* The last round: counts the records that were right and tells which were not. */
+static uint32_t end_rounds(struct kernel *kernel, const struct round *round, bool in_rows)
 {
 	uint32_t failed = 0;
 
-	for (int i = 0; i < KERNEL_CURSORS; i++) {
+	for (int i = 0; i < DICT_CURSORS; i++) {
 		if (fault_is_set(round->fault[i]) || times_fault_is_set(&round->times, i)) {
 			failed |= UINT32_C(1) << i;
 			continue;
 		}
-		kernel->at[i] = at[i];
-		count_alone(kernel, round, is_in_rows, i);
+		kernel->at[i] = round->at[i] + kernel->rest;
+		kernel->n_counted++;
+		if (in_rows) {
+			count_in_row(&kernel->rows, round, i);
+			continue;
+		}
+		count_in_window(kernel->counts, round->entry[i], i);
+		times_see_one(&round->times, &kernel->windows, i);
 	}
 	return failed;
 }
 
-uint32_t KERNEL_NAME(struct kernel *kernel)
+static uint32_t run_rounds(struct kernel *kernel, bool in_rows)
 {
-	struct windows *windows = &kernel->windows;
-	struct rows *rows = &kernel->rows;
-	const char *at[KERNEL_CURSORS];
-	struct round round = {0};
+	const struct step *steps = kernel->steps;
+	struct round round;
 
-	EACH_CURSOR(at[i] = kernel->at[i]);
-	for (;; kernel->n_counted += KERNEL_CURSORS) {
-		const struct step *step = kernel->steps;
-
-		EACH_CURSOR(kernel->at[i] = at[i]; round.fault[i] = fault_none());
-		times_clear(&round.times);
-		for (;; step++) {
-			switch (step->kind) {
-			case STEP_CHECK:
-				EACH_CURSOR(check(&round.fault[i], at[i] + step->at, step));
-				continue;
-			case STEP_TIME_DIGITS: times_from_digits(&round.times, at, step); continue;
-			case STEP_TIME_ISO:
-				times_from_iso(&round.times, at, step, windows);
-				continue;
-			case STEP_GROUP:
-				EACH_CURSOR(at[i] = group(&round.fault[i], at[i] + step->at, step,
-						    &round.slot[i]));
-				continue;
-			case STEP_GROUP_FIRST:
-				EACH_CURSOR(at[i] = group(&round.fault[i], at[i] + step->at, step,
-						    &round.slot[i]);
-					    round.slot[i] = dict_id(step->dict, round.slot[i]));
-				continue;
-			case STEP_GROUP_NEXT:
-				EACH_CURSOR(at[i] = group_next(&round.fault[i], at[i] + step->at,
-						    step, &round.slot[i]));
-				continue;
-			case STEP_STRING:
-				EACH_CURSOR(at[i] = string(&round.fault[i], at[i] + step->at));
-				continue;
-			case STEP_NUMBER:
-				EACH_CURSOR(at[i] = number(&round.fault[i], at[i] + step->at));
-				continue;
-			case STEP_WORD:
-				EACH_CURSOR(at[i] = word(&round.fault[i], at[i] + step->at));
-				continue;
-			case STEP_COUNT_WINDOW:
-				EACH_CURSOR(at[i] += step->at);
-				times_check_window(&round.times, windows);
-				if (__builtin_expect(round_is_wrong(round.fault, &round.times), 0))
-					return end_rounds(kernel, &round, at, false);
-				EACH_CURSOR(windows->counts[(size_t)i * windows->n_slots +
-							    round.slot[i]]++);
-				times_see(&round.times, windows);
-				break;
-			case STEP_COUNT_ROWS:
-				EACH_CURSOR(at[i] += step->at);
-				EACH_CURSOR(find_cell(&round.fault[i], &round, rows, i));
-				if (__builtin_expect(round_is_wrong(round.fault, &round.times), 0))
-					return end_rounds(kernel, &round, at, true);
-				EACH_CURSOR(count_row(rows, &round, i));
-				break;
-			}
-			break;
-		}
-	}
+	EACH_CURSOR(round.at[i] = kernel->at[i] - kernel->rest; round.entry[i] = 0;
+		    round.number[i] = 0);
+	times_clear(&round.times);
+	while (steps->run(kernel, &round, steps))
+		kernel->n_counted += DICT_CURSORS;
+	return end_rounds(kernel, &round, in_rows);
 }
+
+const struct kernel_level KERNEL_LEVEL = {
+	.steps =
+		{
+			[STEP_SHORT] = step_short,
+			[STEP_BEGIN] = step_begin,
+			[STEP_CHECK] = step_check,
+			[STEP_DIGITS_CODE] = step_digits_code,
+			[STEP_DIGITS_VALUE] = step_digits_value,
+			[STEP_SPELLED_CODE] = step_spelled_code,
+			[STEP_SPELLED_VALUE] = step_spelled_value,
+			[STEP_GROUP_BY_HEAD] = step_group_by_head,
+			[STEP_GROUP_BY_ENDS] = step_group_by_ends,
+			[STEP_GROUP_WIDE] = step_group_wide,
+			[STEP_FIRST] = step_first,
+			[STEP_PAIR] = step_pair,
+			[STEP_STRING] = step_string,
+			[STEP_NUMBER] = step_number,
+			[STEP_WORD] = step_word,
+			[STEP_COUNT_WINDOWS] = step_count_windows,
+			[STEP_COUNT_ROWS] = step_count_rows,
+		},
+	.run = run_rounds,
+};

@@ -2,5 +2,5 @@
 #include "stream/scan_kernel.h"
 #include "stream/scan_vector_words.h"
 
-#define KERNEL_NAME kernel_run_words
+#define KERNEL_LEVEL kernel_words
 #include "stream/scan_kernel_body.h"

@@ -43,7 +43,7 @@ struct lines {
 	struct judge *judge;
 	const struct judge_sink *judge_sink;
 	struct scan_sink *sink;
-	kernel_fn *kernel;
+	const struct kernel_level *level;
 
 	struct known_shape *shapes; /* MAX_SHAPES, and one to learn in */
 	size_t n_shapes;
@@ -70,7 +70,8 @@ struct lines {
 };
 
 struct lines *lines_new(const struct event_shape *shape, struct judge *judge,
-	const struct judge_sink *judge_sink, struct scan_sink *sink, kernel_fn *kernel)
+	const struct judge_sink *judge_sink, struct scan_sink *sink,
+	const struct kernel_level *level)
 {
 	struct lines *lines = calloc(1, sizeof(*lines));
 
@@ -80,7 +81,7 @@ struct lines *lines_new(const struct event_shape *shape, struct judge *judge,
 	lines->judge = judge;
 	lines->judge_sink = judge_sink;
 	lines->sink = sink;
-	lines->kernel = kernel;
+	lines->level = level;
 	lines->learning_gap = 1;
 	lines->active = NO_SHAPE;
 	lines->pause.n_next = 1;
@@ -145,8 +146,8 @@ static int activate(struct lines *lines, size_t which, struct err *err)
 {
 	if (deactivate(lines, err) < 0)
 		return err->code;
-	if (lines->kernel != NULL && count_init(lines->count, &lines->shapes[which].shape,
-					     lines->sink->cells, lines->sink->bucket_us))
+	if (count_init(lines->count, &lines->shapes[which].shape, lines->level, lines->sink->cells,
+		    lines->sink->bucket_us))
 		lines->active = which;
 	return 0;
 }
@@ -390,8 +391,7 @@ static int take_with_cursors(struct lines *lines, const char *at, struct err *er
 	uint64_t n_moves = count->n_moves, n_taught = count->n_taught;
 	uint64_t n_records;
 	char *from = lines->from + (at - lines->from);
-	int rc = cursors_run(
-		lines->count, lines->kernel, from, lines->to, careful, lines, &n_records, err);
+	int rc = cursors_run(lines->count, from, lines->to, careful, lines, &n_records, err);
 
 	if (rc == 0) {
 		lines->n_records += n_records;

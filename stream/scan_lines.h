@@ -21,12 +21,11 @@
 
 struct lines;
 
-/*
- * `judge_sink` is what the judge's word goes to, and ends in `sink`. kernel
- * NULL: careful matches only. NULL: no memory. All must outlive the lines.
- */
+/* `judge_sink` is what the judge's word goes to, and ends in `sink`. NULL: no memory. All must
+ * outlive the lines. */
 struct lines *lines_new(const struct event_shape *shape, struct judge *judge,
-	const struct judge_sink *judge_sink, struct scan_sink *sink, kernel_fn *kernel);
+	const struct judge_sink *judge_sink, struct scan_sink *sink,
+	const struct kernel_level *level);
 void lines_free(struct lines *lines);
 
 /*

@@ -31,7 +31,8 @@ enum role {
 	ROLE_NONE,
 	ROLE_TIME,
 	ROLE_GROUP,      /* of the field `field` */
-	ROLE_NOT_OBJECT, /* a dotted path would go on in it: nothing is grouped only while it is no object */
+	ROLE_NOT_OBJECT, /* a dotted path would go on in it: nothing is grouped only while it is no
+			    object */
 };
 
 /* A value and the literal text in front of it. */
@@ -58,7 +59,8 @@ struct token {
 
 struct shape {
 	const struct event_shape *event;
-	char line[SHAPE_MAX_LINE_BYTES]; /* the record that it was learnt from, its newline included */
+	char line[SHAPE_MAX_LINE_BYTES]; /* the record that it was learnt from, its newline included
+					  */
 	size_t len;
 	struct member members[SHAPE_MAX_TOKENS];
 	size_t n_members;
@@ -72,7 +74,8 @@ struct shape {
  * shape is not one for the fast path: nested too deep, too long, escaped names,
  * a name on a path that stands twice, a group that is an object or array.
  */
-bool shape_learn(struct shape *shape, const struct event_shape *event, const char *line, size_t len);
+bool shape_learn(
+	struct shape *shape, const struct event_shape *event, const char *line, size_t len);
 
 /* What a careful match found; texts point into the line. */
 struct match {
@@ -87,8 +90,8 @@ struct match {
 	enum json_type types[SHAPE_MAX_FIELDS];
 };
 
-/* Whether the line at `at` is an event of this shape, by the judge's own rules; false: ask the judge. */
-bool shape_match(
-	const struct shape *shape, const char *at, const char *end, struct match *match);
+/* Whether the line at `at` is an event of this shape, by the judge's own rules; false: ask the
+ * judge. */
+bool shape_match(const struct shape *shape, const char *at, const char *end, struct match *match);
 
 #endif

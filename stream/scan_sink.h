@@ -40,19 +40,19 @@ struct held_event {
 };
 
 struct scan_sink {
-	struct cells *cells;       /* owned */
+	struct cells *cells; /* owned */
 	int64_t bucket_us;
 	size_t n_fields;
-	int64_t n_events;          /* of this slice */
+	int64_t n_events;           /* of this slice */
 	struct reject_rows rejects; /* of this slice */
 
 	bool is_in_array;
-	struct held_event *held;   /* the first few thousand events of the array … */
+	struct held_event *held; /* the first few thousand events of the array … */
 	size_t n_held, cap_held;
-	struct cells *held_cells;  /* … and, from then on, all of them; NULL: not that many */
+	struct cells *held_cells; /* … and, from then on, all of them; NULL: not that many */
 	struct reject_rows held_rejects;
 
-	bool has_event;            /* the newest event seen outside of arrays, for whoever learns from it */
+	bool has_event; /* the newest event seen outside of arrays, for whoever learns from it */
 	int64_t event_time_us;
 	uint32_t event_group;
 };

@@ -17,8 +17,8 @@
 typedef uint64_t fault_t;
 
 typedef struct {
-	uint64_t fault[KERNEL_CURSORS];
-	uint64_t value[KERNEL_CURSORS];
+	uint64_t fault[DICT_CURSORS];
+	uint64_t value[DICT_CURSORS]; /* or code */
 } times_t;
 
 static inline uint64_t load_8(const void *at)
@@ -32,14 +32,36 @@ static inline uint64_t load_8(const void *at)
 	return word;
 }
 
-static inline fault_t fault_none(void)
+/* The same fault, and one more where any bit is set. */
+static inline fault_t fault_with(fault_t fault, uint64_t odd)
 {
-	return 0;
+	return fault | odd;
 }
 
-static inline void fault_add(fault_t *fault, uint64_t bits)
+static inline uint16_t load_2(const void *at)
 {
-	*fault |= bits;
+	uint16_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+static inline uint32_t load_4(const void *at)
+{
+	uint32_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+static inline void store_4(void *at, uint32_t word)
+{
+	memcpy(at, &word, sizeof(word));
+}
+
+static inline void fault_join(fault_t *fault, fault_t other)
+{
+	*fault |= other;
 }
 
 static inline bool fault_is_set(fault_t fault)
@@ -57,11 +79,11 @@ static inline bool times_fault_is_set(const times_t *times, int i)
 	return times->fault[i] != 0;
 }
 
-static inline bool round_is_wrong(const fault_t fault[KERNEL_CURSORS], const times_t *times)
+static inline bool round_is_wrong(const fault_t fault[DICT_CURSORS], const times_t *times)
 {
 	fault_t all = 0;
 
-	for (int i = 0; i < KERNEL_CURSORS; i++)
+	for (int i = 0; i < DICT_CURSORS; i++)
 		all |= fault[i] | times->fault[i];
 	return all != 0;
 }
@@ -82,11 +104,22 @@ static inline uint64_t bytes_minus(uint64_t word, uint64_t text)
 	return ((word | HIGHS) - (text & LOWS)) ^ ((word ^ ~text) & HIGHS);
 }
 
-static inline void check(fault_t *fault, const char *at, const struct step *step)
+typedef const struct step *check_t;
+
+static inline check_t check_load(const struct step *step)
 {
+	return step;
+}
+
+static inline fault_t check_at(const char *at, const check_t *check)
+{
+	const struct step *step = *check;
+	fault_t fault = 0;
+
 	for (uint32_t i = 0; i < step->n_bytes; i += 8)
-		*fault |= bytes_above(bytes_minus(load_8(at + i), load_8(step->bytes + i)),
+		fault |= bytes_above(bytes_minus(load_8(at + i), load_8(step->bytes + i)),
 			load_8(step->limits + i));
+	return fault;
 }
 
 /* --- times --------------------------------------------------------------- */
@@ -102,25 +135,50 @@ static inline uint64_t eight_digits(uint64_t digits)
 	return digits & UINT32_MAX;
 }
 
+/* Bytes that have a weight are digits. */
 static inline uint64_t digits_at(const char *at, uint64_t weights)
 {
-	/* Bytes that have a weight are digits. */
 	uint64_t has_weight = ((weights + LOWS) & HIGHS) >> 7;
 
 	return bytes_minus(load_8(at), ONES * '0') & has_weight * 255;
 }
 
-static inline void times_from_digits(
-	times_t *times, const char *const at[KERNEL_CURSORS], const struct step *step)
+static inline void times_value_digits(
+	times_t *times, const char *const at[DICT_CURSORS], const struct step *step)
 {
 	uint64_t high = load_8(step->weights);
 	uint64_t low = load_8(step->weights + 8);
 
-	for (int i = 0; i < KERNEL_CURSORS; i++) {
+	for (int i = 0; i < DICT_CURSORS; i++) {
 		const char *digits = at[i] + step->at;
 
 		times->value[i] = eight_digits(digits_at(digits, high)) * 100000000 +
 				  eight_digits(digits_at(digits + 8, low));
+	}
+}
+
+/* Eight digits of four bits each, the first one the highest. */
+static inline uint64_t eight_nibbles(uint64_t digits)
+{
+	const uint64_t evens = UINT64_C(0x00ff00ff00ff00ff);
+	uint64_t pairs = (digits & evens) << 4 | (digits >> 8 & evens);
+
+	pairs = __builtin_bswap64(pairs) >> 8;
+	pairs = (pairs | pairs >> 8) & UINT64_C(0x0000ffff0000ffff);
+	return (pairs | pairs >> 16) & UINT32_MAX;
+}
+
+static inline void times_code_digits(
+	times_t *times, const char *const at[DICT_CURSORS], const struct step *step)
+{
+	uint64_t high = load_8(step->weights);
+	uint64_t low = load_8(step->weights + 8);
+
+	for (int i = 0; i < DICT_CURSORS; i++) {
+		const char *digits = at[i] + step->at;
+
+		times->value[i] = eight_nibbles(digits_at(digits, high)) << 32 |
+				  eight_nibbles(digits_at(digits + 8, low));
 	}
 }
 
@@ -129,42 +187,53 @@ static inline uint32_t two_digits(const char *at)
 	return (uint32_t)(at[0] - '0') * 10 + (uint32_t)(at[1] - '0');
 }
 
-static inline void times_from_iso(times_t *times, const char *const at[KERNEL_CURSORS],
+/* Whether the date is another than the cursor's, or the time of day does not exist. */
+static inline uint64_t clock_fault(const char *text, const uint8_t *date)
+{
+	return (load_8(text) ^ load_8(date)) | (uint64_t)((uint8_t)text[8] ^ date[8]) |
+	       (uint64_t)((uint8_t)text[9] ^ date[9]) | (uint64_t)(two_digits(text + 11) > 23) |
+	       (uint64_t)(two_digits(text + 14) > 59) | (uint64_t)(two_digits(text + 17) > 59);
+}
+
+/* The digit that the step wants at a place; 0 where it wants none. */
+static inline uint64_t clock_digit(const char *text, const struct step *step, int place)
+{
+	return step->weights[place] != 0 ? (uint64_t)(text[11 + step->shuffle[place]] - '0') : 0;
+}
+
+static inline void times_code_spelled(times_t *times, const char *const at[DICT_CURSORS],
 	const struct step *step, const struct windows *windows)
 {
-	for (int i = 0; i < KERNEL_CURSORS; i++) {
+	for (int i = 0; i < DICT_CURSORS; i++) {
 		const char *text = at[i] + step->at;
-		const uint8_t *date = windows->date[i];
-		const char *clock = text + 11;
-		uint32_t hour = two_digits(clock);
-		uint32_t minute = two_digits(clock + 3);
-		uint32_t second = two_digits(clock + 6);
+		uint64_t code = 0;
+
+		for (int place = 0; place < 16; place++)
+			code = code << 4 | (clock_digit(text, step, place) & 15);
+		times->fault[i] = clock_fault(text, windows->date[i]);
+		times->value[i] = code;
+	}
+}
+
+static inline void times_value_spelled(times_t *times, const char *const at[DICT_CURSORS],
+	const struct step *step, const struct windows *windows)
+{
+	for (int i = 0; i < DICT_CURSORS; i++) {
+		const char *text = at[i] + step->at;
+		uint64_t seconds = two_digits(text + 11) * UINT64_C(3600) +
+				   two_digits(text + 14) * UINT64_C(60) + two_digits(text + 17);
 		uint64_t fraction = 0;
 
-		times->fault[i] |= (load_8(text) ^ load_8(date)) |
-				   (uint64_t)((uint8_t)text[8] ^ date[8]) |
-				   (uint64_t)((uint8_t)text[9] ^ date[9]) | (uint64_t)(hour > 23) |
-				   (uint64_t)(minute > 59) | (uint64_t)(second > 59);
 		for (int place = 8; place < 14; place++)
-			fraction = fraction * 10 +
-				   (step->weights[place] != 0
-						   ? (uint64_t)(clock[step->shuffle[place]] - '0')
-						   : 0);
-		times->value[i] =
-			(hour * 3600 + minute * 60 + second) * UINT64_C(1000000) + fraction;
+			fraction = fraction * 10 + clock_digit(text, step, place);
+		times->fault[i] = clock_fault(text, windows->date[i]);
+		times->value[i] = seconds * 1000000 + fraction;
 	}
 }
 
 static inline uint64_t times_value(const times_t *times, int i)
 {
 	return times->value[i];
-}
-
-static inline void times_check_window(times_t *times, const struct windows *windows)
-{
-	for (int i = 0; i < KERNEL_CURSORS; i++)
-		times->fault[i] |=
-			(uint64_t)(times->value[i] + windows->add[i][0] > windows->limit[i][0]);
 }
 
 static inline void times_see_one(const times_t *times, struct windows *windows, int i)
@@ -177,10 +246,21 @@ static inline void times_see_one(const times_t *times, struct windows *windows, 
 	seen[2] = before > seen[2] ? before : seen[2];
 }
 
-static inline void times_see(const times_t *times, struct windows *windows)
+/*
+ * Whether all times lie in their windows and nothing else is wrong: then the
+ * windows have seen them. If not, the times know what is wrong.
+ */
+static inline bool times_in_windows(
+	times_t *times, struct windows *windows, const fault_t other[DICT_CURSORS])
 {
-	for (int i = 0; i < KERNEL_CURSORS; i++)
+	for (int i = 0; i < DICT_CURSORS; i++)
+		times->fault[i] |=
+			(uint64_t)(times->value[i] + windows->add[i][0] > windows->limit[i][0]);
+	if (round_is_wrong(other, times))
+		return false;
+	for (int i = 0; i < DICT_CURSORS; i++)
 		times_see_one(times, windows, i);
+	return true;
 }
 
 /* --- values -------------------------------------------------------------- */
@@ -193,74 +273,90 @@ static inline uint64_t bytes_equal(uint64_t word, uint8_t byte)
 	return (differ - ONES) & ~differ & HIGHS;
 }
 
-static inline const char *group(
-	fault_t *fault, const char *at, const struct step *step, uint32_t *slot)
+typedef uint8_t stop_t;
+
+static inline stop_t stop_load(const struct step *step)
 {
-	const struct dict *dict = step->dict;
-	const uint8_t *pattern;
-	uint64_t differ = 0;
-	uint32_t len = 0, n;
-
-	for (; len < dict->width; len += 8) {
-		uint64_t stops = bytes_equal(load_8(at + len), step->bytes[0]);
-
-		if (stops != 0) {
-			len += (uint32_t)__builtin_ctzll(stops) / 8;
-			break;
-		}
-	}
-	*slot = dict_slot(dict, load_8(at) & dict_masks[len].head,
-		load_8(at + len - 8) & dict_masks[len].tail);
-	pattern = dict_pattern(dict, *slot);
-	/* Where no stop was found the whole pattern is compared, and holds one. */
-	for (n = len + dict->fixed_len; n >= 8 && differ == 0; n -= 8, pattern += 8, at += 8) {
-		if (n > dict->width)
-			n = dict->width;
-		differ = load_8(at) ^ load_8(pattern);
-	}
-	*fault |= differ;
-	*fault |= (load_8(at) ^ load_8(pattern)) & dict_masks[n & 7].head;
-	return at + n;
+	return step->bytes[0];
 }
 
-static inline const char *string(fault_t *fault, const char *at)
+/* How many bytes stand before the stop; `max` where it is further away. */
+static inline uint32_t length_up_to(const char *at, stop_t stop, uint32_t max)
+{
+	for (uint32_t len = 0; len < max; len += 8) {
+		uint64_t stops = bytes_equal(load_8(at + len), stop);
+
+		if (stops != 0)
+			return len + (uint32_t)__builtin_ctzll(stops) / 8;
+	}
+	return max;
+}
+
+static inline uint32_t length_32(const char *at, stop_t stop)
+{
+	return length_up_to(at, stop, 32);
+}
+
+static inline uint32_t length_64(const char *at, stop_t stop)
+{
+	return length_up_to(at, stop, 64);
+}
+
+/* Of 32 bytes those that count: the first 64 - unmasked. */
+static inline void compare_unmasked(
+	fault_t *fault, const char *at, const uint8_t *pattern, size_t unmasked)
+{
+	size_t n = unmasked < 32 ? 32 : 64 - unmasked;
+	size_t i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		*fault |= load_8(at + i) ^ load_8(pattern + i);
+	*fault |= (load_8(at + i) ^ load_8(pattern + i)) & dict_masks[n - i].head;
+}
+
+/*
+ * The values. Each returns what is behind the value, and in *odd whether it is
+ * none, or one for the careful path.
+ */
+
+/* Up to the quote, if all is plain ASCII on the way. */
+static inline const char *string(const char *at, uint64_t *odd)
 {
 	for (;; at += 8) {
 		uint64_t word = load_8(at);
-		uint64_t quotes = bytes_equal(word, '"');
-		uint64_t stops =
-			quotes | bytes_equal(word, '\\') | word | ((word - ONES * 0x20) & ~word);
+		uint64_t stops = bytes_equal(word, '"') | bytes_equal(word, '\\') | word |
+				 ((word - ONES * 0x20) & ~word);
 		unsigned n;
 
 		stops &= HIGHS;
 		if (stops == 0)
 			continue;
 		n = (unsigned)__builtin_ctzll(stops) / 8;
-		*fault |= (uint64_t)(at[n] != '"');
+		*odd = at[n] != '"';
 		return at + n;
 	}
 }
 
-static inline const char *number(fault_t *fault, const char *at)
+static inline const char *number(const char *at, uint64_t *odd)
 {
 	const char *first = at + (*at == '-');
 	const char *digits;
 
 	for (at = first; (unsigned char)(*at - '0') < 10; at++)
 		;
-	*fault |= (uint64_t)(at == first) | (uint64_t)((*first == '0') & (at > first + 1));
+	*odd = (uint64_t)(at == first) | (uint64_t)((*first == '0') & (at > first + 1));
 	if (*at != '.')
 		return at;
 	for (digits = ++at; (unsigned char)(*at - '0') < 10; at++)
 		;
-	*fault |= (uint64_t)(at == digits);
+	*odd |= (uint64_t)(at == digits);
 	return at;
 }
 
-static inline const char *word(fault_t *fault, const char *at)
+static inline const char *word(const char *at, uint64_t *odd)
 {
-	if (memcmp(at, "true", 4) == 0 || memcmp(at, "null", 4) == 0)
-		return at + 4;
-	*fault |= (uint64_t)(memcmp(at, "false", 5) != 0);
-	return at + 5;
+	bool is_false = memcmp(at, "false", 5) == 0;
+
+	*odd = !is_false && memcmp(at, "true", 4) != 0 && memcmp(at, "null", 4) != 0;
+	return at + 4 + is_false;
 }

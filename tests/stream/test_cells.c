@@ -52,7 +52,8 @@ static void list_settle(struct list *list)
 {
 	size_t n = 0;
 
-	qsort(list->entries, list->n, sizeof(*list->entries), compare_entries);
+	if (list->n > 0)
+		qsort(list->entries, list->n, sizeof(*list->entries), compare_entries);
 	for (size_t i = 0; i < list->n; i++) {
 		if (n > 0 && compare_entries(&list->entries[n - 1], &list->entries[i]) == 0)
 			list->entries[n - 1].count += list->entries[i].count;

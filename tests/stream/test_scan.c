@@ -87,7 +87,8 @@ static size_t name_length(const char *line)
 
 static void print_cells(struct outcome *outcome)
 {
-	qsort(outcome->cells, outcome->n_cells, sizeof(*outcome->cells), compare_lines);
+	if (outcome->n_cells > 0)
+		qsort(outcome->cells, outcome->n_cells, sizeof(*outcome->cells), compare_lines);
 	for (size_t i = 0; i < outcome->n_cells;) {
 		const char *line = outcome->cells[i].text;
 		size_t len = name_length(line);
@@ -885,6 +886,35 @@ START_TEST(a_group_at_its_longest_is_counted_by_all_levels)
 }
 END_TEST
 
+START_TEST(holes_of_nuls_are_no_records_for_any_level)
+{
+	static const char zeros[200];
+	struct buf buf = {0};
+	struct trial trial;
+
+	for (int i = 0; i < 3000; i++) {
+		add_notebook(&buf, i);
+		if (i % 50 != 49)
+			continue;
+		/* The line stops somewhere, and as many NULs follow as a crash may leave. */
+		buf.len -= draw(30);
+		buf_add(&buf, zeros, draw(2) ? 1 + draw(3) : draw(sizeof(zeros)));
+		if (draw(2))
+			buf_add_text(&buf, "\"}");
+		buf_add_text(&buf, "\n");
+	}
+	for (int i = 0; i < 3000; i++) {
+		buf_printf(&buf, "{\"time\":%" PRId64 ",\"action\":\"", clock_s(i));
+		if (i % 10 == 9)
+			buf_add(&buf, zeros, 20 + draw(60));
+		buf_add_text(&buf, i % 4 ? "Open\"}\n" : "a name of some length that is wide\"}\n");
+	}
+	trial = trial_of(&corpora[0], &buf);
+	ck_levels(&trial, "holes");
+	buf_fini(&buf);
+}
+END_TEST
+
 START_TEST(times_at_the_ends_of_the_years_are_counted_by_all_levels)
 {
 	static const char *const times[] = {"253402300799", "253402300800", "253402300798",
@@ -950,6 +980,7 @@ int main(void)
 	tcase_add_test(tcase, rejects_are_the_newest_ten_thousand_in_order);
 	tcase_add_test(tcase, long_lines_and_long_arrays_are_counted_by_all_levels);
 	tcase_add_test(tcase, a_group_at_its_longest_is_counted_by_all_levels);
+	tcase_add_test(tcase, holes_of_nuls_are_no_records_for_any_level);
 	tcase_add_test(tcase, times_at_the_ends_of_the_years_are_counted_by_all_levels);
 	tcase_add_test(tcase, a_level_is_named_and_chosen_by_the_environment);
 	suite_add_tcase(suite, tcase);
