@@ -365,15 +365,24 @@ static bool was_run(const struct plan *plan)
 	return false;
 }
 
+/*
+ * Session windows keep a count for each distinct time until the batch is over,
+ * so a batch with them is smaller, whatever the trigger allows.
+ */
+#define SESSION_MAX_BYTES (INT64_C(32) << 20)
+
 static int plan_batch(struct batch *batch, struct err *err)
 {
 	const struct source_spec *spec = source_spec(batch->intake->source);
-	const struct plan_limits limits = {
+	struct plan_limits limits = {
 		.max_files = spec->max_files_per_trigger,
 		.max_bytes = spec->max_bytes_per_trigger,
 		.slice_bytes = batch->stream->slice_bytes,
 	};
 
+	if (bucket_of(batch) == 1 &&
+		(limits.max_bytes == 0 || limits.max_bytes > SESSION_MAX_BYTES))
+		limits.max_bytes = SESSION_MAX_BYTES;
 	return plan_make(&batch->plan, &batch->intake->prefixes, batch->prefix, &limits,
 		batch->stream->crew.readers[0], err);
 }
