@@ -510,7 +510,7 @@ int main(void)
 	Suite *suite = suite_create("guard");
 	TCase *tests = tcase_create("strangers");
 
-	tcase_set_timeout(tests, 120);
+	tcase_set_timeout(tests, 600);
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_loop_test(tests, a_hostile_statement_ends_in_bounds, 0, N_ROWS(hostile));
 	tcase_add_loop_test(tests, a_long_statement_ends_in_bounds, 0, N_ROWS(long_rows));

@@ -30,6 +30,12 @@ static void on_spec_unref(void *context, const struct spec *old)
 	n_spec_refs--;
 }
 
+static void set_path(struct spec *of, const char *path)
+{
+	free(of->sources[0].path);
+	of->sources[0].path = strdup(path);
+}
+
 static void write_file(const char *name, const char *text)
 {
 	struct err err = ERR_INIT;
@@ -47,7 +53,7 @@ static void set_up(void)
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	spec = sample_spec("counts", "action");
-	spec->sources[0].path = directory;
+	set_path(spec, directory);
 	sample_add_query(spec, "totals", NULL);
 	options.spec_ref = on_spec_ref;
 	options.spec_unref = on_spec_unref;
@@ -273,7 +279,7 @@ START_TEST(a_reload_is_seen_by_the_next_statement)
 		"create temp table t as select count(*) as n from events; select n from t", "6\n");
 	assert_rows(session, "select count(*) from static_totals", "3\n");
 	next_spec = sample_spec("hourly", "action");
-	next_spec->sources[0].path = directory;
+	set_path(next_spec, directory);
 	assert_rows(session, "select count(*) from static_hourly", "6\n");
 	assert_fails(session, "select count(*) from static_totals", ERR_SQL, "no such table");
 	/* Who holds TEMP objects keeps the tables of before until it lets go. */
@@ -321,7 +327,7 @@ END_TEST
 
 START_TEST(a_source_that_is_gone_is_an_error)
 {
-	spec->sources[0].path = strdup("/nonexistent/events");
+	set_path(spec, "/nonexistent/events");
 	assert_fails(session, "select count(*) from events", ERR_SQL, "/nonexistent/events");
 	assert_fails(session, "select count(*) from static_counts", ERR_SQL, "/nonexistent/events");
 	assert_rows(session, "select 1", "1\n");
