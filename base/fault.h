@@ -25,7 +25,10 @@
 /* 0: go on. Else the errno to fail with, or FAULT_SHORT where a write is about to happen. */
 int fault_hit(const char *point);
 
-/* Replaces the plan of the environment, for tests in one process; NULL: no faults. False: not understood. */
+/*
+ * Replaces the plan of the environment, for tests in one process; NULL: no
+ * faults. False: not understood.
+ */
 bool fault_plan(const char *plan);
 
 #else

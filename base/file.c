@@ -4,6 +4,7 @@
  */
 #include "base/file.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -105,16 +106,26 @@ static char *parent_of(const char *path)
 	return mem_copy_text(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+/* Where a test wants a call to fail (base/fault.h). */
+static int fault_at(const char *point, const char *path, struct err *err)
+{
+	int fault = fault_hit(point);
+
+	return fault > 0 ? err_set_errno(err, fault, "%s: %s", path, point) : 0;
+}
+
 /* Content and mode of the new file are on disk when this returns 0. Closes `fd` in any case. */
 static int fill_and_close(
 	int fd, const char *path, const void *bytes, size_t len, mode_t mode, struct err *err)
 {
-	int rc = file_write_all(fd, bytes, len, err);
+	int rc = fault_at("file-write", path, err);
 
-	if (rc != 0)
-		err_prefix(err, "%s", path);
+	if (rc == 0 && file_write_all(fd, bytes, len, err) != 0)
+		rc = err_prefix(err, "%s", path);
 	if (rc == 0 && fchmod(fd, mode) != 0)
 		rc = err_set_errno(err, errno, "%s: cannot set the mode", path);
+	if (rc == 0)
+		rc = fault_at("file-sync", path, err);
 	if (rc == 0 && fsync(fd) != 0)
 		rc = err_set_errno(err, errno, "%s: cannot sync", path);
 	if (close(fd) != 0 && rc == 0)
@@ -142,6 +153,8 @@ int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, s
 		goto out;
 	}
 	rc = fill_and_close(fd, beside, bytes, len, mode, err);
+	if (rc == 0)
+		rc = fault_at("file-rename", beside, err);
 	if (rc == 0 && rename(beside, path) != 0)
 		rc = err_set_errno(err, errno, "%s: cannot replace", path);
 	if (rc != 0) {

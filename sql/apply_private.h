@@ -57,8 +57,12 @@ struct apply {
 void apply_bind_int(sqlite3_stmt *stmt, int index, int64_t value, bool is_null);
 void apply_bind_time(sqlite3_stmt *stmt, int index, int64_t us, bool is_null);
 
-/* Bytes as people may see them: what is no UTF-8 becomes U+FFFD. Borrowed until the statement has run; NULL binds NULL. */
-void apply_bind_shown(struct apply *apply, sqlite3_stmt *stmt, int index, const char *text, size_t len);
+/*
+ * Bytes as people may see them: what is no UTF-8 becomes U+FFFD. Borrowed
+ * until the statement has run; NULL binds NULL.
+ */
+void apply_bind_shown(struct apply *apply, sqlite3_stmt *stmt, int index, const char *text,
+	size_t len);
 
 /* Files, their identities and the offsets in them. */
 int apply_files(struct apply *apply, const struct changes *changes, struct err *err)

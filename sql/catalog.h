@@ -21,8 +21,13 @@ struct catalog_source {
 };
 
 struct catalog_query {
-	int64_t id;                     /* row of `queries` and of state:queries; 0: not given yet */
-	bool is_new;                    /* begins without counts: new, or its definition changed; until its first batch is committed */
+	/* row of `queries` and of state:queries; 0: not given yet */
+	int64_t id;
+	/*
+	 * begins without counts: new, or its definition changed; until its first
+	 * batch is committed
+	 */
+	bool is_new;
 	char *definition;               /* spec_query_definition(); owned */
 	const char *note;               /* goes behind each message of it; static; NULL: none */
 	char uuid[UUID_TEXT_BYTES];     /* Spark's id: survives restarts */
@@ -47,12 +52,16 @@ void catalog_free(struct catalog *catalog); /* NULL is fine */
  */
 void catalog_inherit(struct catalog *catalog, const struct catalog *old);
 
-/* Gives ids to what has none: above those of both catalogs (`old` may be NULL) and above the two given. */
+/*
+ * Gives ids to what has none: above those of both catalogs (`old` may be NULL)
+ * and above the two given.
+ */
 void catalog_number(struct catalog *catalog, const struct catalog *old, int64_t source_id,
 	int64_t query_id);
 
 /* `message`, with the query's note in brackets behind it, in `buf` if need be; NULL stays NULL. */
-const char *catalog_message(const struct catalog_query *query, const char *message, struct buf *buf);
+const char *catalog_message(
+	const struct catalog_query *query, const char *message, struct buf *buf);
 
 /* Index by name, whatever the case; SIZE_MAX: none. */
 size_t catalog_find_source(const struct catalog *catalog, const char *name);

@@ -74,7 +74,10 @@ int checkpoint_commit(struct checkpoint *checkpoint, struct err *err)
 	__attribute__((warn_unused_result));
 void checkpoint_rollback(struct checkpoint *checkpoint);
 
-/* Moves the WAL into the file where it has grown long. Trouble is noticed and left to the next commit. */
+/*
+ * Moves the WAL into the file where it has grown long. Trouble is noticed and
+ * left to the next commit.
+ */
 void checkpoint_tidy(struct checkpoint *checkpoint);
 
 int checkpoint_sync(struct checkpoint *checkpoint, struct err *err)

@@ -16,8 +16,10 @@
 #include "sql/db.h"
 #include "sql/schema.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,12 +121,31 @@ static int remove_new(const struct checkpoint_dir *dir, struct err *err)
 	return rc;
 }
 
+/* What a crash inside file_replace() leaves beside the ledger: `counted.XXXXXX.tmp`. */
+static int remove_temporary(const struct checkpoint_dir *dir, struct err *err)
+{
+	DIR *listing = opendir(dir->dir);
+	const struct dirent *entry;
+	int rc = 0;
+
+	if (listing == NULL)
+		return err_set_errno(err, errno, "%s: cannot list", dir->dir);
+	while (rc == 0 && (entry = readdir(listing)) != NULL) {
+		if (fnmatch("counted.??????.tmp", entry->d_name, 0) == 0)
+			rc = remove_file(dir, entry->d_name, err);
+	}
+	(void)closedir(listing);
+	return rc;
+}
+
 int checkpoint_dir_recover(const struct checkpoint_dir *dir, struct err *err)
 {
 	struct buf buf = {0};
 	const char *next = checkpoint_dir_path(dir, &buf, "checkpoint.next");
 	int rc = next != NULL ? remove_new(dir, err) : err_nomem(err);
 
+	if (rc == 0)
+		rc = remove_temporary(dir, err);
 	if (rc == 0 && access(next, F_OK) == 0) {
 		rc = remove_file(dir, "checkpoint-wal", err);
 		if (rc == 0)

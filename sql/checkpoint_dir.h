@@ -30,7 +30,8 @@ bool checkpoint_dir_init(struct checkpoint_dir *dir, const char *path);
 void checkpoint_dir_fini(struct checkpoint_dir *dir);
 
 /* dir/name, owned by `buf`; NULL: no memory. */
-const char *checkpoint_dir_path(const struct checkpoint_dir *dir, struct buf *buf, const char *name);
+const char *checkpoint_dir_path(
+	const struct checkpoint_dir *dir, struct buf *buf, const char *name);
 
 /* Makes the directory and takes the lock; ERR_BUSY names the holder. */
 int checkpoint_dir_lock(const struct checkpoint_dir *dir, int *fd, struct err *err)

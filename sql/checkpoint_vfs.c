@@ -77,7 +77,9 @@ static int on_close(sqlite3_file *file)
 	return system->pMethods != NULL ? system->pMethods->xClose(system) : SQLITE_OK;
 }
 
-/* A page that the file ends in has been cut; one that lies behind the end is SQLite's own business.
+/*
+ * A page that the file ends in has been cut; one that lies behind the end is
+ * SQLite's own business.
  */
 static int judge_short_read(sqlite3_file *system, sqlite3_int64 offset)
 {

@@ -22,7 +22,10 @@ int counted_open(struct counted **counted, sqlite3 *db, const struct checkpoint_
 	const struct catalog *catalog, struct err *err) __attribute__((warn_unused_result));
 void counted_close(struct counted *counted); /* NULL is fine */
 
-/* Before the transaction of the batch. At the first batch of a run the ledger is written anew from the tables. */
+/*
+ * Before the transaction of the batch. At the first batch of a run the ledger
+ * is written anew from the tables.
+ */
 int counted_note(struct counted *counted, const struct changes *changes, struct err *err)
 	__attribute__((warn_unused_result));
 

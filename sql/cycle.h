@@ -22,7 +22,10 @@ struct cycle_outcome {
 	uint64_t snapshot;  /* number of the published snapshot */
 };
 
-/* Scans (fully or by notices) and runs at most one batch of `source`. A failure has changed nothing and may be retried. */
+/*
+ * Scans (fully or by notices) and runs at most one batch of `source`. A failure
+ * has changed nothing and may be retried.
+ */
 int cycle_run(struct stream *stream, struct store *store, size_t source, bool full_scan,
 	int64_t now_us, struct cycle_outcome *outcome, struct err *err)
 	__attribute__((warn_unused_result));

@@ -12,7 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Rows a second since the trigger before, to one decimal as Spark rounds. False: there was none before. */
+/*
+ * Rows a second since the trigger before, to one decimal as Spark rounds.
+ * False: there was none before.
+ */
 bool progress_input_rate(const struct progress *progress, double *rate);
 /* Rows a second of the trigger's own time. */
 double progress_processed_rate(const struct progress *progress, int64_t trigger_us);

@@ -28,7 +28,10 @@
 /* Goes up with every change of the tables in the checkpoint; stands in user_version. */
 #define SCHEMA_VERSION 1
 
-/* Rows of files, rejects, progress and state:files: the owner's id above, a number of its own below. */
+/*
+ * Rows of files, rejects, progress and state:files: the owner's id above, a
+ * number of its own below.
+ */
 #define SCHEMA_KEY_BITS 40
 
 static inline int64_t schema_key(int64_t owner_id, int64_t number)
@@ -48,7 +51,10 @@ int schema_create_mirror(sqlite3 *db, struct err *err) __attribute__((warn_unuse
 
 enum table_form { TABLE_MISSING, TABLE_KEYED, TABLE_LOOSE };
 
-/* The table of a query is named for it; that of its open windows (append mode) is this. Owned by `buf`. */
+/*
+ * The table of a query is named for it; that of its open windows (append mode)
+ * is this. Owned by `buf`.
+ */
 const char *schema_open_table_name(struct buf *buf, const char *query);
 
 int schema_table_form(sqlite3 *db, const char *table, enum table_form *form, struct err *err)

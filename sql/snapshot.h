@@ -30,7 +30,10 @@ struct snapshot_store *snapshot_store_new(void);
 /* All connections are closed and all versions dropped by then (asserted). */
 void snapshot_store_free(struct snapshot_store *store);
 
-/* The one read-write connection (NOMUTEX, journal_mode MEMORY). ERR_BUSY if there is one already. */
+/*
+ * The one read-write connection (NOMUTEX, journal_mode MEMORY). ERR_BUSY if
+ * there is one already.
+ */
 int snapshot_open_writer(struct snapshot_store *store, sqlite3 **db, struct err *err)
 	__attribute__((warn_unused_result));
 
@@ -67,7 +70,10 @@ uint64_t snapshot_seen_number(sqlite3 *reader);
  */
 void snapshot_pin(sqlite3 *reader, struct snapshot *snapshot);
 
-/* True when a statement of this reader asked the VFS for the time since the flag was last cleared. */
+/*
+ * True when a statement of this reader asked the VFS for the time since the
+ * flag was last cleared.
+ */
 bool snapshot_clock_was_read(sqlite3 *reader, bool clear);
 
 /* Bytes of all pages alive, for status and tests. */

@@ -54,11 +54,17 @@ int state_adopt(sqlite3 *db, const struct catalog *catalog, bool *is_renamed, st
 int state_rebuild(sqlite3 *db, const struct catalog *catalog, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Names of all queries remembered, each malloc'd, in the order of names; the caller frees them and the array. */
+/*
+ * Names of all queries remembered, in the order of names; each and the array
+ * are the caller's to free.
+ */
 int state_query_names(sqlite3 *db, char ***names, size_t *n, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Drops all of one query, and its source's data with the last of its queries. ERR_MISSING. A transaction of its own. */
+/*
+ * Drops all of one query, and its source's data with the last of its queries.
+ * ERR_MISSING where there is no such query. A transaction of its own.
+ */
 int state_forget(sqlite3 *db, const char *name, struct err *err)
 	__attribute__((warn_unused_result));
 

@@ -57,7 +57,10 @@ void store_close(struct store *store);
 int store_load(struct store *store, const struct spec *spec, struct stream *stream,
 	struct err *err) __attribute__((warn_unused_result));
 
-/* After a reload: the tables of new queries come, those of removed ones go (their counts stay in the checkpoint). */
+/*
+ * After a reload: the tables of new queries come, those of removed ones go
+ * (their counts stay in the checkpoint).
+ */
 int store_set_spec(struct store *store, const struct spec *spec, const struct setting *settings,
 	size_t n_settings, struct err *err) __attribute__((warn_unused_result));
 
@@ -86,7 +89,10 @@ int store_set_status(struct store *store, const struct query_status *status, str
 
 struct snapshot_store *store_snapshots(struct store *store);
 
-/* Sentences for the log since the last call, one at a time; NULL: no more. Valid until the next call. */
+/*
+ * Sentences for the log since the last call, one at a time; NULL: no more.
+ * Valid until the next call.
+ */
 const char *store_next_notice(struct store *store);
 
 /*
@@ -96,11 +102,17 @@ const char *store_next_notice(struct store *store);
 int store_removed_queries(struct store *store, const struct spec *spec, char ***names, size_t *n,
 	struct err *err) __attribute__((warn_unused_result));
 
-/* Drops the counts of one of them: ERR_MISSING, or ERR_INVALID for one that is configured. Works from store_open on. */
+/*
+ * Drops the counts of one of them: ERR_MISSING, or ERR_INVALID for one that is
+ * configured. Works from store_open on.
+ */
 int store_forget(struct store *store, const char *name, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Writes the newest snapshot as a plain SQLite file that a stock sqlite3 reads: beside it, then renamed. */
+/*
+ * Writes the newest snapshot as a plain SQLite file that a stock sqlite3 reads:
+ * beside it, then renamed.
+ */
 int store_save(struct snapshot_store *snapshots, const char *path, struct err *err)
 	__attribute__((warn_unused_result));
 

@@ -17,7 +17,10 @@ void faulty_install(void);
 
 enum faulty_operation { FAULTY_WRITE = 1, FAULTY_SYNC = 2, FAULTY_TRUNCATE = 4 };
 
-/* The n-th operation of these kinds from now on fails with `rc`, and with `and_on` all later ones. n = 0: none. */
+/*
+ * The n-th operation of these kinds from now on fails with `rc`, and with
+ * `and_on` all later ones. n = 0: none.
+ */
 void faulty_fail(int operations, long n, int rc, bool and_on);
 
 /* Operations of these kinds since faulty_fail(). */

@@ -17,7 +17,10 @@
 /* Keeps memory reachable, so that a leak checker does not mind; returns it. */
 void *sample_keep(void *memory);
 
-/* One source `events` on /data/events, and a query `name` by `field` (NULL: by nothing) in windows of an hour. */
+/*
+ * One source `events` on /data/events, and a query `name` by `field` (NULL: by
+ * nothing) in windows of an hour.
+ */
 struct spec *sample_spec(const char *name, const char *field);
 /* One more query of the first source. */
 void sample_add_query(struct spec *spec, const char *name, const char *field);
