@@ -255,8 +255,13 @@ static void parse_named(struct words *words, struct pg_command *command, size_t 
 		strcpy(command->name, "transaction_isolation");
 		return;
 	}
-	if (pg_token_is(&words->token, "all") || pg_token_is(&words->token, "*"))
+	if (pg_token_is(&words->token, "all") || pg_token_is(&words->token, "*")) {
+		if (command->kind == PG_COMMAND_DEALLOCATE)
+			command->tag = "DEALLOCATE ALL";
+		else if (command->kind == PG_COMMAND_CLOSE)
+			command->tag = "CLOSE CURSOR ALL";
 		return;
+	}
 	take_value(words, command->name);
 }
 

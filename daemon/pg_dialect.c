@@ -44,7 +44,7 @@ static const struct {
 } casts[] = {
 	{"bool", "CAST(pg_bool(", ") AS INTEGER)"},
 	{"boolean", "CAST(pg_bool(", ") AS INTEGER)"},
-	{"bytea", "CAST(", " AS BLOB)"},
+	{"bytea", "CAST(pg_bytea(", ") AS BLOB)"},
 	{"date", "pg_date(", ")"},
 	{"double", "CAST(", " AS REAL)"},
 	{"float", "CAST(", " AS REAL)"},

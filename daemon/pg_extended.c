@@ -86,6 +86,12 @@ static struct pg_statement *statement_new(
 	statement->len = len;
 	statement->n_refs = 1;
 	pg_command_parse(statement->text, len, &statement->command);
+	statement->body = statement->text;
+	statement->body_len = len;
+	if (statement->command.kind == PG_COMMAND_DECLARE) {
+		statement->body = statement->command.rest;
+		statement->body_len = statement->command.rest_len;
+	}
 	return statement;
 }
 
@@ -244,27 +250,38 @@ static void statement_keep(struct pg_session *pg, struct pg_statement *made)
 	pg_write_empty(&pg->out, '1');
 }
 
-/* PARSE: what was compiled is kept, or its error said. */
+static void cursor_open(
+	struct pg_session *pg, struct pg_statement *statement, struct pg_portal *from);
+
+/* Parse, or DECLARE: what was compiled is kept, or its error said. */
 void pg_parse_ended(struct pg_session *pg)
 {
 	struct pg_compile *compile = &pg->compile;
 	struct pg_statement *made = compile->statement;
+	int offset = compile->offset;
 
 	pg->running = PG_RUN_NONE;
 	compile->statement = NULL;
-	if (!compile->is_failed) {
+	if (compile->is_failed) {
+		if (offset >= 0)
+			offset = (int)pg_translate_offset(
+				made->body, made->body_len, (size_t)offset);
+		pg_fail(pg, pg_state_of(&compile->err), compile->err.text, made->body,
+			made->body_len, offset);
+		if (compile->declares)
+			pg->query_at = pg->query.len;
+		else
+			pg->state = PG_STATE_SKIPPING;
+		statement_unref(made);
+	} else if (compile->declares) {
+		cursor_open(pg, made, NULL);
+		statement_unref(made); /* the cursor holds it now */
+	} else {
 		statement_keep(pg, made);
-		return;
 	}
-	pg_fail(pg, pg_state_of(&compile->err), compile->err.text, made->text, made->len,
-		compile->offset < 0
-			? -1
-			: (int)pg_translate_offset(made->text, made->len, (size_t)compile->offset));
-	pg->state = PG_STATE_SKIPPING;
-	statement_unref(made);
 }
 
-static void compile_start(struct pg_session *pg, struct pg_statement *made)
+static void compile_start(struct pg_session *pg, struct pg_statement *made, bool declares)
 {
 	struct pg_compile *compile = &pg->compile;
 
@@ -272,6 +289,7 @@ static void compile_start(struct pg_session *pg, struct pg_statement *made)
 	compile->err = (struct err)ERR_INIT;
 	compile->work.step = compile_step;
 	compile->work.on_ended = compile_on_ended;
+	compile->declares = declares;
 	pg->running = PG_RUN_COMPILE;
 	session_runs(&pg->session, made->text, made->len);
 	if (executor_try(pg->session.service->executor, &compile->work)) {
@@ -309,22 +327,44 @@ static bool parse_is_allowed(struct pg_session *pg, const char *name, const char
 	return false;
 }
 
+/* Statements for SQLite; the others are commands of ours. */
+static bool is_compiled(const struct pg_statement *statement)
+{
+	return statement->command.kind == PG_COMMAND_QUERY ||
+	       statement->command.kind == PG_COMMAND_DECLARE;
+}
+
+static int copy_columns(
+	struct pg_statement *made, const struct pg_column *columns, size_t n, struct err *err)
+{
+	made->columns = calloc(n > 0 ? n : 1, sizeof(*made->columns));
+	if (made->columns == NULL)
+		return err_nomem(err);
+	memcpy(made->columns, columns, n * sizeof(*columns));
+	made->n_columns = n;
+	return 0;
+}
+
 static int statement_prepare_text(struct pg_session *pg, struct pg_statement *made, struct err *err)
 {
+	const struct pg_portal *cursor;
 	struct pg_column columns[3];
 
 	if (pg->is_failed && !pg_utility_is_heard(&made->command))
 		return err_set(err, ERR_DENIED,
 			"current transaction is aborted, commands ignored "
 			"until end of transaction block");
-	if (made->command.kind == PG_COMMAND_QUERY)
-		return pg_translate(made->text, made->len, &made->sql, err);
-	made->n_columns = pg_utility_columns(&made->command, columns);
-	made->columns = calloc(3, sizeof(*made->columns));
-	if (made->columns == NULL)
-		return err_nomem(err);
-	memcpy(made->columns, columns, made->n_columns * sizeof(*columns));
-	return 0;
+	if (is_compiled(made))
+		return pg_translate(made->body, made->body_len, &made->sql, err);
+	if (made->command.kind == PG_COMMAND_FETCH) {
+		cursor = pg_portal_find(pg, made->command.name);
+		if (cursor == NULL)
+			return err_set(err, ERR_MISSING, "cursor \"%.60s\" does not exist",
+				made->command.name);
+		return copy_columns(
+			made, cursor->statement->columns, cursor->statement->n_columns, err);
+	}
+	return copy_columns(made, columns, pg_utility_columns(&made->command, columns), err);
 }
 
 void pg_parse(struct pg_session *pg, const struct pg_message *message)
@@ -354,10 +394,14 @@ void pg_parse(struct pg_session *pg, const struct pg_message *message)
 	for (size_t i = 0; i < made->n_params; i++)
 		made->params[i] = (enum pg_oid)pg_read_int32(&reader);
 	if (statement_prepare_text(pg, made, &err) != 0) {
-		refuse(pg, pg->is_failed ? PG_STATE_FAILED : pg_state_of(&err), err.text);
+		refuse(pg,
+			pg->is_failed             ? PG_STATE_FAILED
+			: err.code == ERR_MISSING ? PG_STATE_NO_CURSOR
+						  : pg_state_of(&err),
+			err.text);
 		statement_unref(made);
-	} else if (made->command.kind == PG_COMMAND_QUERY) {
-		compile_start(pg, made);
+	} else if (is_compiled(made)) {
+		compile_start(pg, made, false);
 	} else {
 		statement_keep(pg, made);
 	}
@@ -569,31 +613,74 @@ void pg_bind(struct pg_session *pg, const struct pg_message *message)
 	pg_write_empty(&pg->out, '2');
 }
 
-int pg_portal_declare(struct pg_session *pg, const struct pg_command *command, struct err *err)
+/* What stands in the way of a cursor of that name; NULL: nothing. */
+static const char *cursor_obstacle(
+	struct pg_session *pg, const char *name, char sentence[160], const char **state)
 {
-	struct pg_statement *statement;
-	struct pg_portal *portal;
-
+	*state = PG_STATE_NO_TRANSACTION;
 	if (!sql_session_in_transaction(pg->session.sql) || pg->is_implicit)
-		return err_set(
-			err, ERR_USAGE, "DECLARE CURSOR can only be used in transaction blocks");
-	if (pg_portal_find(pg, command->name) != NULL)
-		return err_set(err, ERR_BUSY, "cursor \"%.60s\" already exists", command->name);
-	if (pg->n_objects >= PG_MAX_OBJECTS)
-		return err_set(err, ERR_LIMIT, "too many cursors in this session");
-	statement = statement_new("", command->rest, command->rest_len, err);
-	if (statement == NULL)
-		return err->code;
-	if (pg_translate(statement->text, statement->len, &statement->sql, err) != 0) {
-		statement_unref(statement);
-		return err->code;
+		return "DECLARE CURSOR can only be used in transaction blocks";
+	*state = "42P03";
+	(void)snprintf(sentence, 160, "cursor \"%.60s\" already exists", name);
+	if (pg_portal_find(pg, name) != NULL)
+		return sentence;
+	*state = "53400";
+	return pg->n_objects >= PG_MAX_OBJECTS ? "too many cursors in this session" : NULL;
+}
+
+/* A portal under the cursor's name over a compiled DECLARE; the parameters of `from` go over. */
+static void cursor_open(
+	struct pg_session *pg, struct pg_statement *statement, struct pg_portal *from)
+{
+	size_t n = statement->n_columns > 0 ? statement->n_columns : 1;
+	struct err err = ERR_INIT;
+	struct pg_portal *cursor = portal_new(pg, statement->command.name, statement, &err);
+
+	if (cursor != NULL)
+		cursor->rows.formats = calloc(n, 1);
+	if (cursor == NULL || cursor->rows.formats == NULL) {
+		if (cursor != NULL)
+			pg_portal_drop(pg, cursor);
+		pg_refuse_command(pg, "53200", "out of memory");
+		return;
 	}
-	portal = portal_new(pg, command->name, statement, err);
-	statement_unref(statement); /* the portal holds it now */
-	if (portal == NULL)
-		return err->code;
-	portal->rows.columns = NULL; /* each FETCH announces them */
-	return 0;
+	cursor->is_cursor = true;
+	if (from != NULL) {
+		cursor->params = from->params;
+		cursor->n_params = from->n_params;
+		cursor->bytes = from->bytes;
+		from->params = NULL;
+		from->n_params = 0;
+		from->bytes = (struct buf){0};
+	}
+	pg_write_complete(&pg->out, statement->command.tag);
+}
+
+void pg_declare(struct pg_session *pg, const struct pg_command *command, struct pg_portal *from)
+{
+	char text[160];
+	const char *state;
+	const char *sentence = cursor_obstacle(pg, command->name, text, &state);
+	struct err err = ERR_INIT;
+	struct pg_statement *made;
+
+	if (sentence != NULL) {
+		pg_refuse_command(pg, state, sentence);
+		return;
+	}
+	if (from != NULL) {
+		cursor_open(pg, from->statement, from);
+		return;
+	}
+	made = statement_new(
+		"", pg->query.data + pg->query_at - pg->query_len, pg->query_len, &err);
+	if (made == NULL || pg_translate(made->body, made->body_len, &made->sql, &err) != 0) {
+		pg_refuse_command(
+			pg, err.code == ERR_INVALID ? "42601" : pg_state_of(&err), err.text);
+		statement_unref(made);
+		return;
+	}
+	compile_start(pg, made, true);
 }
 
 /* --- Describe, Execute, Close -------------------------------------------- */
@@ -621,6 +708,12 @@ void pg_write_description(
 	pg_end(out, mark);
 }
 
+/* DECLARE gives no rows; its columns are the cursor's. */
+static size_t n_described(const struct pg_statement *statement)
+{
+	return statement->command.kind == PG_COMMAND_DECLARE ? 0 : statement->n_columns;
+}
+
 static void describe_statement(struct pg_session *pg, const char *name)
 {
 	struct pg_statement *statement = statement_find(pg, name);
@@ -638,7 +731,7 @@ static void describe_statement(struct pg_session *pg, const char *name)
 	for (size_t i = 0; i < statement->n_params; i++)
 		pg_add_int32(&pg->out, (int32_t)statement->params[i]);
 	pg_end(&pg->out, mark);
-	pg_write_description(&pg->out, statement->columns, statement->n_columns, NULL);
+	pg_write_description(&pg->out, statement->columns, n_described(statement), NULL);
 }
 
 void pg_describe(struct pg_session *pg, const struct pg_message *message)
@@ -661,7 +754,9 @@ void pg_describe(struct pg_session *pg, const struct pg_message *message)
 		refuse(pg, PG_STATE_NO_CURSOR, "portal does not exist");
 	else
 		pg_write_description(&pg->out, portal->statement->columns,
-			portal->statement->n_columns, portal->rows.formats);
+			portal->is_cursor ? portal->statement->n_columns
+					  : n_described(portal->statement),
+			portal->rows.formats);
 }
 
 void pg_execute(struct pg_session *pg, const struct pg_message *message)
@@ -691,7 +786,7 @@ void pg_execute(struct pg_session *pg, const struct pg_message *message)
 		struct pg_command command = statement->command;
 
 		statement->n_refs++;
-		pg_utility(pg, &command, false);
+		pg_utility(pg, &command, portal);
 		statement_unref(statement);
 	}
 }

@@ -8,8 +8,10 @@
 
 #include "base/timestamp.h"
 #include "daemon/pg_catalog.h"
+#include "daemon/pg_types.h"
 #include "sql/statement.h"
 
+#include <math.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,9 +147,12 @@ static void cast_int(sqlite3_context *context, int argc, sqlite3_value **argv)
 
 	(void)argc;
 	if (sqlite3_value_type(argv[0]) == SQLITE_FLOAT) {
-		double x = sqlite3_value_double(argv[0]);
+		double x = rint(sqlite3_value_double(argv[0]));
 
-		sqlite3_result_int64(context, (sqlite3_int64)(x < 0 ? x - 0.5 : x + 0.5));
+		if (x >= -9223372036854775808.0 && x < 9223372036854775808.0)
+			sqlite3_result_int64(context, (sqlite3_int64)x);
+		else
+			sqlite3_result_error(context, "bigint out of range", -1);
 		return;
 	}
 	if (sqlite3_value_type(argv[0]) != SQLITE_TEXT) {
@@ -180,6 +185,30 @@ static void cast_bool(sqlite3_context *context, int argc, sqlite3_value **argv)
 	text = (const char *)sqlite3_value_text(argv[0]);
 	sqlite3_result_int(context, text != NULL && strchr("tTyY1oO", *text) != NULL &&
 					    *text != '\0' && strcasecmp(text, "off") != 0);
+}
+
+/* '\\x00ff'::bytea is these bytes; another text is its own. */
+static void cast_bytea(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	struct pg_parameter parameter = {.oid = PG_BYTEA};
+	struct value value;
+	struct buf scratch = {0};
+	struct err err = ERR_INIT;
+
+	(void)argc;
+	if (sqlite3_value_type(argv[0]) != SQLITE_TEXT) {
+		sqlite3_result_value(context, argv[0]);
+		return;
+	}
+	parameter.data = (const char *)sqlite3_value_text(argv[0]);
+	parameter.len = sqlite3_value_bytes(argv[0]);
+	if (parameter.data == NULL)
+		sqlite3_result_error_nomem(context);
+	else if (pg_read_parameter(&parameter, &value, &scratch, &err) != 0)
+		sqlite3_result_error(context, err.text, -1);
+	else
+		sqlite3_result_blob64(context, value.data, value.len, SQLITE_TRANSIENT);
+	buf_fini(&scratch);
 }
 
 static void cast_date(sqlite3_context *context, int argc, sqlite3_value **argv)
@@ -366,6 +395,7 @@ typedef void function(sqlite3_context *context, int argc, sqlite3_value **argv);
 	X("pg_regclass", 1, cast_regclass, NULL)                                                   \
 	X("pg_int", 1, cast_int, NULL)                                                             \
 	X("pg_bool", 1, cast_bool, NULL)                                                           \
+	X("pg_bytea", 1, cast_bytea, NULL)                                                         \
 	X("pg_date", 1, cast_date, NULL)                                                           \
 	X("pg_extract", 2, extract_field, NULL)                                                    \
 	X("regexp", 2, regexp, NULL)

@@ -272,8 +272,8 @@ void pg_run_portal(struct pg_session *pg, struct pg_portal *portal, int64_t max_
 
 	pg->portal = portal;
 	pg->is_fetch = is_fetch;
-	pg->original = statement->text;
-	pg->original_len = statement->len;
+	pg->original = statement->body;
+	pg->original_len = statement->body_len;
 	if (portal->is_done) {
 		execution->n_rows = 0;
 		write_tag(pg, &statement->command, execution, &portal->rows);
@@ -365,6 +365,7 @@ void pg_query_go_on(struct pg_session *pg)
 		return;
 	}
 	pg->query_at += len;
+	pg->query_len = len;
 	pg_command_parse(text, len, &pg->command);
 	if (pg->is_failed && !pg_utility_is_heard(&pg->command)) {
 		pg_fail(pg, PG_STATE_FAILED, failed_sentence, NULL, 0, -1);
@@ -374,7 +375,7 @@ void pg_query_go_on(struct pg_session *pg)
 	} else if (pg->command.kind != PG_COMMAND_NONE) {
 		struct pg_command command = pg->command;
 
-		pg_utility(pg, &command, true);
+		pg_utility(pg, &command, NULL);
 	}
 }
 

@@ -49,10 +49,12 @@ struct pg_statement {
 	char *text; /* as the client wrote it; the command's `rest` points into it */
 	size_t len;
 	struct pg_command command;
-	struct buf sql; /* translated; for QUERY */
+	const char *body; /* what `sql` was translated from, within `text`; the rest of a DECLARE */
+	size_t body_len;
+	struct buf sql; /* for QUERY and DECLARE */
 	enum pg_oid *params;
 	size_t n_params;
-	struct pg_column *columns; /* fixed from Parse to Close */
+	struct pg_column *columns; /* fixed from Parse to Close; a DECLARE's are its cursor's */
 	size_t n_columns;
 	int n_refs; /* its name and its portals */
 };
@@ -84,6 +86,7 @@ struct pg_portal {
 	struct execution execution;
 	struct buf format; /* for the answer cache */
 	bool is_begun, is_done;
+	bool is_cursor; /* DECLARE made it */
 };
 
 struct pg_channel {
@@ -110,6 +113,7 @@ struct pg_compile {
 	struct err err;
 	int offset;
 	bool is_failed;
+	bool declares; /* it is a DECLARE of a Query message, else Parse's */
 };
 
 struct pg_session {
@@ -142,7 +146,7 @@ struct pg_session {
 	struct pg_command command;
 	struct pg_compile compile;
 	struct buf query; /* the Query message's text; empty: none is under way */
-	size_t query_at;
+	size_t query_at, query_len; /* behind the statement that is taken now; its length */
 	bool is_implicit; /* the transaction around several statements is ours */
 	const char *tag;  /* PG_RUN_CONTROL: what is said afterwards; NULL: nothing */
 	const char *original; /* of the running statement, for error positions; NULL: its offsets are its own */
@@ -177,9 +181,12 @@ void pg_execute(struct pg_session *pg, const struct pg_message *message);
 void pg_close(struct pg_session *pg, const struct pg_message *message);
 void pg_parse_ended(struct pg_session *pg);
 struct pg_portal *pg_portal_find(struct pg_session *pg, const char *name);
-/* DECLARE: a portal of that name over `sql`. */
-int pg_portal_declare(struct pg_session *pg, const struct pg_command *command, struct err *err)
-	__attribute__((warn_unused_result));
+/*
+ * DECLARE: a portal under the cursor's name. Of a Query message it is compiled
+ * first (NULL); else `from` is the portal whose statement it is, and its
+ * parameters go over to the cursor.
+ */
+void pg_declare(struct pg_session *pg, const struct pg_command *command, struct pg_portal *from);
 void pg_portal_drop(struct pg_session *pg, struct pg_portal *portal);
 void pg_portals_drop(struct pg_session *pg); /* the end of a transaction */
 void pg_statements_drop(struct pg_session *pg, const char *name); /* NULL: all; "" too is a name */
@@ -191,7 +198,7 @@ void pg_write_description(struct buf *out, const struct pg_column *columns, size
 void pg_query(struct pg_session *pg, const struct pg_message *message);
 /* The next statement of the Query message, if one is under way. */
 void pg_query_go_on(struct pg_session *pg);
-/* Execute; with `is_fetch` a FETCH of a cursor, which announces its columns. max_rows 0: all. */
+/* Execute; with `is_fetch` a FETCH of a cursor. max_rows 0: all. */
 void pg_run_portal(
 	struct pg_session *pg, struct pg_portal *portal, int64_t max_rows, bool is_fetch);
 /* BEGIN, COMMIT, ROLLBACK for SQLite; `tag` is said afterwards, NULL: nothing. */
@@ -207,10 +214,13 @@ void pg_run_on_ended(struct execution *execution);
 /* --- pg_utility.c -------------------------------------------------------- */
 
 /*
- * Does a command that is no QUERY and says so, rows of SHOW included; with
- * `announces` their description too. It may start something that runs.
+ * Does a command that is no QUERY and says so, rows of SHOW included. `from` is
+ * the portal that Execute named; NULL: it comes from a Query message, and rows
+ * are described first. It may start something that runs, and drop `from`.
  */
-void pg_utility(struct pg_session *pg, const struct pg_command *command, bool announces);
+void pg_utility(struct pg_session *pg, const struct pg_command *command, struct pg_portal *from);
+/* An error of a command: in a Query message the rest is dropped, in an extended one all until Sync. */
+void pg_refuse_command(struct pg_session *pg, const char *state, const char *sentence);
 /* The columns that a command answers with (SHOW); 0: none. */
 size_t pg_utility_columns(const struct pg_command *command, struct pg_column columns[3]);
 void pg_report_settings(struct pg_session *pg);

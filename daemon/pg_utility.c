@@ -13,9 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* An error of a command: in a Query message the rest is dropped, in an extended one all until Sync.
- */
-static void refuse(struct pg_session *pg, const char *state, const char *sentence)
+void pg_refuse_command(struct pg_session *pg, const char *state, const char *sentence)
 {
 	pg_fail(pg, state, sentence, NULL, 0, -1);
 	if (pg->query.len > 0)
@@ -61,7 +59,7 @@ static void transaction_end(struct pg_session *pg, const struct pg_command *comm
 static void savepoint(struct pg_session *pg, const struct pg_command *command)
 {
 	if (!sql_session_in_transaction(pg->session.sql)) {
-		refuse(pg, PG_STATE_NO_TRANSACTION,
+		pg_refuse_command(pg, PG_STATE_NO_TRANSACTION,
 			"SAVEPOINT can only be used in transaction blocks");
 		return;
 	}
@@ -158,7 +156,7 @@ static void setting_set(struct pg_session *pg, const struct pg_command *command)
 	if (rc == 0 && !is_reset)
 		rc = pg_settings_set(&pg->settings, command->name, value, &err);
 	if (rc != 0) {
-		refuse(pg, rc == ERR_DENIED ? "55P02" : "22023", err.text);
+		pg_refuse_command(pg, rc == ERR_DENIED ? "55P02" : "22023", err.text);
 		return;
 	}
 	if (!is_known && strchr(command->name, '.') == NULL) {
@@ -204,7 +202,8 @@ static void add_text_row(struct buf *out, const char *const *cells, int n)
 	pg_end(out, mark);
 }
 
-static void setting_show(struct pg_session *pg, const struct pg_command *command, bool announces)
+static void setting_show(
+	struct pg_session *pg, const struct pg_command *command, const struct pg_portal *from)
 {
 	const char *value = pg_settings_get(&pg->settings, command->name);
 	struct pg_column columns[3];
@@ -215,10 +214,10 @@ static void setting_show(struct pg_session *pg, const struct pg_command *command
 	if (command->name[0] != '\0' && value == NULL) {
 		(void)snprintf(sentence, sizeof(sentence),
 			"unrecognized configuration parameter \"%s\"", command->name);
-		refuse(pg, PG_STATE_UNKNOWN_SETTING, sentence);
+		pg_refuse_command(pg, PG_STATE_UNKNOWN_SETTING, sentence);
 		return;
 	}
-	if (announces)
+	if (from == NULL)
 		pg_write_description(&pg->out, columns, n, NULL);
 	if (value != NULL) {
 		add_text_row(&pg->out, &value, 1);
@@ -261,7 +260,7 @@ static void listen_to(struct pg_session *pg, const struct pg_command *command)
 	if (channel == NULL) {
 		channel = n < PG_MAX_OBJECTS ? calloc(1, sizeof(*channel)) : NULL;
 		if (channel == NULL) {
-			refuse(pg, "53400", "too many channels, or out of memory");
+			pg_refuse_command(pg, "53400", "too many channels, or out of memory");
 			return;
 		}
 		(void)snprintf(channel->name, sizeof(channel->name), "%.63s", command->name);
@@ -275,22 +274,25 @@ static void listen_to(struct pg_session *pg, const struct pg_command *command)
 
 /* --- cursors ------------------------------------------------------------- */
 
-static void cursor_declare(struct pg_session *pg, const struct pg_command *command)
+/* The formats in which Execute wants what FETCH finds; a Query message wants text and a
+ * description. */
+static void cursor_fetch(struct pg_session *pg, const struct pg_command *command,
+	struct pg_portal *cursor, const struct pg_portal *from)
 {
-	struct err err = ERR_INIT;
-	int rc = pg_portal_declare(pg, command, &err);
+	const struct pg_statement *statement = cursor->statement;
+	size_t n = statement->n_columns;
 
-	if (rc == 0)
-		pg_write_complete(&pg->out, command->tag);
+	if (from == NULL)
+		pg_write_description(&pg->out, statement->columns, n, NULL);
+	if (from != NULL && from->statement->n_columns == n)
+		memcpy(cursor->rows.formats, from->rows.formats, n);
 	else
-		refuse(pg,
-			rc == ERR_USAGE  ? PG_STATE_NO_TRANSACTION
-			: rc == ERR_BUSY ? "42P03"
-					 : pg_state_of(&err),
-			err.text);
+		memset(cursor->rows.formats, 0, n);
+	pg_run_portal(pg, cursor, command->n_rows, true);
 }
 
-static void cursor_use(struct pg_session *pg, const struct pg_command *command)
+static void cursor_use(
+	struct pg_session *pg, const struct pg_command *command, const struct pg_portal *from)
 {
 	struct pg_portal *portal;
 	char sentence[200];
@@ -304,11 +306,11 @@ static void cursor_use(struct pg_session *pg, const struct pg_command *command)
 	if (portal == NULL) {
 		(void)snprintf(
 			sentence, sizeof(sentence), "cursor \"%s\" does not exist", command->name);
-		refuse(pg, PG_STATE_NO_CURSOR, sentence);
+		pg_refuse_command(pg, PG_STATE_NO_CURSOR, sentence);
 	} else if (command->kind == PG_COMMAND_FETCH && command->n_rows >= 0) {
-		pg_run_portal(pg, portal, command->n_rows, true);
+		cursor_fetch(pg, command, portal, from);
 	} else if (command->kind == PG_COMMAND_FETCH) {
-		refuse(pg, PG_STATE_UNSUPPORTED, "cursors only go forward");
+		pg_refuse_command(pg, PG_STATE_UNSUPPORTED, "cursors only go forward");
 	} else {
 		pg_portal_drop(pg, portal);
 		pg_write_complete(&pg->out, command->tag);
@@ -318,7 +320,7 @@ static void cursor_use(struct pg_session *pg, const struct pg_command *command)
 static void discard(struct pg_session *pg, const struct pg_command *command)
 {
 	if (sql_session_in_transaction(pg->session.sql)) {
-		refuse(pg, "25001", "DISCARD ALL cannot run inside a transaction block");
+		pg_refuse_command(pg, "25001", "DISCARD ALL cannot run inside a transaction block");
 		return;
 	}
 	pg_portals_drop(pg);
@@ -334,10 +336,10 @@ static void unsupported(struct pg_session *pg, const struct pg_command *command)
 	char sentence[200];
 
 	(void)snprintf(sentence, sizeof(sentence), "tallyd does not support %s", command->name);
-	refuse(pg, PG_STATE_UNSUPPORTED, sentence);
+	pg_refuse_command(pg, PG_STATE_UNSUPPORTED, sentence);
 }
 
-void pg_utility(struct pg_session *pg, const struct pg_command *command, bool announces)
+void pg_utility(struct pg_session *pg, const struct pg_command *command, struct pg_portal *from)
 {
 	switch (command->kind) {
 	case PG_COMMAND_NONE:
@@ -350,7 +352,7 @@ void pg_utility(struct pg_session *pg, const struct pg_command *command, bool an
 	case PG_COMMAND_ROLLBACK_TO: savepoint(pg, command); break;
 	case PG_COMMAND_SET:
 	case PG_COMMAND_RESET: setting_set(pg, command); break;
-	case PG_COMMAND_SHOW: setting_show(pg, command, announces); break;
+	case PG_COMMAND_SHOW: setting_show(pg, command, from); break;
 	case PG_COMMAND_DISCARD: discard(pg, command); break;
 	case PG_COMMAND_DEALLOCATE:
 		pg_statements_drop(pg, command->name[0] == '\0' ? NULL : command->name);
@@ -362,9 +364,9 @@ void pg_utility(struct pg_session *pg, const struct pg_command *command, bool an
 		pg_write_complete(&pg->out, command->tag);
 		break;
 	case PG_COMMAND_NOTIFY: pg_write_complete(&pg->out, command->tag); break;
-	case PG_COMMAND_DECLARE: cursor_declare(pg, command); break;
+	case PG_COMMAND_DECLARE: pg_declare(pg, command, from); break;
 	case PG_COMMAND_FETCH:
-	case PG_COMMAND_CLOSE: cursor_use(pg, command); break;
+	case PG_COMMAND_CLOSE: cursor_use(pg, command, from); break;
 	case PG_COMMAND_COPY: pg_run_copy(pg, command); break;
 	case PG_COMMAND_UNSUPPORTED: unsupported(pg, command); break;
 	}
