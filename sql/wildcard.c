@@ -34,17 +34,22 @@ static uint32_t fold(uint32_t c)
 /* `[…]` behind its bracket; false for a set without end, which matches nothing. */
 static bool in_set(struct reader *pattern, uint32_t c)
 {
-	bool inverted = false, seen = false, first = true;
-	uint32_t previous = 0;
+	bool inverted = false, seen = false;
+	uint32_t previous = 0; /* what a range may begin with; 0: nothing */
 
 	if (pattern->at < pattern->end && *pattern->at == '^') {
 		inverted = true;
 		pattern->at++;
 	}
+	/* A bracket in front is a member, but begins no range. */
+	if (pattern->at < pattern->end && *pattern->at == ']') {
+		seen = c == ']';
+		pattern->at++;
+	}
 	while (pattern->at < pattern->end) {
 		uint32_t member = next(pattern);
 
-		if (member == ']' && !first)
+		if (member == ']')
 			return seen != inverted;
 		if (member == '-' && previous != 0 && pattern->at < pattern->end &&
 			*pattern->at != ']') {
@@ -58,9 +63,7 @@ static bool in_set(struct reader *pattern, uint32_t c)
 				seen = true;
 			previous = member;
 		}
-		first = false;
 	}
-	pattern->at = pattern->end;
 	return false;
 }
 
