@@ -206,18 +206,6 @@ static void subscribe_skip(struct request *request)
 	request->sql_skipped = skipped;
 }
 
-static bool is_one_statement(const struct request *request)
-{
-	struct sql_text text = {0};
-	size_t at = 0;
-
-	while (at < request->sql_len && !(text.has_content && sql_text_is_complete(&text)))
-		sql_text_feed(&text, request->sql + at++, 1);
-	struct sql_text rest = {0};
-	sql_text_feed(&rest, request->sql + at, request->sql_len - at);
-	return !rest.has_content;
-}
-
 static int statement_take(struct parsing *p)
 {
 	struct request *request = p->request;
@@ -230,7 +218,7 @@ static int statement_take(struct parsing *p)
 	if (memchr(request->sql, '\0', request->sql_len) != NULL)
 		return refuse(p, "a NUL byte in a statement");
 	subscribe_skip(request);
-	if (!is_one_statement(request))
+	if (sql_text_has_rest(request->sql, request->sql_len))
 		return refuse(p, "one statement a request");
 	if (member(p, "params", &value))
 		return params_take(p, &value);

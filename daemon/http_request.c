@@ -74,7 +74,8 @@ static int parse_line(char *line, struct http_request *request)
 	if (strncmp(version, "HTTP/1.", 7) != 0 || version[7] < '0' || version[7] > '9' ||
 		version[8] != '\0')
 		return strncmp(version, "HTTP/", 5) == 0 ? -505 : -400;
-	request->is_closing = version[7] == '0';
+	request->is_old = version[7] == '0';
+	request->is_closing = request->is_old;
 	request->is_head = strcmp(line, "HEAD") == 0;
 	if (!request->is_head && strcmp(line, "GET") != 0)
 		return -405;
@@ -99,6 +100,23 @@ static void cut_port(char *host)
 		*colon = '\0';
 }
 
+/* Whether a list of words, with commas between, has the word. */
+static bool list_has(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	while (*list != '\0') {
+		size_t n;
+
+		list += strspn(list, ", \t");
+		n = strcspn(list, ", \t");
+		if (n == len && strncasecmp(list, word, len) == 0)
+			return true;
+		list += n;
+	}
+	return false;
+}
+
 static int parse_field(char *line, struct http_request *request)
 {
 	char *value = strchr(line, ':');
@@ -119,8 +137,8 @@ static int parse_field(char *line, struct http_request *request)
 	} else if (strcasecmp(line, "accept") == 0) {
 		request->accept = value;
 	} else if (strcasecmp(line, "connection") == 0) {
-		request->is_closing = strcasecmp(value, "close") == 0 ||
-				      (request->is_closing && strcasecmp(value, "keep-alive") != 0);
+		request->is_closing = list_has(value, "close") ||
+				      (request->is_closing && !list_has(value, "keep-alive"));
 	} else if (strcasecmp(line, "transfer-encoding") == 0) {
 		return -501;
 	} else if (strcasecmp(line, "content-length") == 0 && strcmp(value, "0") != 0) {
@@ -156,6 +174,9 @@ int http_request_parse(char *text, size_t len, struct http_request *request)
 			return rc;
 		line = next;
 	}
+	/* RFC 9112, 3.2: without it nobody can say for whom the request is. */
+	if (request->host == NULL && !request->is_old)
+		return -400;
 	return (int)(end - text) + 4;
 }
 

@@ -20,6 +20,7 @@ struct http_param {
 struct http_request {
 	bool is_head;   /* HEAD: the answer without its body */
 	bool is_closing; /* the connection ends after the answer */
+	bool is_old;     /* HTTP/1.0: it knows no chunks */
 	const char *path; /* decoded, without the query */
 	struct http_param params[HTTP_MAX_PARAMS]; /* of the query, decoded */
 	size_t n_params;

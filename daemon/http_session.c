@@ -12,11 +12,14 @@
 #include "daemon/http_page.h"
 #include "daemon/http_request.h"
 #include "daemon/http_sink.h"
+#include "daemon/sql_text.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define KEEP_BYTES 8192
 
@@ -31,6 +34,7 @@ struct http_session {
 	bool is_in_turn;
 	bool is_chunked; /* the head of this answer is written */
 	bool is_closing, is_head;
+	bool is_old;   /* no chunks: the end of the connection is the end of the answer */
 	size_t family; /* of /metrics: the next one */
 	struct buf in, out, body, sql;
 	struct http_sink sink;
@@ -65,7 +69,7 @@ static const char *status_text(int status)
 	}
 }
 
-/* The head; length < 0: in chunks. */
+/* The head; length < 0: in chunks, or until the connection ends. */
 static void write_head(struct http_session *http, int status, const char *type, int64_t length)
 {
 	buf_printf(&http->out,
@@ -75,22 +79,29 @@ static void write_head(struct http_session *http, int status, const char *type, 
 		"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
 		"script-src 'unsafe-inline'; connect-src 'self'; img-src data:\r\n",
 		status, status_text(status), type);
-	if (length < 0)
+	http->is_closing = http->is_closing || (length < 0 && http->is_old);
+	if (length < 0 && !http->is_old)
 		buf_add_text(&http->out, "Transfer-Encoding: chunked\r\n");
-	else
+	else if (length >= 0)
 		buf_printf(&http->out, "Content-Length: %lld\r\n", (long long)length);
 	if (status == 405)
 		buf_add_text(&http->out, "Allow: GET, HEAD\r\n");
-	buf_add_text(&http->out, http->is_closing ? "Connection: close\r\n\r\n" : "\r\n");
+	if (http->is_closing)
+		buf_add_text(&http->out, "Connection: close\r\n");
+	else if (http->is_old)
+		buf_add_text(&http->out, "Connection: keep-alive\r\n");
+	buf_add_text(&http->out, "\r\n");
 }
 
 static void write_chunk(struct http_session *http, const struct buf *bytes)
 {
 	if (bytes->len == 0 || http->is_head)
 		return;
-	buf_printf(&http->out, "%zx\r\n", bytes->len);
+	if (!http->is_old)
+		buf_printf(&http->out, "%zx\r\n", bytes->len);
 	buf_add(&http->out, bytes->data, bytes->len);
-	buf_add_text(&http->out, "\r\n");
+	if (!http->is_old)
+		buf_add_text(&http->out, "\r\n");
 }
 
 static void flush(struct http_session *http)
@@ -210,7 +221,7 @@ static void query_ended(struct http_session *http)
 		return;
 	}
 	write_chunk(http, &e->page);
-	if (!http->is_head)
+	if (!http->is_head && !http->is_old)
 		buf_add_text(&http->out, "0\r\n\r\n");
 	answered(http);
 }
@@ -297,21 +308,37 @@ static void on_ended(struct execution *e)
 
 /* --- routes -------------------------------------------------------------- */
 
-/* Names of this machine, or the one we listen on; a page from elsewhere has another. */
+static bool is_address(const char *host)
+{
+	struct in6_addr address;
+	char text[INET6_ADDRSTRLEN + 2];
+	size_t len = strlen(host);
+
+	if (host[0] != '[')
+		return inet_pton(AF_INET, host, &address) == 1;
+	if (len >= sizeof(text) || host[len - 1] != ']')
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)len - 2, host + 1);
+	return inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/*
+ * This machine's names, and addresses. A page from elsewhere that had its own
+ * name point here comes with that name; it cannot come with an address.
+ */
 static bool host_is_ours(const struct http_session *http, const struct http_request *request)
 {
-	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]", "ip6-localhost"};
 	const char *listen = http->session.service->config->http_listen;
+	char name[256];
 
 	if (listen == NULL || listen[0] == '/')
 		return true;
 	if (request->host == NULL)
 		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcasecmp(request->host, names[i]) == 0)
-			return true;
-	return strncasecmp(listen, request->host, strlen(request->host)) == 0 &&
-	       listen[strlen(request->host)] == ':' && request->host[0] != '\0';
+	if (strcasecmp(request->host, "localhost") == 0 || is_address(request->host))
+		return true;
+	return gethostname(name, sizeof(name)) == 0 && memchr(name, '\0', sizeof(name)) != NULL &&
+	       strcasecmp(request->host, name) == 0;
 }
 
 static void route_query(struct http_session *http, const struct http_request *request)
@@ -340,6 +367,8 @@ static void route_query(struct http_session *http, const struct http_request *re
 			"/query wants ?sql=STATEMENT, and takes &format=json, csv or ndjson");
 	} else if (!is_known) {
 		refuse(http, 400, "format is json, csv or ndjson");
+	} else if (sql_text_has_rest(sql, strlen(sql))) {
+		refuse(http, 400, "sql: one statement a request");
 	} else {
 		buf_clear(&http->sql);
 		buf_add_text(&http->sql, sql);
@@ -362,6 +391,7 @@ static void route(struct http_session *http, const struct http_request *request)
 	http->is_chunked = false;
 	http->is_closing = request->is_closing;
 	http->is_head = request->is_head;
+	http->is_old = request->is_old;
 	if (!host_is_ours(http, request)) {
 		refuse(http, 421, "the Host of this request is not one of this machine's names");
 	} else if (strcmp(request->path, "/") == 0) {
@@ -382,6 +412,18 @@ static void route(struct http_session *http, const struct http_request *request)
 	}
 }
 
+/* A peer that sends requests faster than they are answered waits in its own send(). */
+static void reading_adjust(struct http_session *http)
+{
+	if (!session_is_open(&http->session) || http->has_ended)
+		return;
+	if (http->in.len >= HTTP_HEAD_MAX_BYTES &&
+		(http->state == HTTP_ANSWERING || session_is_clogged(&http->session)))
+		transport_read_stop(&http->session.transport);
+	else
+		transport_read_start(&http->session.transport);
+}
+
 static void go_on(struct http_session *http)
 {
 	struct http_request request;
@@ -398,11 +440,14 @@ static void go_on(struct http_session *http)
 		if (rc < 0) {
 			http->is_closing = true;
 			http->is_head = false;
+			http->is_old = false;
 			refuse(http, -rc, status_text(-rc));
 			break;
 		}
 		route(http, &request);
 		buf_drop(&http->in, (size_t)rc);
+		if (http->state == HTTP_READING)
+			flush(http);
 	}
 	http->is_in_turn = false;
 	if (http->state == HTTP_OVER)
@@ -410,8 +455,10 @@ static void go_on(struct http_session *http)
 	if (http->in.len == 0 && http->in.cap > KEEP_BYTES)
 		buf_fini(&http->in);
 	flush(http);
-	if (http->state == HTTP_READING && http->has_ended)
+	if (http->state == HTTP_READING && http->has_ended && !session_is_clogged(&http->session))
 		leave(http);
+	else
+		reading_adjust(http);
 }
 
 /* --- what the common session calls --------------------------------------- */
@@ -445,7 +492,7 @@ static void on_bytes(struct session *session, const char *bytes, size_t len)
 	if (http->state == HTTP_OVER)
 		return;
 	buf_add(&http->in, bytes, len);
-	if (!buf_ok(&http->in) || http->in.len > 8 * HTTP_HEAD_MAX_BYTES) {
+	if (!buf_ok(&http->in)) {
 		session_close(session);
 		return;
 	}
@@ -457,7 +504,15 @@ static void on_end(struct session *session)
 	struct http_session *http = http_of(session);
 
 	http->has_ended = true;
-	go_on(http);
+	/*
+	 * Over TCP who has gone looks like who only sends no more. While a
+	 * statement runs it is taken for gone, so that no page that was left
+	 * keeps statements running; on a Unix socket the kernel tells.
+	 */
+	if (execution_is_under_way(&http->execution) && session->transport.uv.handle.type == UV_TCP)
+		session_close(session);
+	else
+		go_on(http);
 }
 
 static void on_drained(struct session *session)

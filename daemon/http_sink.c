@@ -46,11 +46,17 @@ static void add_csv_cell(struct buf *out, const char *text, size_t len)
 		utf8_add_shown(out, text, len);
 		return;
 	}
+	/* From quote to quote, each of which stands twice. */
 	buf_add_char(out, '"');
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '"')
-			buf_add_char(out, '"');
-		buf_add_char(out, text[i]);
+	for (const char *end = text + len, *quote; text < end; text = quote) {
+		quote = memchr(text, '"', (size_t)(end - text));
+		if (quote == NULL)
+			quote = end;
+		utf8_add_shown(out, text, (size_t)(quote - text));
+		if (quote < end) {
+			buf_add_text(out, "\"\"");
+			quote++;
+		}
 	}
 	buf_add_char(out, '"');
 }

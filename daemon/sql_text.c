@@ -79,3 +79,14 @@ void sql_text_feed(struct sql_text *text, const char *bytes, size_t len)
 	for (size_t i = 0; i < len; i++)
 		feed(text, bytes[i]);
 }
+
+bool sql_text_has_rest(const char *bytes, size_t len)
+{
+	struct sql_text first = {0}, rest = {0};
+	size_t at = 0;
+
+	while (at < len && !(first.has_content && sql_text_is_complete(&first)))
+		feed(&first, bytes[at++]);
+	sql_text_feed(&rest, bytes + at, len - at);
+	return rest.has_content;
+}

@@ -28,6 +28,9 @@ struct sql_text {
 /* Zero initialisation is the state before the first byte. */
 void sql_text_feed(struct sql_text *text, const char *bytes, size_t len);
 
+/* Something stands behind the first statement but white space, comments and semicolons. */
+bool sql_text_has_rest(const char *bytes, size_t len);
+
 /* All is closed and the last significant byte is a semicolon. */
 static inline bool sql_text_is_complete(const struct sql_text *text)
 {

@@ -1,0 +1,349 @@
+#!/usr/bin/env python3
+"""HTTP: the routes, what is refused and how, peers that behave badly, and the page in a browser."""
+
+import csv
+import http.client
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import unittest
+import urllib.parse
+
+import browser
+import harness
+from harness import TOTALS
+
+NUMBERS = ("with recursive t(i) as (select 1 union all select i + 1 from t limit %d) "
+           "select i, 'a row of some length' as text from t")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def status_of(pid, field):
+    """A number of /proc/PID/status."""
+    with open("/proc/%d/status" % pid) as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
+
+
+class HttpCase(harness.Case):
+
+    def setUp(self):
+        super().setUp()
+        self.port = free_port()
+        self.http = self.daemon("--set", "http.listen=127.0.0.1:%d" % self.port).start()
+
+    def get(self, path, headers=None, method="GET", body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=harness.DEADLINE)
+        connection.request(method, path, body=body, headers=headers or {})
+        answer = connection.getresponse()
+        answer.text = answer.read().decode()
+        connection.close()
+        return answer
+
+    def query(self, sql, form=None, **kwargs):
+        params = {"sql": sql} if form is None else {"sql": sql, "format": form}
+        return self.get("/query?" + urllib.parse.urlencode(params), **kwargs)
+
+    def raw(self):
+        peer = socket.create_connection(("127.0.0.1", self.port), timeout=harness.DEADLINE)
+        self.addCleanup(peer.close)
+        return peer
+
+    def everything(self, peer):
+        data = b""
+        while True:
+            piece = peer.recv(65536)
+            if not piece:
+                return data
+            data += piece
+
+    def exchange(self, text):
+        peer = self.raw()
+        peer.sendall(text if isinstance(text, bytes) else text.encode())
+        return self.everything(peer)
+
+    def n_sessions(self):
+        return self.http.ask("select count(*) from sessions where protocol = 'http'")[0][0]
+
+
+class Routes(HttpCase):
+
+    def test_a_query_is_answered_in_each_form(self):
+        self.http.write("a", '{"time":1469501107,"action":"Open"}\n'
+                        '{"time":1469501107,"action":"a,\\"b\\""}\n')
+        self.http.process_all()
+        answer = self.query(TOTALS)
+        self.assertEqual((answer.status, answer.getheader("Content-Type")),
+                         (200, "application/json"))
+        body = json.loads(answer.text)
+        self.assertEqual(body["columns"], ["action", "total_count"])
+        self.assertEqual(body["rows"], [["Open", 1], ['a,"b"', 1]])
+        self.assertGreater(body["snapshot"], 0)
+        answer = self.query(TOTALS, "csv")
+        self.assertEqual(list(csv.reader(io.StringIO(answer.text))),
+                         [["action", "total_count"], ["Open", "1"], ['a,"b"', "1"]])
+        answer = self.query(TOTALS, "ndjson")
+        self.assertEqual([json.loads(line)["action"] for line in answer.text.splitlines()],
+                         ["Open", 'a,"b"'])
+        answer = self.query(TOTALS, headers={"Accept": "text/csv"})
+        self.assertIn("text/csv", answer.getheader("Content-Type"))
+
+    def test_errors_say_what_is_wrong_and_nothing_is_changed(self):
+        for sql, status, word in (
+                ("selec", 400, "syntax error"), ("", 400, "no statement"),
+                ("select 1; select 2", 400, "one statement"),
+                ("delete from counts", 403, "read-only"),
+                ("attach 'x' as y", 403, "read-only"),
+                ("select stop('counts')", 403, "own user")):
+            answer = self.query(sql)
+            self.assertEqual(answer.status, status, sql)
+            self.assertIn(word, json.loads(answer.text)["error"])
+        self.assertEqual(self.query("select 1", "xml").status, 400)
+        self.assertEqual(self.get("/query").status, 400)
+        self.assertEqual(self.get("/nothing").status, 404)
+        self.assertEqual(self.query("select 1 ; -- behind it\n").status, 200)
+
+    def test_metrics_are_what_promtool_takes(self):
+        self.http.write("a", '{"time":1,"action":"x"}\ngarbage\n')
+        self.http.process_all()
+        text = self.get("/metrics").text
+        self.assertIn('tallyd_events_total{query="counts",source="events"} 1\n', text)
+        self.assertIn('reason="bad_json"} 1\n', text)
+        answer = self.get("/metrics", headers={"Accept": "application/openmetrics-text"})
+        self.assertIn("application/openmetrics-text", answer.getheader("Content-Type"))
+        self.assertTrue(answer.text.endswith("# EOF\n"))
+        self.assertIn("# TYPE tallyd_events counter\n", answer.text)
+        if shutil.which("promtool") is None:
+            self.skipTest("promtool is not installed")
+        done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_health_is_bad_when_a_query_has_failed(self):
+        answer = self.get("/healthz")
+        self.assertEqual((answer.status, answer.text), (200, "ok\n"))
+        port = free_port()
+        failing = self.daemon("--set", "http.listen=127.0.0.1:%d" % port,
+                              "--set", "events.on_malformed=fail").start()
+        failing.write("a", "garbage\n")
+        harness.wait_until(lambda: failing.ask("select state from queries") == [["FAILED"]],
+                           "the query fails")
+        self.port = port
+        answer = self.get("/healthz")
+        self.assertEqual(answer.status, 503)
+        self.assertEqual(json.loads(answer.text)["state"], "FAILED")
+
+    def test_only_names_and_addresses_of_this_machine_are_hosts(self):
+        for host, status in (("evil.example", 421), ("127.0.0.1.evil.example", 421),
+                             ("localhost:%d" % self.port, 200), ("[::1]", 200),
+                             ("192.0.2.7", 200), (socket.gethostname(), 200), ("", 421)):
+            answer = self.exchange("GET /healthz HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
+                                   % host)
+            self.assertIn(b"HTTP/1.1 %d " % status, answer, host)
+        self.assertIn(b" 400 ", self.exchange("GET / HTTP/1.1\r\n\r\n"))
+
+    def test_other_methods_are_refused_and_head_has_no_body(self):
+        answer = self.get("/query", method="POST", body="sql=select+1")
+        self.assertEqual((answer.status, answer.getheader("Allow")), (405, "GET, HEAD"))
+        for path in ("/", "/metrics", "/query?sql=select+1"):
+            whole, head = self.get(path), self.get(path, method="HEAD")
+            self.assertEqual((head.status, head.text), (200, ""))
+            if path != "/metrics":
+                self.assertEqual(head.getheader("Content-Length"),
+                                 whole.getheader("Content-Length"))
+
+    def test_it_is_closed_to_other_origins_and_to_frames(self):
+        answer = self.get("/", headers={"Origin": "http://evil.example"})
+        self.assertIsNone(answer.getheader("Access-Control-Allow-Origin"))
+        self.assertEqual(answer.getheader("X-Frame-Options"), "DENY")
+        self.assertIn("default-src 'none'", answer.getheader("Content-Security-Policy"))
+
+    def test_a_path_is_served_too(self):
+        path = os.path.join(self.http.directory, "http.sock")
+        daemon = self.daemon("--set", "http.listen=" + path).start()
+        peer = harness.Client(path)
+        peer.send("GET /healthz HTTP/1.1\r\nHost: any.name\r\nConnection: close\r\n\r\n")
+        self.assertTrue(peer.all().endswith(b"ok\n"))
+        self.assertEqual(daemon.stop(), 0)
+        self.assertFalse(os.path.exists(path))
+
+
+class Connections(HttpCase):
+
+    HEALTH = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    def test_one_connection_takes_many_requests(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=harness.DEADLINE)
+        for number in range(50):
+            connection.request("GET", "/query?sql=select+%d" % number)
+            self.assertEqual(json.loads(connection.getresponse().read())["rows"], [[number]])
+        self.assertEqual(self.n_sessions(), 1)
+        connection.close()
+
+    def test_requests_ahead_of_their_answers_are_answered_in_order(self):
+        # More than is read ahead, and more in the answers than a socket holds.
+        n = 3000
+        text = "".join("GET /query?sql=select+%d,hex(zeroblob(2000)) HTTP/1.1\r\n"
+                       "Host: localhost\r\n\r\n" % i for i in range(n))
+        peer = self.raw()
+        text += "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        sender = threading.Thread(target=lambda: peer.sendall(text.encode()))
+        sender.start()
+        answer = self.everything(peer)
+        sender.join()
+        self.assertEqual(answer.count(b"HTTP/1.1 200 OK"), n + 1)
+        places = [answer.index(b'"rows":[[%d,' % i) for i in range(n)]
+        self.assertEqual(places, sorted(places))
+
+    def test_a_head_byte_by_byte_is_a_head(self):
+        peer = self.raw()
+        for byte in self.HEALTH.encode():
+            peer.sendall(bytes([byte]))
+        self.assertIn(b"200 OK", peer.recv(65536))
+
+    def test_a_half_sent_head_disturbs_nobody(self):
+        peer = self.raw()
+        peer.sendall(b"GET /metr")
+        self.assertEqual(self.get("/healthz").status, 200)
+        peer.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.everything(peer), b"")
+        harness.wait_until(lambda: self.n_sessions() == 0, "the session is gone")
+
+    def test_a_head_without_end_is_refused(self):
+        peer = self.raw()
+        try:
+            peer.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * (1 << 20))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        self.assertIn(b"HTTP/1.1 431 ", peer.recv(65536))
+        self.assertEqual(self.get("/healthz").status, 200)
+
+    def test_an_old_client_gets_no_chunks(self):
+        sql = urllib.parse.quote(NUMBERS % 50000)
+        answer = self.exchange("GET /query?format=csv&sql=%s HTTP/1.0\r\n"
+                               "Host: localhost\r\nConnection: keep-alive\r\n\r\n" % sql)
+        head, body = answer.split(b"\r\n\r\n", 1)
+        self.assertNotIn(b"Transfer-Encoding", head)
+        self.assertIn(b"Connection: close", head)
+        self.assertEqual(len(body.splitlines()), 50001)
+        self.assertTrue(body.endswith(b"50000,a row of some length\r\n"))
+
+    def test_an_error_within_an_answer_is_no_whole_answer(self):
+        sql = urllib.parse.quote(
+            "with recursive t(i) as (select 1 union all select i + 1 from t limit 200000) "
+            "select case when i = 190000 then abs(-9223372036854775807 - 1) else i end from t")
+        answer = b""
+        try:
+            answer = self.exchange("GET /query?format=csv&sql=%s HTTP/1.1\r\n"
+                                   "Host: localhost\r\nConnection: close\r\n\r\n" % sql)
+        except ConnectionResetError:
+            pass
+        self.assertFalse(answer.endswith(b"0\r\n\r\n"))
+
+    def test_a_slow_reader_of_a_million_rows_costs_no_memory(self):
+        peer = self.raw()
+        sql = urllib.parse.quote(NUMBERS % 1000000)
+        self.get("/healthz")
+        before = status_of(self.http.process.pid, "VmRSS")
+        peer.sendall(("GET /query?format=csv&sql=%s HTTP/1.1\r\nHost: localhost\r\n"
+                      "Connection: close\r\n\r\n" % sql).encode())
+        data, most = bytearray(), 0
+        while True:
+            piece = peer.recv(1 << 20)
+            if not piece:
+                break
+            if len(data) // (1 << 22) != (len(data) + len(piece)) // (1 << 22):
+                time.sleep(0.05)
+                most = max(most, status_of(self.http.process.pid, "VmRSS"))
+            data += piece
+        self.assertTrue(data.endswith(b"0\r\n\r\n"))
+        self.assertIn(b"\r\n1000000,a row of some length\r\n", data[-300:])
+        self.assertGreater(len(data), 25000000)
+        if not harness.SANITIZED and not os.environ.get("TALLYD_UNDER"):
+            self.assertLess(most - before, 4096)
+
+    def test_who_goes_away_takes_the_statement_with_it(self):
+        peer = self.raw()
+        sql = urllib.parse.quote("with recursive t(i) as (select 1 union all select i + 1 from t) "
+                                 "select count(*) from t")
+        peer.sendall(("GET /query?sql=%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % sql).encode())
+        harness.wait_until(lambda: self.http.ask(
+            "select state from sessions where protocol = 'http'") == [["running"]], "it runs")
+        peer.close()
+        harness.wait_until(lambda: self.n_sessions() == 0, "the session is gone")
+
+
+@unittest.skipIf(browser.program() is None, "chromium is not installed")
+class Page(HttpCase):
+
+    def setUp(self):
+        super().setUp()
+        self.browser = browser.Browser()
+        self.addCleanup(self.browser.close)
+
+    def until(self, expression, what):
+        return harness.wait_until(lambda: self.browser.value(expression), what)
+
+    def test_the_chart_is_drawn_and_moves_when_files_arrive(self):
+        files = harness.made_stream(seed=4, n_files=4)
+        self.http.write("a", files[0] + "\n<b>no event</b>\n")
+        for dark in (False, True):
+            self.browser.open("http://127.0.0.1:%d/" % self.port, dark=dark)
+            self.until("document.querySelectorAll('#chart path').length === 2", "two lines")
+            colours = self.browser.value("getComputedStyle(document.body).backgroundColor + "
+                                         "getComputedStyle(document.body).color")
+            if os.environ.get("SCREENSHOTS"):
+                self.browser.screenshot(os.path.join(os.environ["SCREENSHOTS"],
+                                                     "dark.png" if dark else "light.png"))
+            self.assertEqual(dark, colours.startswith("rgb(20,"), colours)
+        self.assertIn("<b>no event</b>", self.http.ask("select text from rejects")[0][0])
+        path = "document.querySelector('#chart path').getAttribute('d')"
+        before = self.browser.value(path)
+        self.http.write("b", "\n".join(files[1:]))
+        self.until("%s !== %s" % (path, json.dumps(before)), "the line moved")
+        self.until("document.getElementById('cards').textContent.includes('8,000')", "the total")
+        total = self.http.totals()["Open"]
+        self.until("document.getElementById('totals').textContent.includes('%s')"
+                   % format(total, ","), "the group's total")
+        self.assertEqual(self.browser.complaints, [])
+
+    def test_it_works_with_the_keyboard(self):
+        self.http.write("a", harness.made_stream(seed=4, n_files=1)[0])
+        self.browser.open("http://127.0.0.1:%d/" % self.port)
+        self.until("document.querySelectorAll('#chart path').length === 2", "two lines")
+        self.browser.key("Tab")
+        self.browser.key("Tab")
+        self.browser.key("ArrowLeft")
+        self.assertRegex(self.browser.value("document.getElementById('readout').textContent"),
+                         r"^2016-07-26 \d\d:00 +(Open|Close) \d+ +(Open|Close) \d+$")
+
+    def test_many_groups_are_eight_lines_and_the_others(self):
+        self.http.write("a", "\n".join('{"time":%d,"action":"a%d"}' % (1469501107 + i, i % 40)
+                                       for i in range(4000)))
+        self.http.write("b", '{"time":1469501107}\n{"time":1469501107,"action":"<i>\'\\""}\n' * 200)
+        self.browser.open("http://127.0.0.1:%d/" % self.port)
+        self.until("document.querySelectorAll('#chart path').length === 9", "nine lines")
+        legend = self.browser.value("document.getElementById('legend').textContent")
+        self.assertIn("<i>'\"", legend)
+        self.assertTrue(legend.endswith("others"), legend)
+        self.assertEqual(self.browser.complaints, [])
+
+    def test_it_says_so_when_the_daemon_is_gone(self):
+        self.browser.open("http://127.0.0.1:%d/" % self.port)
+        self.until("document.getElementById('state').textContent.includes('ACTIVE')", "the state")
+        self.http.stop()
+        self.until("document.getElementById('state').textContent.includes('no answer')",
+                   "the page says so")
+
+
+if __name__ == "__main__":
+    harness.main()
