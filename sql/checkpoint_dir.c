@@ -174,7 +174,6 @@ static int write_new(
 		rc = checkpoint_vfs_open(vfs, path, true, &db, err);
 	if (rc == 0)
 		rc = fill(db, context, err);
-	/* Closing moves a WAL into the file, syncs that and removes the WAL. */
 	if (sqlite3_close(db) != SQLITE_OK && rc == 0)
 		rc = err_set(err, ERR_IO, "cannot close");
 	if (rc == 0 && checkpoint_vfs_sync_failed(vfs))
@@ -212,6 +211,10 @@ static int fill_empty(sqlite3 *db, void *context, struct err *err)
 		rc = schema_create_checkpoint(db, err);
 	if (rc == 0)
 		rc = db_exec(db, "COMMIT", err);
+	/* Closing would do it too, and not say when it fails. */
+	if (rc == 0 && sqlite3_wal_checkpoint_v2(
+			       db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
+		rc = db_error(db, sqlite3_extended_errcode(db), "cannot write", err);
 	return rc;
 }
 

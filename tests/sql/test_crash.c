@@ -76,13 +76,17 @@ static FILE *open_file(const char *mode, const char *format, ...)
 	return file;
 }
 
-/* A file that is whole at once, so that it can be archived; another one grows. */
+/*
+ * A file that is whole at once, so that it can be archived; another one grows.
+ * No two lines are alike: a new file under an old name with the old content
+ * would rightly be taken for the old one.
+ */
 static void write_step(long life, int step)
 {
 	int time = 1469498400 + step * 600;
 	FILE *file = open_file("a", "%s/growing.json", events);
 
-	(void)fprintf(file, "{\"time\":%d,\"action\":\"Open\"}\n", time);
+	(void)fprintf(file, "{\"time\":%d,\"action\":\"Open\",\"life\":%ld}\n", time, life);
 	(void)fclose(file);
 	file = open_file("w", "%s/file-%ld-%d.json", events, life, step);
 	(void)fprintf(file, "{\"time\":%d,\"action\":\"Close\"}\n{\"time\":1}\nbad\n", time);
