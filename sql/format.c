@@ -134,30 +134,35 @@ static void add_text(sqlite3_str *out, const struct conversion *conversion, sqli
 	sqlite3_str_appendf(out, spec, text);
 }
 
-/* The first character of the argument, as often as the precision says. */
-static void add_character(
-	sqlite3_str *out, const struct conversion *conversion, sqlite3_value *value)
+/* `len` bytes, `n` times, between blanks up to the width. */
+static void add_padded(
+	sqlite3_str *out, const struct conversion *conversion, const char *text, int len, int n)
 {
-	const char *text = value != NULL ? (const char *)sqlite3_value_text(value) : NULL;
-	int n = conversion->precision > 1 ? conversion->precision : 1;
-	int len = 1;
-	int padding;
+	int padding = conversion->width > n ? conversion->width - n : 0;
 
-	if (text == NULL || text[0] == '\0') {
-		/* SQLite writes a NUL here, which ends the text. */
-		sqlite3_str_appendchar(out, 1, '\0');
-		return;
-	}
-	while (((unsigned char)text[0] & 0xc0) == 0xc0 && len < 4 &&
-		((unsigned char)text[len] & 0xc0) == 0x80)
-		len++;
-	padding = conversion->width > n ? conversion->width - n : 0;
 	if (strchr(conversion->flags, '-') == NULL)
 		sqlite3_str_appendchar(out, padding, ' ');
 	for (int i = 0; i < n; i++)
 		sqlite3_str_append(out, text, len);
 	if (strchr(conversion->flags, '-') != NULL)
 		sqlite3_str_appendchar(out, padding, ' ');
+}
+
+/* The first character of the argument, as often as the precision says. */
+static void add_character(
+	sqlite3_str *out, const struct conversion *conversion, sqlite3_value *value)
+{
+	const char *text = value != NULL ? (const char *)sqlite3_value_text(value) : NULL;
+	int len = 1;
+
+	/* Of no text SQLite writes a NUL, which ends what a reader sees. */
+	if (text == NULL)
+		text = "";
+	while (((unsigned char)text[0] & 0xc0) == 0xc0 && len < 4 &&
+		((unsigned char)text[len] & 0xc0) == 0x80)
+		len++;
+	add_padded(
+		out, conversion, text, len, conversion->precision > 1 ? conversion->precision : 1);
 }
 
 #pragma GCC diagnostic pop
@@ -173,6 +178,7 @@ static bool add_conversion(
 	case 'x':
 	case 'X':
 	case 'o':
+	case 'r':
 	case 'p': add_integer(out, conversion, next_argument(arguments)); return true;
 	case 'f':
 	case 'e':
@@ -185,8 +191,9 @@ static bool add_conversion(
 	case 'Q':
 	case 'w': add_text(out, conversion, next_argument(arguments)); return true;
 	case 'c': add_character(out, conversion, next_argument(arguments)); return true;
-	case '%': sqlite3_str_appendchar(out, 1, '%'); return true;
-	case 'n': return true;
+	case '%': add_padded(out, conversion, "%", 1, 1); return true;
+	/* Nothing, but no longer NULL. */
+	case 'n': sqlite3_str_append(out, "", 0); return true;
 	default: return false;
 	}
 }
@@ -210,17 +217,18 @@ void format_call(sqlite3_context *context, int argc, sqlite3_value **argv)
 		at += literal;
 		if (*at++ == '\0')
 			break;
+		/* A '%' at the very end prints itself. */
+		if (*at == '\0') {
+			sqlite3_str_appendchar(out, 1, '%');
+			break;
+		}
 		if (!take_conversion(&at, &arguments, &conversion)) {
 			sqlite3_free(sqlite3_str_finish(out));
 			sqlite3_result_error(context, "printf: a width or precision over 1000", -1);
 			return;
 		}
-		if (!add_conversion(out, &conversion, &arguments)) {
-			/* A '%' at the very end prints itself. */
-			if (conversion.letter == '\0')
-				sqlite3_str_appendchar(out, 1, '%');
+		if (!add_conversion(out, &conversion, &arguments))
 			break;
-		}
 	}
 	status = sqlite3_str_errcode(out);
 	len = sqlite3_str_length(out);
