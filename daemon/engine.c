@@ -485,7 +485,7 @@ static void reload_start(struct engine *engine)
 	engine->wants_reload = false;
 	/* Notices carry the source's place in the spec, which is about to change. */
 	watches_close(engine);
-	engine->job.config_request = &engine->reload;
+	engine->job.config_request = engine->reload;
 	job_start(engine, JOB_RELOAD);
 }
 

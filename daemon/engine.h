@@ -47,7 +47,10 @@ void engine_load(struct engine *engine, bool rebuild);
 /* After on_loaded with success. */
 struct snapshot_store *engine_snapshots(struct engine *engine);
 
-/* Reads the configuration again and takes what has changed; on_reloaded. One at a time; a second request while one waits is one. */
+/*
+ * Reads the configuration again and takes what has changed; on_reloaded. What
+ * is asked while one waits is one. The request's texts outlive the engine.
+ */
 void engine_reload(struct engine *engine, const struct config_request *request);
 
 /* Takes the call (desk's on_call). */

@@ -54,7 +54,7 @@ static int reload(struct job *job, struct err *err)
 	struct config *fresh;
 	struct err ignored = ERR_INIT;
 
-	if (config_read(&fresh, job->config_request, err) != 0)
+	if (config_read(&fresh, &job->config_request, err) != 0)
 		return err->code;
 	int rc = config_keep_running(fresh, job->config, &job->waiting_keys, err);
 	if (rc == 0)

@@ -48,7 +48,7 @@ struct job {
 	bool full;                     /* CYCLE */
 	struct call *call;             /* QUERY */
 	size_t query;                  /* QUERY */
-	const struct config_request *config_request; /* RELOAD */
+	struct config_request config_request; /* RELOAD; a copy, its texts outlive the engine */
 
 	/* What came of it. */
 	struct err err;
