@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """psql and pgbench, as they come, against tallyd."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 
 import harness
 import pg_case
@@ -66,6 +66,24 @@ class Psql(pg_case.PgCase):
         self.assertIn('connected to database "tally" as user "tester" via socket in "%s"' % self.dir,
                       self.psql("-c", r"\conninfo"))
         self.assertEqual(self.psql("-c", r"\encoding"), "UTF8\n")
+
+    def test_grafana_s_statements_and_the_example_dashboard(self):
+        between = "window_start BETWEEN '2016-07-26T00:00:00Z' AND '2016-07-27T00:00:00Z'"
+        with open(os.path.join(harness.TREE, "examples", "grafana-dashboard.json")) as dashboard:
+            panels = json.load(dashboard)["panels"]
+        series, totals = [panel["targets"][0]["rawSql"] for panel in panels]
+        self.assertIn("$__timeFilter(window_start)", series)
+        out = self.psql("-At", "-c", series.replace("$__timeFilter(window_start)", between))
+        self.assertEqual(sorted(out.splitlines()),
+                         ["2016-07-26 02:00:00|Close|1", "2016-07-26 02:00:00|Open|1"])
+        self.assertEqual(self.psql("-At", "-c", totals), "Close|1\nOpen|1\n")
+        self.assertEqual(self.psql("-At", "-c", "SELECT current_setting('server_version_num')::int/100 as version",
+                                   "-c", "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"),
+                         "1500\n")
+        self.assertEqual(self.psql("-At", "-c", "select unix_timestamp(window_start) as time, count from counts "
+                                   "where unix_timestamp(window_start) >= 1469491200 and "
+                                   "unix_timestamp(window_start) <= 1469577600 limit 1"),
+                         "1469498400|1\n")
 
     def test_views_and_tables_of_the_session_are_listed(self):
         out = self.psql("-q", text="create temp view mine as select count as n from counts;\n"

@@ -7,9 +7,12 @@ import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketAddress;
+import java.net.SocketTimeoutException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,6 +48,7 @@ public class PgJdbc {
 		final SocketChannel channel;
 		final String path;
 		boolean isConnected;
+		int timeout; // of a read, in milliseconds; 0: none
 
 		UnixSocket(String path) throws IOException {
 			this.path = path;
@@ -62,11 +66,22 @@ public class PgJdbc {
 		@Override public void close() throws IOException { channel.close(); }
 		@Override public void setTcpNoDelay(boolean on) { }
 		@Override public void setKeepAlive(boolean on) { }
-		@Override public void setSoTimeout(int ms) { }
-		@Override public int getSoTimeout() { return 0; }
+		@Override public void setSoTimeout(int ms) { timeout = ms; }
+		@Override public int getSoTimeout() { return timeout; }
 		@Override public int getSendBufferSize() { return 8192; }
 		@Override public void setReceiveBufferSize(int n) { }
 		@Override public void setSendBufferSize(int n) { }
+
+		void awaitBytes() throws IOException {
+			channel.configureBlocking(false);
+			try (Selector selector = Selector.open()) {
+				channel.register(selector, SelectionKey.OP_READ);
+				if (selector.select(timeout) == 0)
+					throw new SocketTimeoutException();
+			} finally {
+				channel.configureBlocking(true);
+			}
+		}
 
 		@Override public InputStream getInputStream() {
 			return new InputStream() {
@@ -75,6 +90,8 @@ public class PgJdbc {
 					return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
 				}
 				@Override public int read(byte[] to, int from, int n) throws IOException {
+					if (timeout > 0)
+						awaitBytes();
 					return channel.read(ByteBuffer.wrap(to, from, n));
 				}
 			};
