@@ -5,14 +5,10 @@
  *
  *   IDLE ──lane_advance──▶ BUSY ──on_job_done──▶ IDLE ─ … ─▶ STOPPED
  */
-#include "daemon/engine.h"
+#include "daemon/engine_private.h"
 
 #include "base/mem.h"
 #include "base/timestamp.h"
-#include "daemon/engine_job.h"
-#include "daemon/log.h"
-#include "daemon/trigger.h"
-#include "daemon/watch.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -26,39 +22,6 @@
 #define SUMMARY_MS 60000
 /* After a batch of more events the heap is handed back to the system. */
 #define TRIM_EVENTS 1000000
-
-/* Somebody waits until everything that is there is counted. */
-struct waiter {
-	struct waiter *next;
-	struct call *call;
-	size_t query;     /* SIZE_MAX: all */
-	bool *is_pending; /* per source: not idle since */
-};
-
-struct source_state {
-	struct trigger trigger;
-	struct watch *watch;
-	struct log_limiter failures, overruns;
-};
-
-struct engine {
-	uv_loop_t *loop;
-	struct call_desk *desk;
-	struct engine_hooks hooks;
-	struct config *config; /* running; the pointer behind config_lock, for other threads */
-	pthread_mutex_t config_lock;
-	struct job job;
-	uv_timer_t due; /* the next source */
-	uv_timer_t summary;
-	struct source_state *sources;
-	struct query_brief *queries;         /* as of the last job; NULL: none yet */
-	struct call *first_call, *last_call; /* start and stop that wait for the lane */
-	struct waiter *waiters;
-	struct config_request reload;
-	size_t next_source; /* whose turn it is among those that are due */
-	int64_t n_summary_events, n_summary_batches;
-	bool is_busy, is_loaded, is_stopping, is_finished, wants_reload, is_idle;
-};
 
 static void lane_advance(struct engine *engine);
 
@@ -144,119 +107,6 @@ static int sources_open(struct engine *engine, struct err *err)
 	return 0;
 }
 
-/* --- waiting for everything to be counted -------------------------------- */
-
-static void waiter_end(struct engine *engine, struct waiter *waiter, const struct err *err)
-{
-	struct waiter **link = &engine->waiters;
-	int64_t batch_id = -1;
-
-	while (*link != waiter)
-		link = &(*link)->next;
-	*link = waiter->next;
-	for (size_t i = 0; engine->sources != NULL && i < engine->config->spec.n_sources; i++)
-		if (waiter->is_pending[i])
-			engine->sources[i].trigger.n_waiting--;
-	for (size_t i = 0; engine->queries != NULL && i < engine->config->spec.n_queries; i++)
-		if ((waiter->query == SIZE_MAX || waiter->query == i) &&
-			engine->queries[i].totals.batch_id > batch_id)
-			batch_id = engine->queries[i].totals.batch_id;
-	call_answer(engine->desk, waiter->call, err, NULL, batch_id);
-	free(waiter->is_pending);
-	free(waiter);
-}
-
-/* A query that counts nothing any more would be waited for in vain. */
-static int waiter_judge(const struct engine *engine, const struct waiter *waiter, struct err *err)
-{
-	const struct spec *spec = &engine->config->spec;
-
-	for (size_t i = 0; engine->queries != NULL && i < spec->n_queries; i++) {
-		enum query_state state = engine->queries[i].totals.state;
-		if (waiter->query != i && (waiter->query != SIZE_MAX || state == QUERY_STOPPED))
-			continue;
-		if (state == QUERY_STOPPED)
-			return err_set(
-				err, ERR_SQL, "the query %s is stopped", spec->queries[i].name);
-		if (state == QUERY_FAILED)
-			return err_set(err, ERR_SQL,
-				"the query %s has failed; queries.exception says why",
-				spec->queries[i].name);
-	}
-	return 0;
-}
-
-static bool waiter_is_done(const struct engine *engine, const struct waiter *waiter)
-{
-	for (size_t i = 0; i < engine->config->spec.n_sources; i++)
-		if (waiter->is_pending[i])
-			return false;
-	return true;
-}
-
-/* After a job: who has waited long enough, or in vain? */
-static void waiters_review(struct engine *engine)
-{
-	struct err none = ERR_INIT;
-
-	for (struct waiter *waiter = engine->waiters, *next; waiter != NULL; waiter = next) {
-		struct err err = ERR_INIT;
-		next = waiter->next;
-		if (waiter_judge(engine, waiter, &err) != 0)
-			waiter_end(engine, waiter, &err);
-		else if (waiter_is_done(engine, waiter) ||
-			 call_is_abandoned(engine->desk, waiter->call))
-			waiter_end(engine, waiter, &none);
-	}
-}
-
-static void waiters_source_idle(struct engine *engine, size_t source)
-{
-	for (struct waiter *waiter = engine->waiters; waiter != NULL; waiter = waiter->next)
-		if (waiter->is_pending[source]) {
-			waiter->is_pending[source] = false;
-			engine->sources[source].trigger.n_waiting--;
-		}
-}
-
-static void waiter_add(struct engine *engine, struct call *call, size_t query)
-{
-	const struct spec *spec = &engine->config->spec;
-	struct waiter *waiter = calloc(1, sizeof(*waiter));
-	bool *is_pending = mem_new_array(spec->n_sources, sizeof(*is_pending));
-	struct err err = ERR_INIT;
-
-	if (waiter == NULL || is_pending == NULL) {
-		free(waiter);
-		free(is_pending);
-		(void)err_nomem(&err);
-		call_answer(engine->desk, call, &err, NULL, -1);
-		return;
-	}
-	*waiter = (struct waiter){
-		.next = engine->waiters, .call = call, .query = query, .is_pending = is_pending};
-	engine->waiters = waiter;
-	for (size_t i = 0; i < spec->n_queries; i++) {
-		size_t source = spec->queries[i].source;
-		if ((query != SIZE_MAX && query != i) || is_pending[source])
-			continue;
-		is_pending[source] = true;
-		engine->sources[source].trigger.n_waiting++;
-		trigger_call(&engine->sources[source].trigger, wall_us(), true);
-	}
-	if (!engine->is_busy)
-		waiters_review(engine);
-}
-
-static void waiters_end(struct engine *engine, const char *sentence)
-{
-	struct err err = ERR_INIT;
-
-	(void)err_set(&err, ERR_INTERRUPTED, "%s", sentence);
-	while (engine->waiters != NULL)
-		waiter_end(engine, engine->waiters, &err);
-}
-
 /* --- calls --------------------------------------------------------------- */
 
 static size_t query_find(const struct spec *spec, const char *name)
@@ -329,7 +179,7 @@ static bool call_start(struct engine *engine)
 		if (!call_judge(engine, call, &query))
 			continue;
 		if (call->kind == CALL_PROCESS_ALL) {
-			waiter_add(engine, call, query);
+			engine_waiter_add(engine, call, query, wall_us());
 			continue;
 		}
 		engine->job.call = call;
@@ -426,7 +276,7 @@ static void cycle_done(struct engine *engine)
 		summary_add(engine, &job->outcome);
 		overrun_note(engine, source);
 	} else {
-		waiters_source_idle(engine, job->source);
+		engine_waiters_source_idle(engine, job->source);
 	}
 	if (job->outcome.n_events > TRIM_EVENTS)
 		(void)malloc_trim(0);
@@ -496,7 +346,7 @@ static void reloaded(struct engine *engine)
 	struct err err = ERR_INIT;
 
 	if (job->fresh != NULL) {
-		waiters_end(engine, "the configuration was read again; ask once more");
+		engine_waiters_end(engine, "the configuration was read again; ask once more");
 		pthread_mutex_lock(&engine->config_lock);
 		engine->config = job->fresh;
 		pthread_mutex_unlock(&engine->config_lock);
@@ -575,7 +425,7 @@ static void on_job_done(uv_work_t *request, int status)
 		return;
 	}
 	if (engine->is_loaded)
-		waiters_review(engine);
+		engine_waiters_review(engine);
 	/* The next batch is counted while the sessions hear of this one. */
 	lane_advance(engine);
 	if (engine->is_loaded && !engine->is_finished)
@@ -657,7 +507,7 @@ void engine_stop(struct engine *engine)
 	if (engine->is_loaded && engine->is_busy)
 		stream_stop_batch(engine->job.stream);
 	calls_end(engine, "tallyd is shutting down");
-	waiters_end(engine, "tallyd is shutting down");
+	engine_waiters_end(engine, "tallyd is shutting down");
 	watches_close(engine);
 	uv_timer_stop(&engine->due);
 	uv_timer_stop(&engine->summary);

@@ -1,0 +1,65 @@
+/*
+ * The engine from within: engine.c (the lane and its jobs) and engine_wait.c
+ * (those that wait for everything to be counted). All of it is the loop's, but
+ * for the job while one is under way.
+ */
+#ifndef DAEMON_ENGINE_PRIVATE_H
+#define DAEMON_ENGINE_PRIVATE_H
+
+#include "daemon/engine.h"
+#include "daemon/engine_job.h"
+#include "daemon/log.h"
+#include "daemon/trigger.h"
+#include "daemon/watch.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Somebody waits until everything that is there is counted. */
+struct waiter {
+	struct waiter *next;
+	struct call *call;
+	size_t query;     /* SIZE_MAX: all */
+	bool *is_pending; /* per source: not idle since */
+};
+
+struct source_state {
+	struct trigger trigger;
+	struct watch *watch;
+	struct log_limiter failures, overruns;
+};
+
+struct engine {
+	uv_loop_t *loop;
+	struct call_desk *desk;
+	struct engine_hooks hooks;
+	struct config *config; /* running; the pointer behind config_lock, for other threads */
+	pthread_mutex_t config_lock;
+	struct job job;
+	uv_timer_t due; /* the next source */
+	uv_timer_t summary;
+	struct source_state *sources;
+	struct query_brief *queries;         /* as of the last job; NULL: none yet */
+	struct call *first_call, *last_call; /* start and stop that wait for the lane */
+	struct waiter *waiters;
+	struct config_request reload;
+	size_t next_source; /* whose turn it is among those that are due */
+	int64_t n_summary_events, n_summary_batches;
+	bool is_busy, is_loaded, is_stopping, is_finished, wants_reload, is_idle;
+};
+
+/* --- engine_wait.c ------------------------------------------------------- */
+
+/* Takes the call; `query` SIZE_MAX: all of them. */
+void engine_waiter_add(
+	struct engine *engine, struct call *call, size_t query, int64_t now_us);
+/* After a job: who has waited long enough, or in vain? */
+void engine_waiters_review(struct engine *engine);
+/* A turn of `source` found nothing left. */
+void engine_waiters_source_idle(struct engine *engine, size_t source);
+/* Answers all of them with an error. */
+void engine_waiters_end(struct engine *engine, const char *sentence);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * process_all_available: who waits until everything that was there is counted.
+ *
+ * A waiter is done when each source of its queries has been looked at as a
+ * whole and has then said that nothing is left. On the loop, between jobs.
+ */
+#include "daemon/engine_private.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+static void waiter_end(struct engine *engine, struct waiter *waiter, const struct err *err)
+{
+	struct waiter **link = &engine->waiters;
+	int64_t batch_id = -1;
+
+	while (*link != waiter)
+		link = &(*link)->next;
+	*link = waiter->next;
+	for (size_t i = 0; engine->sources != NULL && i < engine->config->spec.n_sources; i++)
+		if (waiter->is_pending[i])
+			engine->sources[i].trigger.n_waiting--;
+	for (size_t i = 0; engine->queries != NULL && i < engine->config->spec.n_queries; i++)
+		if ((waiter->query == SIZE_MAX || waiter->query == i) &&
+			engine->queries[i].totals.batch_id > batch_id)
+			batch_id = engine->queries[i].totals.batch_id;
+	call_answer(engine->desk, waiter->call, err, NULL, batch_id);
+	free(waiter->is_pending);
+	free(waiter);
+}
+
+/* A query that counts nothing any more would be waited for in vain. */
+static int waiter_judge(const struct engine *engine, const struct waiter *waiter, struct err *err)
+{
+	const struct spec *spec = &engine->config->spec;
+
+	for (size_t i = 0; engine->queries != NULL && i < spec->n_queries; i++) {
+		enum query_state state = engine->queries[i].totals.state;
+		if (waiter->query != i && (waiter->query != SIZE_MAX || state == QUERY_STOPPED))
+			continue;
+		if (state == QUERY_STOPPED)
+			return err_set(
+				err, ERR_SQL, "the query %s is stopped", spec->queries[i].name);
+		if (state == QUERY_FAILED)
+			return err_set(err, ERR_SQL,
+				"the query %s has failed; queries.exception says why",
+				spec->queries[i].name);
+	}
+	return 0;
+}
+
+static bool waiter_is_done(const struct engine *engine, const struct waiter *waiter)
+{
+	for (size_t i = 0; i < engine->config->spec.n_sources; i++)
+		if (waiter->is_pending[i])
+			return false;
+	return true;
+}
+
+/* After a job: who has waited long enough, or in vain? */
+void engine_waiters_review(struct engine *engine)
+{
+	struct err none = ERR_INIT;
+
+	for (struct waiter *waiter = engine->waiters, *next; waiter != NULL; waiter = next) {
+		struct err err = ERR_INIT;
+		next = waiter->next;
+		if (waiter_judge(engine, waiter, &err) != 0)
+			waiter_end(engine, waiter, &err);
+		else if (waiter_is_done(engine, waiter) ||
+			 call_is_abandoned(engine->desk, waiter->call))
+			waiter_end(engine, waiter, &none);
+	}
+}
+
+void engine_waiters_source_idle(struct engine *engine, size_t source)
+{
+	for (struct waiter *waiter = engine->waiters; waiter != NULL; waiter = waiter->next)
+		if (waiter->is_pending[source]) {
+			waiter->is_pending[source] = false;
+			engine->sources[source].trigger.n_waiting--;
+		}
+}
+
+void engine_waiter_add(struct engine *engine, struct call *call, size_t query, int64_t now_us)
+{
+	const struct spec *spec = &engine->config->spec;
+	struct waiter *waiter = calloc(1, sizeof(*waiter));
+	bool *is_pending = mem_new_array(spec->n_sources, sizeof(*is_pending));
+	struct err err = ERR_INIT;
+
+	if (waiter == NULL || is_pending == NULL) {
+		free(waiter);
+		free(is_pending);
+		(void)err_nomem(&err);
+		call_answer(engine->desk, call, &err, NULL, -1);
+		return;
+	}
+	*waiter = (struct waiter){
+		.next = engine->waiters, .call = call, .query = query, .is_pending = is_pending};
+	engine->waiters = waiter;
+	for (size_t i = 0; i < spec->n_queries; i++) {
+		size_t source = spec->queries[i].source;
+		if ((query != SIZE_MAX && query != i) || is_pending[source])
+			continue;
+		is_pending[source] = true;
+		engine->sources[source].trigger.n_waiting++;
+		trigger_call(&engine->sources[source].trigger, now_us, true);
+	}
+	if (!engine->is_busy)
+		engine_waiters_review(engine);
+}
+
+void engine_waiters_end(struct engine *engine, const char *sentence)
+{
+	struct err err = ERR_INIT;
+
+	(void)err_set(&err, ERR_INTERRUPTED, "%s", sentence);
+	while (engine->waiters != NULL)
+		waiter_end(engine, engine->waiters, &err);
+}
