@@ -112,7 +112,8 @@ static bool line_write(const char *line, size_t len)
 	return write(STDERR_FILENO, line, len) == (ssize_t)len;
 }
 
-static void message_write(enum log_level level, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0)))
+message_write(enum log_level level, const char *format, va_list args)
 {
 	char text[LOG_LINE_BYTES];
 	char line[LOG_LINE_BYTES];
