@@ -6,7 +6,6 @@
 #include "sql/db.h"
 #include "sql/schema.h"
 
-#include <assert.h>
 #include <string.h>
 
 static int forget_file(
@@ -81,17 +80,6 @@ static int apply_file(struct apply *apply, const struct file_change *change, str
 	return rc;
 }
 
-/* A batch is of one source; prefixes and files are numbered within it. */
-static int64_t source_id_of(const struct apply *apply, const struct changes *changes)
-{
-	const struct catalog *catalog = apply->catalog;
-
-	if (changes->n_files > 0)
-		return catalog->sources[changes->files[0].source].id;
-	assert(changes->n_queries > 0);
-	return catalog->sources[catalog->spec->queries[changes->queries[0].query].source].id;
-}
-
 static int apply_offsets(struct apply *apply, const struct changes *changes, struct err *err)
 {
 	sqlite3_stmt *stmt = apply->statements[DROP_PREFIX];
@@ -101,7 +89,7 @@ static int apply_offsets(struct apply *apply, const struct changes *changes, str
 
 	if (changes->n_offsets == 0 && changes->n_dropped_prefixes == 0)
 		return 0;
-	source_id = source_id_of(apply, changes);
+	source_id = apply->catalog->sources[changes->source].id;
 	for (i = 0; rc == 0 && i < changes->n_dropped_prefixes; i++) {
 		(void)sqlite3_bind_int64(stmt, 1, source_id);
 		(void)sqlite3_bind_int64(stmt, 2, changes->dropped_prefixes[i]);

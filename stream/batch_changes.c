@@ -523,8 +523,10 @@ static bool needs_sync(const struct batch *batch)
 
 int batch_make_changes(struct batch *batch, struct err *err)
 {
-	int rc = make_query_changes(batch, err);
+	int rc;
 
+	batch->changes.source = batch->intake->index;
+	rc = make_query_changes(batch, err);
 	if (rc == 0)
 		rc = make_file_changes(batch, err);
 	if (rc == 0)

@@ -104,6 +104,7 @@ struct reject_change {
 };
 
 struct changes {
+	size_t source; /* of files, offsets and prefixes: a batch is of one source */
 	struct query_change *queries; /* none where only files changed */
 	size_t n_queries;
 	struct file_change *files;

@@ -184,6 +184,19 @@ class Reload(harness.Case):
         daemon.process_all()
         self.assertEqual(daemon.ask("select sum(count) from daily"), [[2]])
 
+    def test_a_query_that_is_alone_is_defined_anew_or_gives_way_to_another(self):
+        daemon = self.daemon(config=self.CONFIG + "[query counts]\n").start()
+        daemon.write("a", ONE)
+        daemon.process_all()
+        self.assertIn("was read again", self.reload(
+            daemon, self.CONFIG + "[query counts]\nwindow = 2 hours\n"))
+        daemon.process_all()
+        self.assertEqual(daemon.totals(), {"Open": 1})
+        self.assertIn("was read again", self.reload(
+            daemon, self.CONFIG + "[query daily]\nwindow = 1 day\n"))
+        daemon.process_all()
+        self.assertEqual(daemon.ask("select sum(count) from daily"), [[1]])
+
     def test_a_bad_file_is_refused_as_a_whole(self):
         daemon = self.daemon(config=self.CONFIG + "[query counts]\n").start()
         line = self.reload(daemon, self.CONFIG + "[query other]\nwindow = never\n")
