@@ -439,6 +439,9 @@ static int read_binary(const struct pg_parameter *parameter, struct value *value
 		if (parameter->len != 4)
 			return bad_binary(parameter->oid, err);
 		n = load_be(parameter->data, 4);
+		if (n > (TIMESTAMP_MAX_US - PG_EPOCH_US) / US_PER_DAY ||
+			n < (TIMESTAMP_MIN_US - PG_EPOCH_US) / US_PER_DAY)
+			return err_set(err, ERR_INVALID, "date out of range");
 		return set_time(value, n * US_PER_DAY + PG_EPOCH_US, scratch, err);
 	case PG_BYTEA:
 		*value = (struct value){
