@@ -215,9 +215,14 @@ static void tell_source(struct batch *batch, size_t at, int64_t now_us)
 	case SLICE_GONE: source_gone(source, read->slot); return;
 	default: break;
 	}
-	if (prefix_compare(file, &stand, &frontier) >= 0)
+	if (plan_file_was_read(read) && prefix_compare(file, &stand, &frontier) >= 0)
 		source_consumed(source, read->slot, batch_consumed_limit(read),
 			&read->read.identity, read->read.is_finished);
+	if (read->end == SLICE_SHORT) {
+		/* It has become shorter under our hands: the source finds out what it is now. */
+		source_gone(source, read->slot);
+		return;
+	}
 	if (read->end == SLICE_FAILED)
 		source_failed(source, read->slot, read->reason, now_us);
 	file->is_changed = false;
@@ -235,10 +240,10 @@ static void accept_file(struct batch *batch, size_t at, int64_t now_us)
 									      : read->at.offset,
 	};
 
-	if (read->end == SLICE_NOT_RUN)
-		return;
-	prefix_put(batch->prefix, read->slot, &stand);
-	batch_count_file(batch, at, file);
+	if (plan_file_was_read(read)) {
+		prefix_put(batch->prefix, read->slot, &stand);
+		batch_count_file(batch, at, file);
+	}
 	tell_source(batch, at, now_us);
 	if (source_spec(intake->source)->clean_source == CLEAN_SOURCE_OFF ||
 		file->state != FILE_DONE || !is_read_by_all(intake, file, read->slot))

@@ -15,11 +15,6 @@
 /* As many rows of rejects as the tables keep. */
 #define MAX_REJECT_ROWS 10000
 
-static bool was_read(const struct plan_file *file)
-{
-	return file->end != SLICE_NOT_RUN;
-}
-
 /* --- queries ------------------------------------------------------------- */
 
 static int64_t rejects_of(const struct plan *plan)
@@ -42,7 +37,7 @@ static void count_files(
 		const struct plan_file *file = &batch->plan.files[i];
 		const struct file *known = source_file(batch->intake->source, file->slot);
 
-		if (!was_read(file))
+		if (!plan_file_was_read(file))
 			continue;
 		progress->n_files++;
 		progress->n_bytes += file->n_bytes;
@@ -162,7 +157,7 @@ void batch_count_file(const struct batch *batch, size_t at, struct file *file)
 {
 	const struct plan_file *read = &batch->plan.files[at];
 
-	if (!was_read(read) || read->is_catch_up)
+	if (!plan_file_was_read(read) || read->is_catch_up)
 		return;
 	file->n_events += read->n_events - (batch->n_too_long != NULL ? batch->n_too_long[at] : 0);
 	file->n_rejects += rejects_of_file(batch, at);
@@ -188,9 +183,9 @@ static void look_ahead(const struct batch *batch, size_t at, struct file *file)
 	const struct plan_file *read = &batch->plan.files[at];
 
 	batch_count_file(batch, at, file);
-	if (!was_read(read) || read->end == SLICE_GONE)
+	if (read->end == SLICE_NOT_RUN || read->end == SLICE_GONE)
 		return;
-	if (!read->is_catch_up) {
+	if (!read->is_catch_up && plan_file_was_read(read)) {
 		file->identity.fp_offset = read->read.identity.fp_offset;
 		file->identity.fp_head = read->read.identity.fp_head;
 		file->identity.fp_tail = read->read.identity.fp_tail;
@@ -223,7 +218,7 @@ static int64_t least_offset(const struct batch *batch, const struct file *file, 
 
 		if (prefix->n_queries == 0)
 			continue;
-		if (read != NULL && prefix == batch->prefix && was_read(read))
+		if (read != NULL && prefix == batch->prefix && plan_file_was_read(read))
 			offset = file->is_compressed ? read->read.bytes_end : read->at.offset;
 		else if (file->is_compressed && stand.seen > offset)
 			offset = stand.seen;
@@ -276,7 +271,7 @@ static size_t *changed_slots(const struct batch *batch, size_t *n)
 			slots[n_all++] = intake->dirty[i];
 	}
 	for (size_t i = 0; i < batch->plan.n_files; i++) {
-		if (was_read(&batch->plan.files[i]))
+		if (batch->plan.files[i].end != SLICE_NOT_RUN)
 			slots[n_all++] = batch->plan.files[i].slot;
 	}
 	qsort(slots, n_all, sizeof(*slots), by_slot);
@@ -373,7 +368,7 @@ static int make_offsets(struct batch *batch, struct err *err)
 	for (size_t i = 0; i < batch->plan.n_files; i++) {
 		const struct plan_file *file = &batch->plan.files[i];
 
-		if (!was_read(file))
+		if (!plan_file_was_read(file))
 			continue;
 		changes->offsets[changes->n_offsets++] = (struct offset_change){
 			.prefix_id = batch->prefix->id,

@@ -365,6 +365,15 @@ static bool was_run(const struct plan *plan)
 	return false;
 }
 
+static bool was_read(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_files; i++) {
+		if (plan_file_was_read(&plan->files[i]))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Session windows keep a count for each distinct time until the batch is over,
  * so a batch with them is smaller, whatever the trigger allows.
@@ -404,6 +413,12 @@ static int read_and_fold(struct batch *batch, struct err *err)
 		return begin_queries(batch, false, err);
 	if (!was_run(&batch->plan))
 		return BATCH_STOPPED;
+	if (!was_read(&batch->plan)) {
+		/* Only troubles of files: they are told, but that is no batch to be numbered. */
+		batch->kind = BATCH_HOUSE;
+		batch->n_members = 0;
+		return 0;
+	}
 	rc = fail_if_malformed(batch, err);
 	if (rc != 0)
 		return rc < 0 ? rc : BATCH_FAILED;
@@ -417,7 +432,7 @@ int batch_run(struct batch *batch, struct err *err)
 {
 	int rc = read_and_fold(batch, err);
 
-	if (batch->kind == BATCH_DATA)
+	if (batch->plan.n_files > 0)
 		clear_cells(batch);
 	batch->folded_us = clock_us();
 	if (rc != 0)

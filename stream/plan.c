@@ -292,12 +292,22 @@ bool plan_settle(struct plan *plan)
 
 		is_cut |= settle_file(plan, file);
 		file->n_bytes = file->at.offset - file->read.from.offset;
-		if (file->read.is_compressed && file->end != SLICE_NOT_RUN)
+		if (file->read.is_compressed && plan_file_was_read(file))
 			file->n_bytes = file->read.bytes_end - file->read.from.offset;
 	}
 	for (size_t i = 0; is_cut && i < plan->n_slices; i++)
 		slice_reset(&plan->slices[i]);
 	return is_cut;
+}
+
+bool plan_file_was_read(const struct plan_file *file)
+{
+	const struct position *from = &file->read.from;
+
+	if (file->end == SLICE_DONE || file->end == SLICE_STOPPED)
+		return true;
+	return file->end != SLICE_NOT_RUN &&
+	       (file->at.offset != from->offset || file->at.skip != from->skip);
 }
 
 bool plan_has_slice(const struct plan *plan, size_t slice)

@@ -75,6 +75,9 @@ int plan_make(struct plan *plan, struct prefixes *prefixes, struct prefix *prefi
  */
 bool plan_settle(struct plan *plan);
 
+/* Whether the batch has anything to tell of the file's bytes: it came to its end, if only of an empty file, or forward. */
+bool plan_file_was_read(const struct plan_file *file);
+
 /* False: the slice was cut off; it is not run. */
 bool plan_has_slice(const struct plan *plan, size_t slice);
 

@@ -18,11 +18,11 @@ static char *copy(const char *text)
 {
 	char *made = mem_copy_text(text, strlen(text));
 
-	ck_assert_ptr_nonnull(made);
+	must(NULL != made);
 	return made;
 }
 
-#define GROW(array, cap, want) ck_assert(mem_grow(&(array), &(cap), (want), sizeof(*(array))))
+#define GROW(array, cap, want) must(mem_grow(&(array), &(cap), (want), sizeof(*(array))))
 
 /* --- setting up ---------------------------------------------------------- */
 
@@ -60,7 +60,7 @@ struct query_spec *bench_add_query(struct bench *bench, const char *name)
 void bench_init(struct bench *bench)
 {
 	*bench = (struct bench){.dir = "/tmp/tallyd-test-XXXXXX", .now_us = US_PER_S};
-	ck_assert_ptr_nonnull(mkdtemp(bench->dir));
+	must(NULL != mkdtemp(bench->dir));
 	bench->mtime_s = 1000000000;
 	bench->sources[0] = (struct source_spec){
 		.name = "events",
@@ -96,7 +96,7 @@ static void open_stream(struct bench *bench)
 	struct err err = ERR_INIT;
 	int rc = stream_open(&bench->stream, &bench->spec, &err);
 
-	ck_assert_msg(rc == 0, "stream_open: %s", err.text);
+	must_msg(rc == 0, "stream_open: %s", err.text);
 }
 
 void bench_open(struct bench *bench)
@@ -105,7 +105,7 @@ void bench_open(struct bench *bench)
 
 	make_store(bench);
 	open_stream(bench);
-	ck_assert_int_eq(stream_restored(bench->stream, &err), 0);
+	must(stream_restored(bench->stream, &err) == 0);
 }
 
 static int by_id(const void *a, const void *b)
@@ -123,13 +123,12 @@ static void restore_query(struct bench *bench, size_t i)
 
 	if (!kept->is_known)
 		return;
-	ck_assert_int_eq(stream_restore_query(bench->stream, i, &kept->totals, &err), 0);
+	must(stream_restore_query(bench->stream, i, &kept->totals, &err) == 0);
 	for (size_t j = 0; j < kept->n_rows; j++) {
 		const struct kept_row *row = &kept->rows[j];
 
-		ck_assert_int_eq(stream_restore_row(bench->stream, i, row->values, row->start_us,
-					 row->end_us, row->count, row->is_open, &err),
-			0);
+		must(stream_restore_row(bench->stream, i, row->values, row->start_us, row->end_us,
+			     row->count, row->is_open, &err) == 0);
 	}
 }
 
@@ -143,18 +142,16 @@ void bench_restart(struct bench *bench)
 	if (store->n_files > 0)
 		qsort(store->files, store->n_files, sizeof(*store->files), by_id);
 	for (size_t i = 0; i < store->n_files; i++)
-		ck_assert_int_eq(stream_restore_file(bench->stream, store->files[i].source,
-					 &store->files[i].file, &err),
-			0);
+		must(stream_restore_file(bench->stream, store->files[i].source,
+			     &store->files[i].file, &err) == 0);
 	for (size_t i = 0; i < store->n_offsets; i++)
-		ck_assert_int_eq(stream_restore_offset(bench->stream, store->offsets[i].source,
-					 &store->offsets[i].offset, &err),
-			0);
+		must(stream_restore_offset(bench->stream, store->offsets[i].source,
+			     &store->offsets[i].offset, &err) == 0);
 	for (size_t i = 0; i < bench->spec.n_queries; i++)
 		restore_query(bench, i);
 	for (size_t i = 0; i < store->n_sources; i++)
 		stream_restore_reject_totals(bench->stream, i, store->reject_totals[i]);
-	ck_assert_int_eq(stream_restored(bench->stream, &err), 0);
+	must(stream_restored(bench->stream, &err) == 0);
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
@@ -221,10 +218,10 @@ void bench_append(struct bench *bench, const char *name, const char *text, size_
 
 	bench_path(bench, name, path);
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, len), (ssize_t)len);
-	ck_assert_int_eq(futimens(fd, times), 0);
-	ck_assert_int_eq(close(fd), 0);
+	must(fd >= 0);
+	must(write(fd, text, len) == (ssize_t)len);
+	must(futimens(fd, times) == 0);
+	must(close(fd) == 0);
 	bench->mtime_s++;
 }
 
@@ -271,13 +268,13 @@ static struct event_value *copy_values(const struct event_value *values, size_t 
 	for (size_t i = 0; i < n; i++)
 		bytes += values[i].kind == EVENT_VALUE_TEXT ? values[i].len : 0;
 	made = malloc(bytes);
-	ck_assert_ptr_nonnull(made);
+	must(NULL != made);
 	text = (char *)(made + n);
 	for (size_t i = 0; i < n; i++) {
 		made[i] = (struct event_value){.kind = EVENT_VALUE_NULL};
 		if (values[i].kind == EVENT_VALUE_NULL)
 			continue;
-		ck_assert_int_eq(values[i].kind, EVENT_VALUE_TEXT);
+		must(values[i].kind == EVENT_VALUE_TEXT);
 		made[i] = values[i];
 		made[i].text = text;
 		if (values[i].len > 0)
@@ -305,7 +302,7 @@ static void apply_row(
 	}
 	is_there = low < kept->n_rows && compare_rows(&kept->rows[low], is_open, row->values,
 						 row->start_us, n_fields) == 0;
-	ck_assert_msg(is_there == !row->is_new, "a row that is%s there is changed as %s",
+	must_msg(is_there == !row->is_new, "a row that is%s there is changed as %s",
 		is_there ? "" : " not", row->is_new ? "new" : "old");
 	if (row->count == 0) {
 		free(kept->rows[low].values);
@@ -335,8 +332,8 @@ static void apply_rows(struct kept_query *kept, const struct row_change *rows, s
 			struct kept_row before = {.values = (void *)(uintptr_t)rows[i - 1].values,
 				.start_us = rows[i - 1].start_us};
 
-			ck_assert_msg(compare_rows(&before, false, rows[i].values, rows[i].start_us,
-					      n_fields) < 0,
+			must_msg(compare_rows(&before, false, rows[i].values, rows[i].start_us,
+					 n_fields) < 0,
 				"rows are not in order");
 		}
 		apply_row(kept, &rows[i], is_open, n_fields);
@@ -469,9 +466,9 @@ bool bench_batch(struct bench *bench)
 		struct batch *batch = NULL;
 		int rc;
 
-		ck_assert_int_eq(stream_scan(bench->stream, source, true, bench->now_us, &err), 0);
+		must(stream_scan(bench->stream, source, true, bench->now_us, &err) == 0);
 		rc = stream_batch(bench->stream, source, bench->now_us, &batch, &err);
-		ck_assert_msg(rc >= 0, "stream_batch: %s", err.text);
+		must_msg(rc >= 0, "stream_batch: %s", err.text);
 		if (rc == 0)
 			continue;
 		bench_apply(bench, batch_changes(batch));
@@ -487,7 +484,7 @@ size_t bench_run(struct bench *bench)
 
 	while (bench_batch(bench)) {
 		n++;
-		ck_assert_uint_lt(n, 100000);
+		must(n < 100000);
 	}
 	return n;
 }
@@ -520,6 +517,6 @@ const char *bench_rows(const struct bench *bench, size_t query, bool is_open, st
 		buf_add_char(text, '\n');
 	}
 	buf_add_char(text, '\0');
-	ck_assert(buf_ok(text));
+	must(buf_ok(text));
 	return text->data;
 }

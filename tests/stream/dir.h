@@ -9,9 +9,22 @@
 #include "base/buf.h"
 #include "stream/stream.h"
 
+#include <check.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Check writes a note into a file for every ck_assert; what is asked for every row or event must not. */
+#define must(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			ck_abort_msg("%s", #condition);                                            \
+	} while (0)
+#define must_msg(condition, ...)                                                                   \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			ck_abort_msg(__VA_ARGS__);                                                 \
+	} while (0)
 
 /* What the checkpoint would hold of one query. */
 struct kept_row {

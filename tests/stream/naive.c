@@ -3,8 +3,8 @@
 
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "tests/stream/dir.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +59,7 @@ static struct naive_row *add(struct naive *naive, const char *key, int64_t start
 {
 	struct naive_row *row;
 
-	ck_assert(mem_grow(&naive->rows, &naive->cap, naive->n_rows + 1, sizeof(*row)));
+	must(mem_grow(&naive->rows, &naive->cap, naive->n_rows + 1, sizeof(*row)));
 	row = &naive->rows[naive->n_rows++];
 	*row = (struct naive_row){.start_us = start_us, .end_us = end_us, .is_open = true};
 	(void)snprintf(row->key, sizeof(row->key), "%s", key);
@@ -211,7 +211,7 @@ static void count_limited(struct naive *naive, const struct naive_event *events,
 	}
 	trial.cap = naive->n_rows + n + 1;
 	trial.rows = malloc(trial.cap * sizeof(*trial.rows));
-	ck_assert_ptr_nonnull(trial.rows);
+	must(NULL != trial.rows);
 	if (naive->n_rows > 0)
 		memcpy(trial.rows, naive->rows, naive->n_rows * sizeof(*trial.rows));
 	count_all(&trial, events, n, false);
@@ -306,6 +306,6 @@ const char *naive_text(struct naive *naive, bool is_open, struct buf *text)
 		buf_add_char(text, '\n');
 	}
 	buf_add_char(text, '\0');
-	ck_assert(buf_ok(text));
+	must(buf_ok(text));
 	return text->data;
 }

@@ -237,6 +237,21 @@ START_TEST(broken_compression_counts_what_was_read_whole_and_is_retried)
 }
 END_TEST
 
+START_TEST(a_file_that_cannot_be_read_at_all_makes_no_numbered_batch)
+{
+	bench_open(&bench);
+	bench_append(&bench, "a.gz", "\x1f\x8b garbage", 10);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(kept_file("a.gz")->file.state, FILE_ERROR);
+	ck_assert_ptr_nonnull(kept_file("a.gz")->file.reason);
+	ck_assert_int_eq(bench.store.queries[0].totals.batch_id, -1);
+	write_events("b", 0, 10);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(bench.store.queries[0].totals.batch_id, 0);
+	ck_assert_int_eq(bench.store.queries[0].totals.n_files, 1);
+}
+END_TEST
+
 START_TEST(a_compressed_file_that_grows_waits_for_the_rest_of_its_member)
 {
 	static const char first[] = "{\"time\":1,\"action\":\"b\"}\n{\"time\":2,\"act";
@@ -565,6 +580,7 @@ int main(void)
 	tcase_add_test(tcase, a_file_that_is_gone_when_its_turn_comes_does_not_hold_up_the_others);
 	tcase_add_test(tcase, a_file_that_shrinks_after_it_was_planned_counts_what_is_left_once);
 	tcase_add_test(tcase, broken_compression_counts_what_was_read_whole_and_is_retried);
+	tcase_add_test(tcase, a_file_that_cannot_be_read_at_all_makes_no_numbered_batch);
 	tcase_add_test(tcase, a_compressed_file_that_grows_waits_for_the_rest_of_its_member);
 	tcase_add_loop_test(
 		tcase, a_file_whose_last_lines_are_longer_than_slices_is_counted_once, 0, 3);

@@ -140,7 +140,7 @@ static const char *keep(const char *text)
 		if (strcmp(kept[i], text) == 0)
 			return kept[i];
 	}
-	ck_assert_uint_lt(i, 64);
+	must(i < 64);
 	kept[i] = mem_copy_text(text, strlen(text));
 	return kept[i];
 }
@@ -182,14 +182,13 @@ static void add_object(struct round *round, struct doc *doc, struct naive_event 
 
 static void add_fact(struct doc *doc, const struct naive_event *event)
 {
-	ck_assert(mem_grow(&doc->facts, &doc->cap, doc->n_facts + 1, sizeof(*doc->facts)));
+	must(mem_grow(&doc->facts, &doc->cap, doc->n_facts + 1, sizeof(*doc->facts)));
 	doc->facts[doc->n_facts++] = (struct fact){.end = (int64_t)doc->text.len, .event = *event};
 }
 
 static void add_reject(struct doc *doc)
 {
-	ck_assert(mem_grow(
-		&doc->rejects, &doc->rejects_cap, doc->n_rejects + 1, sizeof(*doc->rejects)));
+	must(mem_grow(&doc->rejects, &doc->rejects_cap, doc->n_rejects + 1, sizeof(*doc->rejects)));
 	doc->rejects[doc->n_rejects++] = doc->n_lines;
 }
 
@@ -312,13 +311,13 @@ static struct naive_event *events_of(
 
 		if (to->prefix_id != prefix_id)
 			continue;
-		ck_assert_int_ge(to->at.offset, from);
+		must(to->at.offset >= from);
 		for (size_t j = 0; j < doc->n_facts; j++) {
 			const struct fact *fact = &doc->facts[j];
 
 			if (fact->end <= from || fact->end > to->at.offset)
 				continue;
-			ck_assert(mem_grow(&events, &cap, *n + 1, sizeof(*events)));
+			must(mem_grow(&events, &cap, *n + 1, sizeof(*events)));
 			events[(*n)++] = fact->event;
 		}
 	}
@@ -339,7 +338,7 @@ static void sort_lines(const char *table, struct buf *sorted)
 	size_t cap = 0;
 
 	for (char *line = strtok(copy, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-		ck_assert(mem_grow(&lines, &cap, n + 1, sizeof(*lines)));
+		must(mem_grow(&lines, &cap, n + 1, sizeof(*lines)));
 		lines[n++] = line;
 	}
 	if (n > 0)
@@ -360,7 +359,7 @@ static void compare_texts(const struct round *round, size_t query, const char *w
 
 	sort_lines(is, &one);
 	sort_lines(expected, &two);
-	ck_assert_msg(strcmp(one.data, two.data) == 0,
+	must_msg(strcmp(one.data, two.data) == 0,
 		"seed %u, query %zu, %s:\n%.1500s--- not\n%.1500s", round->seed, query, what,
 		one.data, two.data);
 	buf_fini(&one);
@@ -378,12 +377,12 @@ static void compare_query(struct round *round, size_t query)
 		naive_text(naive, false, &expected));
 	compare_texts(round, query, "open rows", bench_rows(&round->bench, query, true, &is),
 		naive_text(naive, true, &expected));
-	ck_assert_msg(totals->n_late == naive->n_late && totals->n_refused == naive->n_refused &&
-			      totals->n_events == naive->n_events &&
-			      totals->watermark_us == naive->watermark_us &&
-			      totals->max_time_us == naive->max_time_us &&
-			      totals->retention_end_us == naive->horizon_us &&
-			      totals->n_groups == naive_n_groups(naive),
+	must_msg(totals->n_late == naive->n_late && totals->n_refused == naive->n_refused &&
+			 totals->n_events == naive->n_events &&
+			 totals->watermark_us == naive->watermark_us &&
+			 totals->max_time_us == naive->max_time_us &&
+			 totals->retention_end_us == naive->horizon_us &&
+			 totals->n_groups == naive_n_groups(naive),
 		"seed %u, query %zu: late %lld not %lld, refused %lld not %lld, events %lld not "
 		"%lld, watermark %lld not %lld, groups %lld not %lld",
 		round->seed, query, (long long)totals->n_late, (long long)naive->n_late,
@@ -419,7 +418,7 @@ static void follow(struct round *round, const struct changes *changes)
 
 		if (change->has_progress) {
 			/* Windows that append has to show come before any other bytes. */
-			ck_assert(!naive_has_closed(naive) || n_events[i] == 0);
+			must(!naive_has_closed(naive) || n_events[i] == 0);
 			naive_batch(naive, events[i], n_events[i]);
 			ck_assert_int_eq(change->progress.n_rows, (int64_t)n_events[i]);
 		}
@@ -437,9 +436,9 @@ static bool run_batch(struct round *round, bool may_abandon)
 	int rc;
 
 	bench->now_us += 10 * US_PER_S;
-	ck_assert_int_eq(stream_scan(bench->stream, 0, true, bench->now_us, &err), 0);
+	must(stream_scan(bench->stream, 0, true, bench->now_us, &err) == 0);
 	rc = stream_batch(bench->stream, 0, bench->now_us, &batch, &err);
-	ck_assert_msg(rc >= 0, "seed %u: %s", round->seed, err.text);
+	must_msg(rc >= 0, "seed %u: %s", round->seed, err.text);
 	if (rc == 0)
 		return false;
 	if (may_abandon && chance(20)) {
@@ -491,9 +490,9 @@ static void step(struct round *round)
 		bench_restart(bench);
 		set_slices(round);
 	} else if (what < 97) {
-		ck_assert_int_eq(stream_stop_query(bench->stream, query, &err), 0);
+		must(stream_stop_query(bench->stream, query, &err) == 0);
 	} else {
-		ck_assert_int_eq(stream_start_query(bench->stream, query, &err), 0);
+		must(stream_start_query(bench->stream, query, &err) == 0);
 	}
 }
 
@@ -546,8 +545,7 @@ static void compare_rejects(struct round *round)
 		for (size_t j = 0; j < store->n_rejects; j++) {
 			if (strcmp(store->rejects[j].path, doc->name) != 0)
 				continue;
-			ck_assert_msg(
-				at < doc->n_rejects && store->rejects[j].line == doc->rejects[at],
+			must_msg(at < doc->n_rejects && store->rejects[j].line == doc->rejects[at],
 				"seed %u: a reject in %s, line %lld", round->seed, doc->name,
 				(long long)store->rejects[j].line);
 			at++;
@@ -573,21 +571,20 @@ static void catch_up(struct round *round)
 	for (size_t i = 0; i < round->n_docs; i++)
 		write_doc(round, &round->docs[i], SIZE_MAX);
 	for (size_t i = 0; i < bench->spec.n_queries; i++)
-		ck_assert_int_eq(stream_start_query(bench->stream, i, &err), 0);
+		must(stream_start_query(bench->stream, i, &err) == 0);
 	while (run_batch(round, false)) {
 		n_batches++;
-		ck_assert_msg(n_batches < 5000, "seed %u: never idle", round->seed);
+		must_msg(n_batches < 5000, "seed %u: never idle", round->seed);
 	}
 	for (size_t i = 0; i < bench->spec.n_queries; i++) {
 		int64_t n = 0;
 
 		for (size_t j = 0; j < round->n_docs; j++)
 			n += (int64_t)round->docs[j].n_facts;
-		ck_assert_msg(round->naives[i].n_events == n,
-			"seed %u, query %zu: %lld events of %lld", round->seed, i,
-			(long long)round->naives[i].n_events, (long long)n);
-		ck_assert_msg(bench->store.queries[i].totals.prefix_id ==
-				      bench->store.queries[0].totals.prefix_id,
+		must_msg(round->naives[i].n_events == n, "seed %u, query %zu: %lld events of %lld",
+			round->seed, i, (long long)round->naives[i].n_events, (long long)n);
+		must_msg(bench->store.queries[i].totals.prefix_id ==
+				 bench->store.queries[0].totals.prefix_id,
 			"seed %u: prefixes are not merged", round->seed);
 		ck_assert_int_eq(bench->store.queries[i].totals.n_files, (int64_t)round->n_docs);
 	}
