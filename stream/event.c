@@ -4,11 +4,11 @@
  */
 #include "stream/event.h"
 
+#include "stream/detail.h"
 #include "stream/event_judge.h"
 #include "stream/event_time.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +77,7 @@ static int judge_time(struct feed *feed, int64_t *us, struct reject *reject, boo
 {
 	struct judge *judge = feed->judge;
 	struct event_time_source time;
+	struct detail detail;
 	int rc = event_fields_time(&judge->fields, &time, feed->err);
 
 	if (rc != 0)
@@ -84,8 +85,11 @@ static int judge_time(struct feed *feed, int64_t *us, struct reject *reject, boo
 	*is_good = false;
 	if (time.value == NULL) {
 		reject->reason = REJECT_NO_TIME;
-		(void)snprintf(reject->detail, sizeof(reject->detail),
-			"the field \"%.100s\" is missing or null", judge->shape->time_field);
+		detail = detail_begin(reject->detail);
+		detail_add_text(&detail, "the field \"");
+		detail_add(
+			&detail, judge->shape->time_field, strnlen(judge->shape->time_field, 100));
+		detail_add_text(&detail, "\" is missing or null");
 		return 0;
 	}
 	reject->reason = REJECT_BAD_TIME;

@@ -4,6 +4,8 @@
  */
 #include "stream/event_judge.h"
 
+#include "stream/detail.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,13 +50,17 @@ int judge_give_not_an_object(struct feed *feed, const struct json_value *value)
 		[JSON_NUMBER] = "a number",
 		[JSON_STRING] = "a string",
 		[JSON_ARRAY] = "an array"};
+	const char *time_field = feed->judge->shape->time_field;
 	struct reject reject;
+	struct detail detail;
 
 	reject.reason = REJECT_NOT_AN_OBJECT;
 	judge_place_reject(feed, &reject, value->text, value->len);
-	(void)snprintf(reject.detail, sizeof(reject.detail),
-		"%s where an object such as {\"%.64s\":...} is expected", names[value->type],
-		feed->judge->shape->time_field);
+	detail = detail_begin(reject.detail);
+	detail_add_text(&detail, names[value->type]);
+	detail_add_text(&detail, " where an object such as {\"");
+	detail_add(&detail, time_field, strnlen(time_field, 64));
+	detail_add_text(&detail, "\":...} is expected");
 	return feed->sink->on_reject(feed->sink->context, &reject);
 }
 
@@ -96,20 +102,22 @@ int judge_refuse(struct feed *feed, enum reject_reason reason, const char *what,
 	struct judge *judge = feed->judge;
 	struct pending *pending = &judge->pending;
 	bool is_in_array = judge->state != BETWEEN;
-	long long at_byte;
+	struct detail detail;
 
 	if (!is_in_array)
 		judge_begin_pending(feed);
 	judge->state = REFUSED;
 	pending->reason = reason;
-	at_byte = judge_position(feed, fault) - pending->start + 1;
-	if (reason == REJECT_EVENT_TOO_LONG)
-		(void)snprintf(pending->detail, sizeof(pending->detail),
-			"longer than max_event_bytes = %lld",
-			(long long)judge->shape->max_event_bytes);
-	else
-		(void)snprintf(pending->detail, sizeof(pending->detail), "%s at byte %lld of this",
-			what, at_byte);
+	detail = detail_begin(pending->detail);
+	if (reason == REJECT_EVENT_TOO_LONG) {
+		detail_add_text(&detail, "longer than max_event_bytes = ");
+		detail_add_number(&detail, judge->shape->max_event_bytes);
+	} else {
+		detail_add_text(&detail, what);
+		detail_add_text(&detail, " at byte ");
+		detail_add_number(&detail, judge_position(feed, fault) - pending->start + 1);
+		detail_add_text(&detail, " of this");
+	}
 	return is_in_array ? feed->sink->on_array(feed->sink->context, JUDGE_ARRAY_DROP) : 0;
 }
 

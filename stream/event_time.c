@@ -8,6 +8,7 @@
 #include "base/decimal.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
+#include "stream/detail.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,9 +39,9 @@ static NOINLINE bool number_to_us(const char *text, size_t len, enum time_unit u
 /* How much of a value is shown in a detail: whole characters of at most this many bytes. */
 #define SHOWN_BYTES 32
 
-static int shown_length(const char *text, size_t len)
+static size_t shown_length(const char *text, size_t len)
 {
-	return (int)utf8_valid_prefix(text, len < SHOWN_BYTES ? len : SHOWN_BYTES);
+	return utf8_valid_prefix(text, len < SHOWN_BYTES ? len : SHOWN_BYTES);
 }
 
 static const char *dots(size_t len)
@@ -61,13 +62,13 @@ static NOINLINE void explain_number(
 		(void)timestamp_format(us, as_time);
 		(void)snprintf(detail, REJECT_DETAIL_MAX_BYTES,
 			"%.*s%s is no time in %s; in %s it is %.19s: time_unit = %s would read it",
-			shown_length(text, len), text, dots(len), time_unit_name(unit),
+			(int)shown_length(text, len), text, dots(len), time_unit_name(unit),
 			time_unit_name(finer), as_time, time_unit_name(finer));
 		return;
 	}
 	(void)snprintf(detail, REJECT_DETAIL_MAX_BYTES,
 		"%.*s%s (time_unit = %s) is outside the years 0001 to 9999",
-		shown_length(text, len), text, dots(len), time_unit_name(unit));
+		(int)shown_length(text, len), text, dots(len), time_unit_name(unit));
 }
 
 /* The number that eight digits write, if they are digits: pairs, then fours, then all at once. */
@@ -138,6 +139,7 @@ bool event_time_from_value(const struct json_value *value, const char *unescaped
 		[JSON_TRUE] = "true",
 		[JSON_ARRAY] = "an array",
 		[JSON_OBJECT] = "an object"};
+	struct detail sentence;
 
 	if (value->type != JSON_STRING) {
 		(void)snprintf(detail, REJECT_DETAIL_MAX_BYTES,
@@ -148,15 +150,19 @@ bool event_time_from_value(const struct json_value *value, const char *unescaped
 	}
 	if (timestamp_parse(unescaped, len, us))
 		return true;
-	if (is_all_digits(unescaped, len))
-		(void)snprintf(detail, REJECT_DETAIL_MAX_BYTES,
-			"\"%.*s%s\" is a number in quotes; without them it would be read as a time",
-			shown_length(unescaped, len), unescaped, dots(len));
-	else
+	sentence = detail_begin(detail);
+	if (is_all_digits(unescaped, len)) {
+		detail_add_text(&sentence, "\"");
+		detail_add(&sentence, unescaped, shown_length(unescaped, len));
+		detail_add_text(&sentence, dots(len));
+		detail_add_text(&sentence,
+			"\" is a number in quotes; without them it would be read as a time");
+	} else {
 		/* The source text, whose escapes leave no control character in the sentence. */
-		(void)snprintf(detail, REJECT_DETAIL_MAX_BYTES,
-			"%.*s%s is no time from year 0001 to 9999; right would be "
-			"\"2016-07-26T02:45:07Z\", with T or one blank",
-			shown_length(value->text, value->len), value->text, dots(value->len));
+		detail_add(&sentence, value->text, shown_length(value->text, value->len));
+		detail_add_text(&sentence, dots(value->len));
+		detail_add_text(&sentence, " is no time from year 0001 to 9999; right would be "
+					   "\"2016-07-26T02:45:07Z\", with T or one blank");
+	}
 	return false;
 }

@@ -26,22 +26,50 @@ _Static_assert(offsetof(struct pair, number) + offsetof(struct dict_rest, counts
 		       offsetof(struct pair, counts),
 	"the number and counts of a pair lie as in a dict_rest");
 
+static int use(struct count *count, size_t entry, struct err *err)
+{
+	if (!mem_grow(&count->used, &count->cap_used, count->n_used + 1, sizeof(*count->used)))
+		return err_nomem(err);
+	count->used[count->n_used++] = entry;
+	return 0;
+}
+
+static int use_all(struct count *count, size_t n_entries, size_t entry_bytes, struct err *err)
+{
+	count->n_used = 0;
+	for (size_t i = 0; i < n_entries; i++) {
+		if (rest_of(count, i * entry_bytes)->number != NO_GROUP &&
+			use(count, i * entry_bytes, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
 /* The tables are as they are now: what was counted must have been flushed. */
-static void link_tables(struct count *count)
+static int link_tables(struct count *count, struct err *err)
 {
 	struct program *program = &count->program;
 	uint8_t *numbers = (uint8_t *)&count->alone;
+	size_t n_entries = 1, entry_bytes = sizeof(count->alone);
 
-	if (program->n_groups == 1)
+	if (program->n_groups == 1) {
 		numbers = dict_numbers(&program->dicts[0]);
-	else if (program->n_groups > 1)
-		numbers = (uint8_t *)program->pairs[program->n_groups - 1].entries +
-			  offsetof(struct pair, number);
+		n_entries = program->dicts[0].n_slots;
+		entry_bytes = dict_entry(&program->dicts[0], 1);
+	} else if (program->n_groups > 1) {
+		const struct pairs *pairs = &program->pairs[program->n_groups - 1];
+
+		numbers = (uint8_t *)pairs->entries + offsetof(struct pair, number);
+		n_entries = pairs->n_slots;
+		entry_bytes = sizeof(struct pair);
+	}
 	count->kernel.numbers = numbers;
 	count->kernel.counts = numbers + offsetof(struct dict_rest, counts);
-	count->n_used = 0;
-	count->in_rows = count->wants_rows;
+	if (use_all(count, n_entries, entry_bytes, err) < 0)
+		return err->code;
+	count->in_rows = count->wants_rows || count->n_used > MAX_WINDOW_GROUPS;
 	program_link(program, count->level, count->in_rows);
+	return 0;
 }
 
 /* --- windows ------------------------------------------------------------- */
@@ -229,17 +257,7 @@ static int learn_time(struct count *count, const struct match *match, int cursor
 
 /* --- groups -------------------------------------------------------------- */
 
-/* Numbers of texts begin anew, and so does everything that was made of them. */
-static int forget_pairs(struct count *count, size_t from, struct err *err)
-{
-	for (size_t i = from; i < count->program.n_groups; i++) {
-		if (!pairs_reshape(&count->program.pairs[i]))
-			return err_nomem(err);
-	}
-	return 0;
-}
-
-/* A table must change: all its entries lose their meaning. */
+/* A table must change: its entries move. */
 static int reshape(struct count *count, size_t which, bool is_pairs, struct err *err)
 {
 	struct program *program = &count->program;
@@ -249,10 +267,7 @@ static int reshape(struct count *count, size_t which, bool is_pairs, struct err 
 		return err->code;
 	is_done = is_pairs ? pairs_reshape(&program->pairs[which])
 			   : dict_reshape(&program->dicts[which]);
-	if (!is_done || forget_pairs(count, is_pairs || which == 0 ? which + 1 : which, err) < 0)
-		return err_nomem(err);
-	link_tables(count);
-	return 0;
+	return is_done ? link_tables(count, err) : err_nomem(err);
 }
 
 /* An entry of the last table is about to get a group. */
@@ -260,8 +275,6 @@ static int use_entry(struct count *count, size_t entry, struct err *err)
 {
 	if (rest_of(count, entry)->number != NO_GROUP)
 		return flush_entry(count, entry, err);
-	if (!mem_grow(&count->used, &count->cap_used, count->n_used + 1, sizeof(*count->used)))
-		return err_nomem(err);
 	if (count->n_used == MAX_WINDOW_GROUPS && !count->in_rows) {
 		if (flush_windows(count, err) < 0)
 			return err->code;
@@ -269,8 +282,7 @@ static int use_entry(struct count *count, size_t entry, struct err *err)
 		count->in_rows = true;
 		program_link(&count->program, count->level, true);
 	}
-	count->used[count->n_used++] = entry;
-	return 0;
+	return use(count, entry, err);
 }
 
 /* Whether the text of the field can be found by the program's step for it. */
@@ -381,6 +393,8 @@ int count_learn(
 bool count_init(struct count *count, const struct shape *shape, const struct kernel_level *level,
 	struct cells *cells, int64_t bucket_us)
 {
+	struct err err = ERR_INIT;
+
 	memset(count, 0, sizeof(*count));
 	count->level = level;
 	count->cells = cells;
@@ -390,9 +404,11 @@ bool count_init(struct count *count, const struct shape *shape, const struct ker
 		return false;
 	count->kernel.steps = count->program.steps;
 	count->kernel.rest = count->program.rest;
-	link_tables(count);
 	close_windows(count);
-	return true;
+	if (link_tables(count, &err) == 0)
+		return true;
+	count_fini(count);
+	return false;
 }
 
 void count_fini(struct count *count)
@@ -417,53 +433,66 @@ int count_set_rows(struct count *count, bool wants_rows, struct err *err)
 	return 0;
 }
 
-/* Rows may have moved since the last time. False where there are none to count in. */
-static bool ready_rows(struct count *count)
+/* Rows may have moved since the last time; where there are none, all is outside. */
+static void ready_rows(struct count *count)
 {
 	struct rows *rows = &count->kernel.rows;
 	struct cells_rows dense;
-	uint64_t room_us;
 
 	cells_rows(count->cells, &dense);
-	if (dense.n_rows == 0 || dense.start_us < TIMESTAMP_MIN_US ||
-		dense.start_us > TIMESTAMP_MAX_US)
-		return false;
 	rows->counts = dense.counts;
 	rows->stride = dense.stride;
 	rows->unit_us = (uint64_t)dense.unit_us;
 	rows->bucket_us = (uint64_t)dense.bucket_us;
 	rows->reciprocal = UINT64_MAX / rows->unit_us;
 	rows->span_us = dense.n_rows * rows->unit_us;
-	room_us = (uint64_t)(TIMESTAMP_MAX_US - dense.start_us) + 1;
-	if (rows->span_us > room_us)
-		rows->span_us = room_us;
 	/* A spelled time's value is in microseconds, whatever its digits count. */
 	rows->value_us = count->program.time.is_spelled ? 1 : (uint64_t)count->program.time.tick_us;
+	rows->start_us = dense.start_us;
+	rows->epoch_us = (uint64_t)dense.start_us - (uint64_t)TIMESTAMP_MIN_US;
 	for (int i = 0; i < DICT_CURSORS; i++)
 		rows->add_us[i] = (uint64_t)count->places[i].base_us - (uint64_t)dense.start_us;
 	rows->min_us = UINT64_MAX;
 	rows->max_us = 0;
-	return true;
+	rows->n_in_rows = 0;
+	rows->n_outside = 0;
+}
+
+/* What was counted in the rows and outside is told to the cells. */
+static int tell_rows(struct count *count, struct err *err)
+{
+	const struct rows *rows = &count->kernel.rows;
+
+	if (cells_noted(count->cells, rows->n_in_rows, rows->start_us + (int64_t)rows->min_us,
+		    rows->start_us + (int64_t)rows->max_us, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < rows->n_outside; i++) {
+		if (cells_add(count->cells, rows->outside[i].group, rows->outside[i].time_us, 1,
+			    err) < 0)
+			return err->code;
+	}
+	return 0;
 }
 
 int count_run(struct count *count, uint32_t *failed, uint64_t *n_records, struct err *err)
 {
 	uint64_t n = count->kernel.n_counted;
-	struct cells_rows dense;
 
 	*n_records = 0;
 	*failed = (1u << DICT_CURSORS) - 1;
-	if (count->in_rows && !ready_rows(count))
+	/* Which group it is that has no field the first record tells. */
+	if (count->program.n_groups == 0 && count->n_used == 0)
 		return 0;
 	count->is_dirty |= !count->in_rows;
-	*failed = count->level->run(&count->kernel, count->in_rows);
+	do {
+		if (count->in_rows)
+			ready_rows(count);
+		*failed = count->level->run(&count->kernel, count->in_rows);
+		if (count->in_rows && tell_rows(count, err) < 0)
+			return err->code;
+	} while (*failed == 0);
 	*n_records = count->kernel.n_counted - n;
-	if (!count->in_rows || *n_records == 0)
-		return 0;
-	cells_rows(count->cells, &dense);
-	return cells_noted(count->cells, *n_records,
-		dense.start_us + (int64_t)count->kernel.rows.min_us,
-		dense.start_us + (int64_t)count->kernel.rows.max_us, err);
+	return 0;
 }
 
 int count_flush(struct count *count, struct err *err)

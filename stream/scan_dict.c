@@ -7,6 +7,7 @@
 #define FIRST_MAX_LOST 16
 #define LAST_MAX_LOST  (1u << 24)
 #define MAX_LONG       16
+#define MAX_SEARCH     100000 /* steps of looking for a better hash: about 0.2 ms */
 #define FREE           UINT32_MAX
 
 static_assert(sizeof(struct dict_rest) == 32, "an entry is 64 bytes");
@@ -49,22 +50,53 @@ static void forgive(struct losses *losses)
 
 static uint32_t slots_wanted(uint32_t n_slots, uint32_t n_used)
 {
-	return n_used > n_slots / 8 && n_slots < DICT_MAX_SLOTS ? n_slots * 4 : n_slots;
+	return n_used > n_slots / 16 && n_slots < DICT_MAX_SLOTS ? n_slots * 4 : n_slots;
+}
+
+/* What of a text its hash is made of. */
+struct ends {
+	uint64_t head, tail;
+};
+
+static struct ends ends_of(const struct dict *dict, const uint8_t *text, size_t len)
+{
+	struct ends ends = {0};
+	char head[16];
+
+	if (len >= 8) {
+		memcpy(&ends.head, text, 8);
+	} else {
+		memcpy(head, text, len);
+		memcpy(head + len, dict->behind, 8);
+		memcpy(&ends.head, head, dict->kind == DICT_BY_HEAD ? 8 : len);
+	}
+	if (dict->kind != DICT_BY_HEAD && len >= 8)
+		memcpy(&ends.tail, text + len - 8, 8);
+	return ends;
+}
+
+static uint32_t slot_of(const struct dict *dict, struct ends ends)
+{
+	return dict_slot(dict, ends.head, ends.tail);
 }
 
 /*
  * A free entry must be one that no bytes match: its pattern is one that belongs
  * to another slot. Zeros belong to slot 0, bytes of 255 to another.
  */
-static void free_entries(struct dict *dict)
+static void choose_factors(struct dict *dict)
 {
-	size_t width = dict_width(dict);
-
 	do {
 		dict->factors[0] = next_factor(&dict->random);
 		dict->factors[1] = next_factor(&dict->random);
 	} while (dict_slot(dict, UINT64_MAX, 0) == 0 ||
 		 dict_slot(dict, UINT64_MAX, UINT64_MAX) == 0);
+}
+
+static void free_entries(struct dict *dict)
+{
+	size_t width = dict_width(dict);
+
 	for (uint32_t slot = 0; slot < dict->n_slots; slot++) {
 		size_t entry = dict_entry(dict, slot);
 
@@ -74,35 +106,84 @@ static void free_entries(struct dict *dict)
 	}
 }
 
-static bool make_entries(struct dict *dict, enum dict_kind kind, uint32_t n_slots)
+/* How many of these texts would be pushed out, or `enough` when it is no fewer. */
+static uint32_t count_losses(const struct dict *dict, const struct ends *ends, uint32_t n,
+	uint64_t *is_taken, uint32_t enough)
 {
-	struct dict made = *dict;
+	uint32_t n_lost = 0;
 
-	made.kind = kind;
-	made.n_slots = n_slots;
-	made.shift = shift_for(n_slots);
-	made.entries = aligned_alloc(64, dict_entry(&made, n_slots));
-	if (made.entries == NULL)
+	memset(is_taken, 0, dict->n_slots / 8);
+	for (uint32_t i = 0; i < n && n_lost < enough; i++) {
+		uint32_t slot = slot_of(dict, ends[i]);
+		uint64_t bit = UINT64_C(1) << slot % 64;
+
+		n_lost += (is_taken[slot / 64] & bit) != 0;
+		is_taken[slot / 64] |= bit;
+	}
+	return n_lost;
+}
+
+/* Of some factors those that push out the fewest of the texts that were in `old`. */
+static bool search_factors(struct dict *dict, const struct dict *old)
+{
+	struct ends *ends = calloc(old->n_used + 1, sizeof(*ends));
+	uint64_t *is_taken = calloc(dict->n_slots / 64, sizeof(*is_taken));
+	uint32_t n_tries = MAX_SEARCH / (old->n_used + dict->n_slots / 64) + 1;
+	uint32_t n = 0, least = UINT32_MAX;
+	uint64_t best[2];
+
+	for (uint32_t slot = 0; slot < old->n_slots && ends != NULL; slot++) {
+		size_t entry = dict_entry(old, slot);
+		const struct dict_rest *rest = dict_rest(old, entry);
+
+		if (rest->number != FREE)
+			ends[n++] = ends_of(dict, old->entries + entry, rest->len - old->fixed_len);
+	}
+	for (; n_tries > 0 && least > 0 && ends != NULL && is_taken != NULL; n_tries--) {
+		uint32_t n_lost;
+
+		choose_factors(dict);
+		n_lost = count_losses(dict, ends, n, is_taken, least);
+		if (n_lost >= least)
+			continue;
+		least = n_lost;
+		memcpy(best, dict->factors, sizeof(best));
+	}
+	free(is_taken);
+	free(ends);
+	if (least == UINT32_MAX)
 		return false;
-	made.n_used = 0;
-	made.n_long = 0;
-	made.has_twins = false;
-	free_entries(&made);
-	free(dict->entries);
-	*dict = made;
+	memcpy(dict->factors, best, sizeof(best));
 	return true;
 }
 
-bool dict_init(struct dict *dict, const char *fixed, size_t fixed_len, bool by_head)
+static bool make_entries(struct dict *dict, enum dict_kind kind, uint32_t n_slots)
 {
-	assert(fixed_len >= 1 && fixed_len < 32);
+	dict->kind = kind;
+	dict->n_slots = n_slots;
+	dict->shift = shift_for(n_slots);
+	dict->n_used = 0;
+	dict->n_long = 0;
+	dict->has_twins = false;
+	dict->entries = aligned_alloc(64, dict_entry(dict, n_slots));
+	if (dict->entries != NULL)
+		free_entries(dict);
+	return dict->entries != NULL;
+}
+
+bool dict_init(struct dict *dict, const char behind[8], size_t fixed_len, bool by_head)
+{
+	assert(fixed_len >= 1 && fixed_len <= 8);
 	*dict = (struct dict){
 		.random = UINT64_C(0x9e3779b97f4a7c15),
 		.losses.max = FIRST_MAX_LOST,
 		.fixed_len = (uint32_t)fixed_len,
 	};
-	memcpy(dict->fixed, fixed, fixed_len);
-	return make_entries(dict, by_head ? DICT_BY_HEAD : DICT_BY_ENDS, DICT_MIN_SLOTS);
+	memcpy(dict->behind, behind, sizeof(dict->behind));
+	if (!make_entries(dict, by_head ? DICT_BY_HEAD : DICT_BY_ENDS, DICT_MIN_SLOTS))
+		return false;
+	choose_factors(dict);
+	return true;
 }
 
 void dict_fini(struct dict *dict)
@@ -111,8 +192,26 @@ void dict_fini(struct dict *dict)
 	*dict = (struct dict){0};
 }
 
+/* The entries of another table, as far as they find a place. */
+static void take_entries(struct dict *dict, const struct dict *old)
+{
+	for (uint32_t slot = 0; slot < old->n_slots; slot++) {
+		size_t from = dict_entry(old, slot);
+		const struct dict_rest *rest = dict_rest(old, from);
+		size_t len = (size_t)rest->len - old->fixed_len;
+		const char *text = (const char *)old->entries + from;
+		size_t to;
+
+		if (rest->number != FREE && dict_find(dict, text, len, &to) == DICT_MISSING &&
+			dict_rest(dict, to)->number == FREE)
+			dict_place(dict, text, len, to, rest->number);
+	}
+	dict->has_twins = false;
+}
+
 bool dict_reshape(struct dict *dict)
 {
+	struct dict made = *dict;
 	enum dict_kind kind = dict->kind;
 	uint32_t n_slots = dict->n_slots;
 
@@ -122,20 +221,17 @@ bool dict_reshape(struct dict *dict)
 		kind = DICT_BY_ENDS;
 	else
 		n_slots = slots_wanted(n_slots, dict->n_used);
-	if (!make_entries(dict, kind, n_slots))
+	if (!make_entries(&made, kind, n_slots))
 		return false;
-	forgive(&dict->losses);
+	if (!search_factors(&made, dict)) {
+		free(made.entries);
+		return false;
+	}
+	take_entries(&made, dict);
+	forgive(&made.losses);
+	free(dict->entries);
+	*dict = made;
 	return true;
-}
-
-static uint32_t find_slot(const struct dict *dict, const char *text, size_t len)
-{
-	uint64_t head = 0, tail = 0;
-
-	memcpy(&head, text, dict->kind == DICT_BY_HEAD || len >= 8 ? 8 : len);
-	if (dict->kind != DICT_BY_HEAD && len >= 8)
-		memcpy(&tail, text + len - 8, 8);
-	return dict_slot(dict, head, tail);
 }
 
 /* Whether texts that differ have the same head, so that no factor ever parts them. */
@@ -153,11 +249,11 @@ enum dict_find dict_find(struct dict *dict, const char *text, size_t len, size_t
 			return DICT_TOO_LONG;
 		return ++dict->n_long > MAX_LONG ? DICT_RESHAPE : DICT_TOO_LONG;
 	}
-	*entry = dict_entry(dict, find_slot(dict, text, len));
+	*entry = dict_entry(dict, slot_of(dict, ends_of(dict, (const uint8_t *)text, len)));
 	if (dict_rest(dict, *entry)->number == FREE)
 		return DICT_MISSING;
 	pattern = dict->entries + *entry;
-	if (memcmp(pattern, text, len) == 0 && pattern[len] == dict->fixed[0])
+	if (memcmp(pattern, text, len) == 0 && pattern[len] == (uint8_t)dict->behind[0])
 		return DICT_FOUND;
 	dict->has_twins |= are_twins(dict, pattern, text, len);
 	return dict->losses.n >= dict->losses.max ? DICT_RESHAPE : DICT_MISSING;
@@ -174,7 +270,7 @@ void dict_place(struct dict *dict, const char *text, size_t len, size_t entry, u
 		dict->losses.n++;
 	memset(pattern, 0, dict_width(dict));
 	memcpy(pattern, text, len);
-	memcpy(pattern + len, dict->fixed, dict->fixed_len);
+	memcpy(pattern + len, dict->behind, dict->fixed_len);
 	rest->number = number;
 	rest->len = (uint16_t)(len + dict->fixed_len);
 	rest->unmasked = (uint16_t)(64 - rest->len);
@@ -182,17 +278,14 @@ void dict_place(struct dict *dict, const char *text, size_t len, size_t entry, u
 
 static bool make_pairs(struct pairs *pairs, uint32_t n_slots)
 {
-	struct pair *entries = aligned_alloc(64, n_slots * sizeof(*entries));
-
-	if (entries == NULL)
+	pairs->entries = aligned_alloc(64, n_slots * sizeof(*pairs->entries));
+	if (pairs->entries == NULL)
 		return false;
-	memset(entries, 0, n_slots * sizeof(*entries));
+	memset(pairs->entries, 0, n_slots * sizeof(*pairs->entries));
 	for (uint32_t i = 0; i < n_slots; i++) {
-		entries[i].key = UINT64_MAX;
-		entries[i].number = FREE;
+		pairs->entries[i].key = UINT64_MAX;
+		pairs->entries[i].number = FREE;
 	}
-	free(pairs->entries);
-	pairs->entries = entries;
 	pairs->n_slots = n_slots;
 	pairs->shift = shift_for(n_slots);
 	pairs->factor = next_factor(&pairs->random);
@@ -215,11 +308,66 @@ void pairs_fini(struct pairs *pairs)
 	*pairs = (struct pairs){0};
 }
 
+/* How many keys of `old` would be pushed out. */
+static uint32_t count_lost_pairs(
+	const struct pairs *pairs, const struct pairs *old, uint64_t *is_taken)
+{
+	uint32_t n_lost = 0;
+
+	memset(is_taken, 0, pairs->n_slots / 8);
+	for (uint32_t i = 0; i < old->n_slots; i++) {
+		uint64_t slot = pairs_slot(pairs, old->entries[i].key);
+		uint64_t bit = UINT64_C(1) << slot % 64;
+
+		if (old->entries[i].key == UINT64_MAX)
+			continue;
+		n_lost += (is_taken[slot / 64] & bit) != 0;
+		is_taken[slot / 64] |= bit;
+	}
+	return n_lost;
+}
+
+static void search_factor(struct pairs *pairs, const struct pairs *old, uint64_t *is_taken)
+{
+	uint32_t n_tries = MAX_SEARCH / (old->n_slots + pairs->n_slots / 64) + 1;
+	uint32_t least = UINT32_MAX;
+	uint64_t best = pairs->factor;
+
+	for (; n_tries > 0 && least > 0; n_tries--) {
+		uint32_t n_lost;
+
+		pairs->factor = next_factor(&pairs->random);
+		n_lost = count_lost_pairs(pairs, old, is_taken);
+		if (n_lost >= least)
+			continue;
+		least = n_lost;
+		best = pairs->factor;
+	}
+	pairs->factor = best;
+}
+
 bool pairs_reshape(struct pairs *pairs)
 {
-	if (!make_pairs(pairs, slots_wanted(pairs->n_slots, pairs->n_used)))
+	struct pairs made = *pairs;
+	uint32_t n_slots = slots_wanted(pairs->n_slots, pairs->n_used);
+	uint64_t *is_taken = calloc(n_slots / 64, sizeof(*is_taken));
+
+	if (is_taken == NULL || !make_pairs(&made, n_slots)) {
+		free(is_taken);
 		return false;
-	forgive(&pairs->losses);
+	}
+	search_factor(&made, pairs, is_taken);
+	for (uint32_t i = 0; i < pairs->n_slots; i++) {
+		const struct pair *old = &pairs->entries[i];
+		struct pair *pair = &made.entries[pairs_slot(&made, old->key)];
+
+		if (old->key != UINT64_MAX && pair->key == UINT64_MAX)
+			pairs_place(&made, old->key, pair, old->number);
+	}
+	forgive(&made.losses);
+	free(is_taken);
+	free(pairs->entries);
+	*pairs = made;
 	return true;
 }
 

@@ -69,7 +69,7 @@ struct dict {
 	uint64_t random;
 	uint32_t fixed_len; /* of what follows each text in the pattern: the stop byte and the tail
 			     */
-	uint8_t fixed[DICT_MAX_WIDTH];
+	char behind[8];
 };
 
 /* Which bytes of a text its hash looks at: the first eight, and the last eight where it has them.
@@ -80,11 +80,11 @@ struct dict_masks {
 extern const struct dict_masks dict_masks[DICT_MAX_WIDTH + 1];
 
 /*
- * `fixed`: the literal that each pattern takes in behind the text; its first
- * byte stops the text. by_head: at least seven bytes behind any text are always
- * the same, so that heads are, too.
+ * `behind`: eight bytes that stand behind any text; the pattern takes in the
+ * first fixed_len of them, and the first of all stops the text. by_head: all
+ * eight are always the same, so that the heads of texts are, too.
  */
-bool dict_init(struct dict *dict, const char *fixed, size_t fixed_len, bool by_head);
+bool dict_init(struct dict *dict, const char behind[8], size_t fixed_len, bool by_head);
 void dict_fini(struct dict *dict);
 
 static inline uint32_t dict_slot(const struct dict *dict, uint64_t head, uint64_t tail)
@@ -122,12 +122,14 @@ enum dict_find {
 	DICT_TOO_LONG, /* it is not for this table */
 };
 
-/* Eight bytes can be read at the text, however short it is. */
 enum dict_find dict_find(struct dict *dict, const char *text, size_t len, size_t *entry);
 void dict_place(struct dict *dict, const char *text, size_t len, size_t entry, uint32_t number);
 
-/* Empties the table and gives it another hash, more slots or more width. False: no memory, nothing
- * has changed. */
+/*
+ * Gives the table another hash, more slots or more width. The entries keep
+ * their numbers but not their places, and a few may be lost. False: no memory,
+ * nothing has changed.
+ */
 bool dict_reshape(struct dict *dict);
 
 struct pair {

@@ -95,16 +95,33 @@ struct windows {
 	_Alignas(32) uint8_t date[DICT_CURSORS][16]; /* of a spelled time, the first ten */
 };
 
-/* Where times in any order are counted: the dense rows of the cells. */
+/* An event that no row is for. */
+struct outside {
+	int64_t time_us;
+	uint32_t group;
+};
+
+#define MAX_OUTSIDE 256
+
+/*
+ * Where times in any order are counted: the dense rows of the cells, and a
+ * short list of what lies outside of them. `behind` is a time less the first
+ * row's start, modulo 2^64.
+ */
 struct rows {
 	uint32_t *counts;
 	uint64_t stride;
-	uint64_t span_us; /* n_rows * unit_us */
+	uint64_t span_us;    /* of all rows */
 	uint64_t unit_us, bucket_us;
-	uint64_t reciprocal;           /* (2^64 - 1) / unit_us */
-	uint64_t value_us;             /* one value is so many microseconds */
-	uint64_t add_us[DICT_CURSORS]; /* the cursor's date, less the first row's start */
-	uint64_t min_us, max_us;       /* seen, behind the first row's start */
+	uint64_t reciprocal; /* (2^64 - 1) / unit_us */
+	uint64_t value_us;   /* one value is so many microseconds */
+	uint64_t add_us[DICT_CURSORS]; /* value to behind: the cursor's date, less the first row's start */
+	uint64_t epoch_us;   /* the first row's start less the lowest time that there is */
+	int64_t start_us;    /* of the first row */
+	uint64_t min_us, max_us; /* seen in rows, behind */
+	uint64_t n_in_rows;  /* records, since the rows were made ready */
+	struct outside outside[MAX_OUTSIDE + 2 * DICT_CURSORS]; /* of the round that fills it, and of the last */
+	size_t n_outside;
 };
 
 struct kernel {

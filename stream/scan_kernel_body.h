@@ -26,6 +26,7 @@ struct round {
 	uint32_t number[DICT_CURSORS]; /* of the fields so far, where there are several */
 	uint64_t cell[DICT_CURSORS];   /* in rows: where to count */
 	uint64_t behind_us[DICT_CURSORS]; /* in rows: the time, behind the first row's start */
+	uint32_t in_rows;                 /* a bit for each cursor: that place exists */
 };
 
 static inline bool next_step(struct kernel *kernel, struct round *round, const struct step *step)
@@ -293,13 +294,13 @@ static bool step_short(struct kernel *kernel, struct round *round, const struct 
 /*
  * The row by a multiplication with the reciprocal, which is one too low at
  * most: the rest tells. The rest also tells whether the time is in the row's
- * bucket, which may be shorter than the step between rows.
+ * bucket, which may be shorter than the step between rows. False where the
+ * rows have no place for it.
  */
-static inline void find_cell(const struct kernel *kernel, struct round *round, int i)
+static inline bool find_cell(const struct kernel *kernel, struct round *round, int i)
 {
 	const struct rows *rows = &kernel->rows;
-	uint64_t value = times_value(&round->times, i);
-	uint64_t behind_us = value * rows->value_us + rows->add_us[i];
+	uint64_t behind_us = times_value(&round->times, i) * rows->value_us + rows->add_us[i];
 	uint64_t row = (uint64_t)(((unsigned __int128)behind_us * rows->reciprocal) >> 64);
 	uint64_t rest = behind_us - row * rows->unit_us;
 	uint64_t group = load_4(kernel->numbers + round->entry[i]);
@@ -307,11 +308,11 @@ static inline void find_cell(const struct kernel *kernel, struct round *round, i
 
 	row += is_low;
 	rest -= is_low ? rows->unit_us : 0;
-	round->fault[i] = fault_with(round->fault[i], (uint64_t)(behind_us >= rows->span_us) |
-							      (uint64_t)(rest >= rows->bucket_us) |
-							      (uint64_t)(group >= rows->stride));
 	round->cell[i] = row * rows->stride + group;
 	round->behind_us[i] = behind_us;
+	round->fault[i] = fault_with(round->fault[i],
+		behind_us + rows->epoch_us > (uint64_t)(TIMESTAMP_MAX_US - TIMESTAMP_MIN_US));
+	return (behind_us < rows->span_us) & (rest < rows->bucket_us) & (group < rows->stride);
 }
 
 static inline void count_in_row(struct rows *rows, const struct round *round, int i)
@@ -323,13 +324,38 @@ static inline void count_in_row(struct rows *rows, const struct round *round, in
 	rows->max_us = behind_us > rows->max_us ? behind_us : rows->max_us;
 }
 
+static void count_in_row_or_outside(struct kernel *kernel, const struct round *round, int i)
+{
+	struct rows *rows = &kernel->rows;
+
+	if ((round->in_rows >> i & 1) != 0) {
+		count_in_row(rows, round, i);
+		rows->n_in_rows++;
+		return;
+	}
+	rows->outside[rows->n_outside++] = (struct outside){
+		.time_us = (int64_t)((uint64_t)rows->start_us + round->behind_us[i]),
+		.group = load_4(kernel->numbers + round->entry[i]),
+	};
+}
+
 static bool step_count_rows(struct kernel *kernel, struct round *round, const struct step *step)
 {
+	struct rows *rows = &kernel->rows;
+
 	(void)step;
-	EACH_CURSOR(find_cell(kernel, round, i));
-	if (__builtin_expect(round_is_wrong(round->fault, &round->times), 0))
+	round->in_rows = 0;
+	EACH_CURSOR(round->in_rows |= (uint32_t)find_cell(kernel, round, i) << i);
+	if (__builtin_expect(round_is_wrong(round->fault, &round->times) ||
+				     rows->n_outside >= MAX_OUTSIDE,
+		    0))
 		return false;
-	EACH_CURSOR(count_in_row(&kernel->rows, round, i));
+	if (__builtin_expect(round->in_rows != (1u << DICT_CURSORS) - 1, 0)) {
+		EACH_CURSOR(count_in_row_or_outside(kernel, round, i));
+		return true;
+	}
+	EACH_CURSOR(count_in_row(rows, round, i));
+	rows->n_in_rows += DICT_CURSORS;
 	return true;
 }
 
@@ -346,7 +372,7 @@ static uint32_t end_rounds(struct kernel *kernel, const struct round *round, boo
 		kernel->at[i] = round->at[i] + kernel->rest;
 		kernel->n_counted++;
 		if (in_rows) {
-			count_in_row(&kernel->rows, round, i);
+			count_in_row_or_outside(kernel, round, i);
 			continue;
 		}
 		count_in_window(kernel->counts, round->entry[i], i);

@@ -47,6 +47,7 @@ struct lines {
 
 	struct known_shape *shapes; /* MAX_SHAPES, and one to learn in */
 	size_t n_shapes;
+	uint64_t n_learnt;     /* grows with each new shape */
 	uint64_t n_unlearnt;   /* accepted lines of no known shape since the last learning */
 	uint64_t learning_gap; /* how many there must be before the next */
 
@@ -185,6 +186,7 @@ static int learn(struct lines *lines, const char *at, const char *next, struct e
 	assert(match.next == next && match.time_us == lines->sink->event_time_us);
 	if (make_place(lines, &which, err) < 0)
 		return err->code;
+	lines->n_learnt++;
 	lines->shapes[which].shape = *shape;
 	lines->shapes[which].n_hits = 1;
 	return lines->active == NO_SHAPE ? activate(lines, which, err) : 0;
@@ -220,9 +222,21 @@ static int count_match(struct lines *lines, const struct match *match, size_t wh
 
 /* --- the judge ----------------------------------------------------------- */
 
+typedef uint8_t bytes __attribute__((vector_size(16)));
+
+static uint64_t sum_bytes(bytes vector)
+{
+	const uint64_t evens = UINT64_C(0x00ff00ff00ff00ff);
+	uint64_t words[2], sums;
+
+	memcpy(words, &vector, sizeof(words));
+	sums = (words[0] & evens) + (words[0] >> 8 & evens) + (words[1] & evens) +
+	       (words[1] >> 8 & evens);
+	return sums * UINT64_C(0x0001000100010001) >> 48;
+}
+
 static uint64_t count_newlines(const char *at, const char *end)
 {
-	typedef uint8_t bytes __attribute__((vector_size(16)));
 	uint64_t n = 0;
 
 	while (end - at >= 16) {
@@ -237,8 +251,7 @@ static uint64_t count_newlines(const char *at, const char *end)
 			memcpy(&here, at, sizeof(here));
 			sums -= (bytes)(here == '\n');
 		}
-		for (size_t i = 0; i < sizeof(sums); i++)
-			n += sums[i];
+		n += sum_bytes(sums);
 	}
 	for (; at < end; at++)
 		n += *at == '\n';
@@ -338,25 +351,40 @@ static int careful(void *context, const char *at, int cursor, const char **next,
 	return count_learn(lines->count, &match, group, cursor, err);
 }
 
-/* The marked lines, first to last; what one of them taught helps the next. */
-static int take_marked(struct lines *lines, struct err *err)
+/* No shape matched the line when it was marked; others may have been learnt since. */
+static int take_marked_line(struct lines *lines, const char *at, uint64_t n_learnt, struct err *err)
 {
-	size_t n_words = (size_t)(lines->to - lines->from) / 64 / 64 + 1;
 	const char *next;
 
+	if (lines->n_learnt != n_learnt)
+		return take_line(lines, at, &next, err);
+	return judge_line(lines, at, line_end(lines, at), err);
+}
+
+/* The marked lines of one word of marks. */
+static int take_word(struct lines *lines, size_t word, uint64_t n_learnt, struct err *err)
+{
+	for (; lines->marks[word] != 0; lines->marks[word] &= lines->marks[word] - 1) {
+		size_t bit = word * 64 + (size_t)__builtin_ctzll(lines->marks[word]);
+
+		if (take_marked_line(lines, lines->from + bit, n_learnt, err) != 0)
+			return err->code;
+	}
+	return 0;
+}
+
+/* The marked lines, first to last; what one of them taught helps the next. */
+static int take_marked(struct lines *lines, uint64_t n_learnt, struct err *err)
+{
+	size_t n_words = (size_t)(lines->to - lines->from) / 64 / 64 + 1;
+
 	for (size_t i = 0; i < n_words && i < LINES_MAX_BYTES / 64 / 64; i++) {
-		for (; lines->mark_words[i] != 0;
-			lines->mark_words[i] &= lines->mark_words[i] - 1) {
-			size_t word = i * 64 + (size_t)__builtin_ctzll(lines->mark_words[i]);
+		uint64_t *words = &lines->mark_words[i];
 
-			for (; lines->marks[word] != 0;
-				lines->marks[word] &= lines->marks[word] - 1) {
-				size_t bit =
-					word * 64 + (size_t)__builtin_ctzll(lines->marks[word]);
-
-				if (take_line(lines, lines->from + bit, &next, err) < 0)
-					return err->code;
-			}
+		for (; *words != 0; *words &= *words - 1) {
+			if (take_word(lines, i * 64 + (size_t)__builtin_ctzll(*words), n_learnt,
+				    err) != 0)
+				return err->code;
 		}
 	}
 	return 0;
@@ -370,7 +398,9 @@ static int adapt(struct lines *lines, uint64_t n_records, uint64_t n_moves, uint
 		extend(&lines->pause);
 	else
 		lines->pause.n_next = 1;
-	if (n_moves > (n_records + lines->n_careful) / 32)
+	/* In the middle of this run, or it would have paid to do so. */
+	if (lines->rows.n_left == 0 &&
+		(lines->count->wants_rows || n_moves > (n_records + lines->n_careful) / 32))
 		extend(&lines->rows);
 	else if (lines->rows.n_left > 0)
 		lines->rows.n_left--;
@@ -389,6 +419,7 @@ static int take_with_cursors(struct lines *lines, const char *at, struct err *er
 {
 	const struct count *count = lines->count;
 	uint64_t n_moves = count->n_moves, n_taught = count->n_taught;
+	uint64_t n_learnt = lines->n_learnt;
 	uint64_t n_records;
 	char *from = lines->from + (at - lines->from);
 	int rc = cursors_run(lines->count, from, lines->to, careful, lines, &n_records, err);
@@ -402,7 +433,7 @@ static int take_with_cursors(struct lines *lines, const char *at, struct err *er
 			err);
 	}
 	if (rc == 0)
-		rc = take_marked(lines, err);
+		rc = take_marked(lines, n_learnt, err);
 	if (rc != 0)
 		forget_marks(lines);
 	return rc;

@@ -255,25 +255,25 @@ static bool add_spelled(struct compiler *compiler, const struct token *token)
  */
 static size_t tail_length(const struct token *literal)
 {
-	return literal->len - 1 <= MAX_TAIL_BYTES ? literal->len : 1;
+	return literal->len <= MAX_TAIL_BYTES ? literal->len : 1;
 }
 
-/* The literal bytes that stand at the beginning of each record. */
-static size_t first_literal(const struct shape *shape)
-{
-	return shape->tokens[0].kind == TOKEN_LITERAL ? shape->tokens[0].len : 0;
-}
-
-/* Whether what stands behind a text is always the same for so long that its first eight bytes are.
+/*
+ * Eight bytes that stand behind a text; true if always these. Behind a record's
+ * end the next one begins; where none does, one record is a miss.
  */
-static bool has_constant_head(const struct shape *shape, const struct token *literal)
+static bool bytes_behind(const struct shape *shape, const struct token *literal, char behind[8])
 {
-	size_t n = literal->len;
+	const struct token *first = &shape->tokens[0];
+	size_t n = literal->len < 8 ? literal->len : 8;
+	size_t n_more = 0;
 
-	/* Behind the record's end the next one begins; where none does, one record is a miss. */
-	if (literal == &shape->tokens[shape->n_tokens - 1])
-		n += first_literal(shape);
-	return n >= 8;
+	memset(behind, 0, 8);
+	memcpy(behind, shape->line + literal->text, n);
+	if (literal == &shape->tokens[shape->n_tokens - 1] && first->kind == TOKEN_LITERAL)
+		n_more = first->len < 8 - n ? first->len : 8 - n;
+	memcpy(behind + n, shape->line + first->text, n_more);
+	return n + n_more == 8;
 }
 
 /* The number of literal bytes that the step has taken; 0: failed. */
@@ -282,12 +282,13 @@ static size_t add_group(
 {
 	struct program *program = compiler->program;
 	const char *text = compiler->shape->line + literal->text;
-	bool has_head = has_constant_head(compiler->shape, literal);
+	char behind[8];
+	bool is_constant = bytes_behind(compiler->shape, literal, behind);
 	size_t n = tail_length(literal);
 	size_t which = program->n_groups;
 	struct step *step;
 
-	if (!dict_init(&program->dicts[which], text, n, has_head))
+	if (!dict_init(&program->dicts[which], behind, n, is_constant))
 		return 0;
 	program->n_groups++;
 	program->fields[which] = token->field;

@@ -29,32 +29,52 @@ void reject_rows_clear(struct reject_rows *rejects)
 	memset(rejects->totals, 0, sizeof(rejects->totals));
 }
 
+/* What a text takes: so much that most texts fit into the place of another. */
+static size_t text_bytes(size_t len)
+{
+	return (len + 64) / 64 * 64;
+}
+
+/* A row to write to, whose text has room for `len` bytes and a NUL: a new one, or that of the
+ * oldest. */
+static struct scan_reject *make_row(struct reject_rows *rejects, size_t len)
+{
+	bool is_new = rejects->n < SCAN_MAX_REJECTS;
+	struct scan_reject *row;
+	char *text;
+
+	if (is_new &&
+		!mem_grow(&rejects->rows, &rejects->cap, rejects->n + 1, sizeof(*rejects->rows)))
+		return NULL;
+	row = &rejects->rows[is_new ? rejects->n : rejects->oldest];
+	if (is_new || text_bytes(len) > text_bytes(row->text_len)) {
+		text = malloc(text_bytes(len));
+		if (text == NULL)
+			return NULL;
+		if (!is_new)
+			free(row->text);
+		row->text = text;
+	}
+	if (is_new)
+		rejects->n++;
+	else
+		rejects->oldest = (rejects->oldest + 1) % SCAN_MAX_REJECTS;
+	return row;
+}
+
 int reject_rows_add(struct reject_rows *rejects, const struct reject *reject, struct err *err)
 {
-	struct scan_reject *row;
-	char *text = mem_copy_text(reject->text, reject->text_len);
+	struct scan_reject *row = make_row(rejects, reject->text_len);
 
-	if (text == NULL)
+	if (row == NULL)
 		return err_nomem(err);
-	if (rejects->n < SCAN_MAX_REJECTS) {
-		if (!mem_grow(&rejects->rows, &rejects->cap, rejects->n + 1,
-			    sizeof(*rejects->rows))) {
-			free(text);
-			return err_nomem(err);
-		}
-		row = &rejects->rows[rejects->n++];
-	} else {
-		row = &rejects->rows[rejects->oldest];
-		rejects->oldest = (rejects->oldest + 1) % SCAN_MAX_REJECTS;
-		free(row->text);
-	}
-	*row = (struct scan_reject){
-		.reason = reject->reason,
-		.line = reject->line,
-		.offset = reject->offset,
-		.text = text,
-		.text_len = reject->text_len,
-	};
+	row->reason = reject->reason;
+	row->line = reject->line;
+	row->offset = reject->offset;
+	row->text_len = reject->text_len;
+	if (reject->text_len > 0)
+		memcpy(row->text, reject->text, reject->text_len);
+	row->text[reject->text_len] = '\0';
 	memcpy(row->detail, reject->detail, sizeof(row->detail));
 	rejects->totals[reject->reason]++;
 	return 0;

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "stream/scan_kernel.h"
 
 #define PAIRS (DICT_CURSORS / 2)

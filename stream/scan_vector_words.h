@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "stream/scan_kernel.h"
 
 #define ONES  UINT64_C(0x0101010101010101)
