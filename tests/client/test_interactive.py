@@ -217,11 +217,17 @@ def ctrl_c_clears_what_was_typed_and_twice_leaves(place):
 	t.expect("tally> ")
 	t.line("select")
 	t.expect(r"  \.\.\.> ")
-	t.send("1\x03")
+	t.send("1")
+	t.expect("1")
+	# As a person does: the shell waits for a key when Ctrl-C comes.
+	time.sleep(0.3)
+	t.send("\x03")
 	t.expect(r"tally> ")
+	time.sleep(0.3)
 	t.send("\x03")
 	t.expect("another Ctrl-C leaves")
 	t.expect("tally> ")
+	time.sleep(0.3)
 	t.send("\x03")
 	assert t.end() == 0
 
