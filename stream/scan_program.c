@@ -410,8 +410,10 @@ void program_link(struct program *program, const struct kernel_level *level, boo
 
 		if (step->kind >= STEP_GROUP_BY_HEAD && step->kind <= STEP_GROUP_WIDE)
 			step->kind = kinds[step->dict->kind];
+		/* cppcheck-suppress assignBoolToPointer ; they are functions that return bool */
 		step->run = level->steps[step->kind];
 	}
 	if (is_short(program))
+		/* cppcheck-suppress assignBoolToPointer ; the same */
 		program->steps[0].run = level->steps[STEP_SHORT];
 }

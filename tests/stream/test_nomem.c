@@ -50,7 +50,7 @@ void *realloc(void *old, size_t n)
 #endif
 
 static struct bench bench;
-static long most;              /* allocations of one batch */
+static long most;               /* allocations of one batch */
 static char expected[5][65536]; /* tables after everything, from the run in which nothing fails */
 
 static void set_up(void)
