@@ -39,7 +39,7 @@ static void must(int rc, const struct err *err)
 	ck_assert_msg(rc == 0, "%s", err->text);
 }
 
-static void shell(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void shell(const char *format, ...)
 {
 	char command[600];
 	va_list args;

@@ -255,8 +255,8 @@ static const char *const words[] = {"Open", "Close", "comment_posted_1", "commen
 	"x12345679", "J\xc3\xbcrgen", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x98\x80", "with space",
 	"tab\\t", "caf\\u00e9", "quote\\\"d", "a/b", "null", "12345678", "123456789",
 	"a name of forty bytes and some more to go on", "{}", "[1,2]", ", ",
-	"a text that is longer than sixty-four bytes and so does not fit into a pattern of any "
-	"width"};
+	("a text that is longer than sixty-four bytes and so does not fit into a pattern of any "
+	 "width")};
 #define N_WORDS (sizeof(words) / sizeof(*words))
 
 struct corpus {
