@@ -252,15 +252,18 @@ START_TEST(preparing_yields_too)
 	struct err err = ERR_INIT;
 	struct statement *statement;
 	size_t tail;
+	int rc;
 
 	ck_assert_int_eq(
 		statement_prepare(session, bomb, strlen(bomb), 1000, &tail, &statement, &err),
 		PREPARE_YIELD);
 	ck_assert_ptr_null(statement);
 	sql_session_set_timeout(session, 100000);
-	ck_assert_int_eq(statement_prepare(session, bomb, strlen(bomb), 0, &tail, &statement, &err),
-		ERR_INTERRUPTED);
-	ck_assert_msg(strstr(err.text, "0.1 seconds") != NULL, "%s", err.text);
+	/* Which limit comes first, time or memory, is the machine's speed. */
+	rc = statement_prepare(session, bomb, strlen(bomb), 0, &tail, &statement, &err);
+	ck_assert(rc == ERR_INTERRUPTED || rc == ERR_NOMEM);
+	if (rc == ERR_INTERRUPTED)
+		ck_assert_msg(strstr(err.text, "0.1 seconds") != NULL, "%s", err.text);
 	assert_rows(session, "select 1", "1\n");
 }
 END_TEST
