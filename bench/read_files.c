@@ -23,7 +23,9 @@ static atomic_llong n_bytes;
 
 static void *read_some(void *unused)
 {
-	char *buffer = malloc(BUFFER_BYTES);
+	/* Aligned: copies out of the kernel to an odd address are several times slower on some
+	 * CPUs. */
+	char *buffer = aligned_alloc(4096, BUFFER_BYTES);
 	size_t i;
 
 	while (buffer != NULL && (i = atomic_fetch_add(&next_path, 1)) < n_paths) {
