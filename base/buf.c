@@ -18,6 +18,14 @@ void buf_clear(struct buf *buf)
 	buf->failed = false;
 }
 
+void buf_shrink(struct buf *buf)
+{
+	if (buf->cap > BUF_KEEP_BYTES)
+		buf_fini(buf);
+	else
+		buf_clear(buf);
+}
+
 char *buf_reserve(struct buf *buf, size_t n)
 {
 	size_t want;

@@ -24,6 +24,10 @@ void buf_fini(struct buf *buf);
 /* Empties the buffer and forgets a failure; keeps the memory. */
 void buf_clear(struct buf *buf);
 
+/* Empties it, too, and gives the memory back where it is more than what the next use wants. */
+#define BUF_KEEP_BYTES 8192
+void buf_shrink(struct buf *buf);
+
 static inline bool buf_ok(const struct buf *buf)
 {
 	return !buf->failed;

@@ -359,6 +359,14 @@ void execution_continue(struct execution *e)
 	work_continue(&e->work);
 }
 
+bool execution_resume(struct execution *e)
+{
+	if (e->work.state != WORK_PARKED)
+		return false;
+	execution_continue(e);
+	return true;
+}
+
 void execution_cancel(struct execution *e)
 {
 	if (!execution_is_under_way(e))

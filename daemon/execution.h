@@ -102,8 +102,10 @@ bool execution_start(struct execution *execution, struct executor *executor);
 
 /* The page was taken. */
 void execution_continue(struct execution *execution);
+/* The same where it waits for that; false: it does not. */
+bool execution_resume(struct execution *execution);
 
-/* It ends soon, with ERR_INTERRUPTED. `why` is a static sentence. On the loop. */
+/* It ends soon, with ERR_INTERRUPTED; nothing happens where it is not under way. On the loop. */
 void execution_cancel(struct execution *execution);
 
 static inline bool execution_is_under_way(const struct execution *execution)

@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEEP_BYTES 8192
-
 struct subscriber {
 	struct subscriber *next;
 	struct request *request; /* owned */
@@ -46,9 +44,7 @@ struct frames {
 
 static void flush(struct frames *frames)
 {
-	session_write(frames->session, &frames->out);
-	if (frames->out.cap > KEEP_BYTES)
-		buf_fini(&frames->out);
+	session_flush(frames->session, &frames->out);
 }
 
 static void line_begin(struct frames *frames, const char *id)
@@ -238,9 +234,7 @@ static void execution_ended(struct frames *frames)
 	}
 	frames_sink_close(&frames->sink, &e->page);
 	lines_add(frames, request->id, e->page.data, e->page.len);
-	buf_clear(&e->page);
-	if (e->page.cap > KEEP_BYTES)
-		buf_fini(&e->page);
+	buf_shrink(&e->page);
 	if (e->end == EXECUTION_FAILED)
 		execution_error_add(frames, request);
 	else
@@ -371,10 +365,7 @@ static void on_page(struct execution *e)
 	lines_add(frames, request->id, e->page.data, e->page.len);
 	buf_clear(&e->page);
 	flush(frames);
-	if (!session_is_open(frames->session))
-		execution_cancel(e);
-	else if (!session_is_clogged(frames->session))
-		execution_continue(e);
+	session_page_written(frames->session, e);
 }
 
 static void on_ended(struct execution *e)
@@ -525,9 +516,7 @@ void frames_take(struct frames *frames, const char *line, size_t len)
 
 void frames_on_drained(struct frames *frames)
 {
-	if (frames->execution.work.state == WORK_PARKED)
-		execution_continue(&frames->execution);
-	else
+	if (!execution_resume(&frames->execution))
 		pump(frames);
 }
 

@@ -21,8 +21,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define KEEP_BYTES 8192
-
 enum http_state { HTTP_READING, HTTP_ANSWERING, HTTP_OVER };
 enum http_route { ROUTE_NONE, ROUTE_QUERY, ROUTE_METRICS, ROUTE_HEALTH };
 
@@ -106,9 +104,7 @@ static void write_chunk(struct http_session *http, const struct buf *bytes)
 
 static void flush(struct http_session *http)
 {
-	session_write(&http->session, &http->out);
-	if (http->out.cap > KEEP_BYTES)
-		buf_fini(&http->out);
+	session_flush(&http->session, &http->out);
 }
 
 static void leave(struct http_session *http)
@@ -291,8 +287,7 @@ static void on_page(struct execution *e)
 		buf_add(&http->body, e->page.data, e->page.len);
 	}
 	buf_clear(&e->page);
-	if (!session_is_clogged(&http->session))
-		execution_continue(e);
+	session_page_written(&http->session, e);
 }
 
 static void on_ended(struct execution *e)
@@ -452,8 +447,8 @@ static void go_on(struct http_session *http)
 	http->is_in_turn = false;
 	if (http->state == HTTP_OVER)
 		return;
-	if (http->in.len == 0 && http->in.cap > KEEP_BYTES)
-		buf_fini(&http->in);
+	if (http->in.len == 0)
+		buf_shrink(&http->in);
 	flush(http);
 	if (http->state == HTTP_READING && http->has_ended && !session_is_clogged(&http->session))
 		leave(http);
@@ -519,9 +514,7 @@ static void on_drained(struct session *session)
 {
 	struct http_session *http = http_of(session);
 
-	if (http->execution.work.state == WORK_PARKED)
-		execution_continue(&http->execution);
-	else
+	if (!execution_resume(&http->execution))
 		go_on(http);
 }
 
@@ -532,10 +525,7 @@ static void on_turn(struct session *session)
 
 static void on_cancel(struct session *session)
 {
-	struct http_session *http = http_of(session);
-
-	if (execution_is_under_way(&http->execution))
-		execution_cancel(&http->execution);
+	execution_cancel(&http_of(session)->execution);
 }
 
 static void on_fini(struct session *session)

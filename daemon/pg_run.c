@@ -187,8 +187,7 @@ void pg_run_on_page(struct execution *execution)
 
 	pg_flush(pg);
 	session_write(&pg->session, &execution->page);
-	if (!session_is_clogged(&pg->session))
-		execution_continue(execution);
+	session_page_written(&pg->session, execution);
 }
 
 void pg_run_on_ended(struct execution *execution)

@@ -20,15 +20,12 @@
 #define MESSAGE_MAX_BYTES (4 * 1024 * 1024)
 /* With more than this here, the peer waits. */
 #define READ_AHEAD_BYTES (256 * 1024)
-#define KEEP_BYTES       8192
 
 void pg_flush(struct pg_session *pg)
 {
 	if (pg->out.len == 0 && buf_ok(&pg->out))
 		return;
-	session_write(&pg->session, &pg->out);
-	if (pg->out.cap > KEEP_BYTES)
-		buf_fini(&pg->out);
+	session_flush(&pg->session, &pg->out);
 }
 
 char pg_transaction_status(const struct pg_session *pg)
@@ -271,8 +268,8 @@ static void drop_consumed(struct pg_session *pg)
 {
 	buf_drop(&pg->in, pg->in_at);
 	pg->in_at = 0;
-	if (pg->in.len == 0 && pg->in.cap > KEEP_BYTES)
-		buf_fini(&pg->in);
+	if (pg->in.len == 0)
+		buf_shrink(&pg->in);
 }
 
 void pg_go_on(struct pg_session *pg)
@@ -369,9 +366,7 @@ static void on_drained(struct session *session)
 	struct pg_session *pg = pg_of(session);
 	struct execution *execution = pg_run_current(pg);
 
-	if (execution != NULL && execution->work.state == WORK_PARKED)
-		execution_continue(execution);
-	else
+	if (execution == NULL || !execution_resume(execution))
 		pg_go_on(pg);
 }
 

@@ -106,6 +106,13 @@ struct session {
 
 /* As transport_write. */
 void session_write(struct session *session, struct buf *bytes);
+/* The same at the end of a turn: what gathered the bytes becomes small again. */
+void session_flush(struct session *session, struct buf *bytes);
+/*
+ * Within on_page, after its bytes were written: the next page is made at once if the peer took
+ * them, else by on_drained (execution_resume); a closed session needs none.
+ */
+void session_page_written(struct session *session, struct execution *execution);
 static inline bool session_is_clogged(const struct session *session)
 {
 	return transport_is_clogged(&session->transport);

@@ -29,8 +29,6 @@
 #define TURN_US 1000
 /* With more than this here, the peer waits. */
 #define READ_AHEAD_BYTES (64 * 1024)
-/* An empty buffer that has grown beyond this is given back. */
-#define KEEP_BYTES 8192
 
 enum text_state { TEXT_READY, TEXT_RUNNING, TEXT_OVER };
 
@@ -59,18 +57,9 @@ static struct text_session *text_of(struct session *session)
 	return (struct text_session *)session;
 }
 
-static void shrink(struct buf *buf)
-{
-	buf_clear(buf);
-	if (buf->cap > KEEP_BYTES)
-		buf_fini(buf);
-}
-
 static void flush(struct text_session *t)
 {
-	session_write(&t->session, &t->out);
-	if (t->out.cap > KEEP_BYTES)
-		shrink(&t->out);
+	session_flush(&t->session, &t->out);
 }
 
 /* What was answered goes out, and that is all. */
@@ -114,7 +103,7 @@ static void format_make(struct text_session *t)
 
 static void pending_drop(struct text_session *t)
 {
-	shrink(&t->pending);
+	buf_shrink(&t->pending);
 	t->at = 0;
 	t->scan = (struct sql_text){0};
 	t->state = TEXT_READY;
@@ -141,9 +130,7 @@ static void statement_ended(struct text_session *t)
 	} else {
 		buf_add(&t->out, e->page.data, e->page.len);
 	}
-	buf_clear(&e->page);
-	if (e->page.cap > KEEP_BYTES)
-		shrink(&e->page);
+	buf_shrink(&e->page);
 	text_sink_reset(&t->sink);
 	if (e->end == EXECUTION_FAILED) {
 		fail(t, t->session.service->is_stopping ? "tallyd is shutting down" : e->err.text);
@@ -368,7 +355,7 @@ static void turn(struct text_session *t)
 		return;
 	flush(t);
 	if (in_len(t) == 0) {
-		shrink(&t->in);
+		buf_shrink(&t->in);
 		t->in_at = 0;
 	}
 	if (t->session.service->is_stopping && t->state == TEXT_READY && !frames_are_busy(t))
@@ -392,10 +379,7 @@ static void on_page(struct execution *e)
 
 	flush(t);
 	session_write(&t->session, &e->page);
-	if (!session_is_open(&t->session))
-		execution_cancel(e);
-	else if (!session_is_clogged(&t->session))
-		execution_continue(e);
+	session_page_written(&t->session, e);
 }
 
 static void on_statement_ended(struct execution *e)
@@ -462,10 +446,8 @@ static void text_on_drained(struct session *session)
 {
 	struct text_session *t = text_of(session);
 
-	if (t->execution.work.state == WORK_PARKED) {
-		execution_continue(&t->execution);
+	if (execution_resume(&t->execution))
 		return;
-	}
 	if (t->frames != NULL)
 		frames_on_drained(t->frames);
 	turn(t);

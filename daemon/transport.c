@@ -6,17 +6,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Buffers above this are given back to the system when they are empty: an idle session stays small.
- */
-#define KEEP_BYTES 8192
-
-static void buf_shrink(struct buf *buf)
-{
-	buf_clear(buf);
-	if (buf->cap > KEEP_BYTES)
-		buf_fini(buf);
-}
-
 static void on_closed(uv_handle_t *handle)
 {
 	struct transport *transport = handle->data;

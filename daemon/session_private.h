@@ -1,0 +1,40 @@
+/*
+ * What the files of a session's life share: the list all sessions stand in.
+ * session.c brings them to life and ends them, session_list.c says who is there
+ * and whose turn it is, session_watch.c looks at what nobody announces.
+ */
+#ifndef DAEMON_SESSION_PRIVATE_H
+#define DAEMON_SESSION_PRIVATE_H
+
+#include "daemon/log.h"
+#include "daemon/session.h"
+
+#include <pthread.h>
+
+struct session_list {
+	struct service *service;
+	struct session *first;
+	struct session *first_turn, *last_turn;
+	uv_timer_t watch; /* runs only while a session needs it */
+	uv_idle_t turns;  /* runs only while a session wants a turn */
+	size_t n, n_counted;
+	int64_t next_id;
+	int n_handles; /* not closed yet, of a list that is being freed */
+	bool is_stopping;
+	void (*emptied)(void *context);
+	void *emptied_context;
+	struct log_limiter refusals;
+	pthread_mutex_t lock; /* guards the list's links and what `sessions` shows */
+};
+
+void session_list_add(struct session_list *list, struct session *session);
+/* The caller frees the session. */
+void session_list_remove(struct session_list *list, struct session *session);
+
+/* A session needs to be looked at from time to time. */
+void session_watch_start(struct session_list *list);
+
+/* The time of day, for `sessions.since`. */
+int64_t session_wall_us(void);
+
+#endif

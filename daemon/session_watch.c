@@ -1,0 +1,100 @@
+/*
+ * What nobody announces: a peer that is gone while it is not read from, one that
+ * takes nothing, a transaction that stands idle. One timer looks at all sessions,
+ * and only while one of them needs it.
+ */
+#include "daemon/session_private.h"
+
+#include <inttypes.h>
+
+/* How often. */
+#define WATCH_MS 250
+/* A peer that was told the end has this long to say its own. */
+#define LINGER_MS 1000
+
+static bool needs_watch(const struct session *session)
+{
+	return session->n_under_way > 0 || session_is_clogged(session) ||
+	       session->state == SESSION_IN_TRANSACTION ||
+	       session->transport.state == TRANSPORT_LINGERING;
+}
+
+static void on_watch(uv_timer_t *timer);
+
+void session_watch_start(struct session_list *list)
+{
+	if (!uv_is_active((uv_handle_t *)&list->watch) &&
+		!uv_is_closing((uv_handle_t *)&list->watch))
+		uv_timer_start(&list->watch, on_watch, WATCH_MS, 0);
+}
+
+/* A peer that takes nothing holds a page and a snapshot: after the time of an idle transaction it
+ * goes. */
+static bool is_stuck_too_long(struct session *session, uint64_t now_ms, uint64_t timeout_ms)
+{
+	if (transport_has_moved(&session->transport)) {
+		session->stuck_since_ms = 0;
+		return false;
+	}
+	if (session->stuck_since_ms == 0)
+		session->stuck_since_ms = now_ms;
+	return timeout_ms > 0 && now_ms - session->stuck_since_ms >= timeout_ms;
+}
+
+/* Where unasked-for bytes would be taken for an answer the peer learns of it from its next
+ * statement. */
+static void transaction_end(struct session *session)
+{
+	struct session_list *list = session->service->sessions;
+
+	sql_session_reset(session->sql, false);
+	pthread_mutex_lock(&list->lock);
+	session->state = SESSION_IDLE;
+	session->since_us = session_wall_us();
+	pthread_mutex_unlock(&list->lock);
+	if (session->ops->on_transaction_timeout != NULL)
+		session->ops->on_transaction_timeout(session, SESSION_LOST_TRANSACTION);
+	else
+		session->lost_transaction = true;
+}
+
+static void session_watch(struct session *session, uint64_t now_ms)
+{
+	uint64_t timeout_ms =
+		(uint64_t)session->service->config->idle_transaction_timeout_us / 1000;
+
+	bool has_lingered = session->transport.state == TRANSPORT_LINGERING &&
+			    now_ms - session->finished_ms >= LINGER_MS;
+
+	if (transport_peer_is_gone(&session->transport) || has_lingered) {
+		session_close(session);
+		return;
+	}
+	if (is_stuck_too_long(session, now_ms, timeout_ms)) {
+		log_info("session %" PRId64 ": closed, its peer (pid %" PRId64
+			 ") took nothing for %" PRIu64 " seconds",
+			session->id, session->pid, timeout_ms / 1000);
+		session_close(session);
+		return;
+	}
+	if (session->state == SESSION_IN_TRANSACTION && session->n_under_way == 0 &&
+		timeout_ms > 0 && now_ms - session->idle_since_ms >= timeout_ms)
+		transaction_end(session);
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+	struct session_list *list = timer->data;
+	uint64_t now_ms = uv_now(timer->loop);
+	bool again = false;
+
+	for (struct session *s = list->first, *next; s != NULL; s = next) {
+		next = s->next;
+		if (s->transport.state >= TRANSPORT_CLOSING || !needs_watch(s))
+			continue;
+		session_watch(s, now_ms);
+		again = true;
+	}
+	if (again)
+		session_watch_start(list);
+}
