@@ -8,9 +8,9 @@
  * With die-after it closes each connection when it has sent so many bytes.
  */
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/json_write.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -90,21 +90,51 @@ static void send_error(struct buf *out, sqlite3 *db, int64_t id)
 	send_out(out);
 }
 
-static void bind_params(sqlite3_stmt *stmt, const cJSON *params)
+/* A string's text, for free(). */
+static char *copy_string(const struct json_value *string, size_t *len)
 {
-	const cJSON *param;
-	int i = 0;
+	char *text = malloc(string->len + 1);
 
-	cJSON_ArrayForEach(param, params)
-	{
-		i++;
-		if (cJSON_IsString(param))
-			(void)sqlite3_bind_text(stmt, i, param->valuestring, -1, SQLITE_TRANSIENT);
-		else if (cJSON_IsNumber(param) && fabs(param->valuedouble) < 1e15 &&
-			 param->valuedouble == floor(param->valuedouble))
-			(void)sqlite3_bind_int64(stmt, i, (sqlite3_int64)param->valuedouble);
-		else if (cJSON_IsNumber(param))
-			(void)sqlite3_bind_double(stmt, i, param->valuedouble);
+	if (text == NULL)
+		exit(1);
+	*len = json_unescape(string, text);
+	text[*len] = '\0';
+	return text;
+}
+
+static void bind_param(sqlite3_stmt *stmt, int i, const struct json_value *param)
+{
+	if (param->type == JSON_STRING) {
+		size_t len;
+		char *text = copy_string(param, &len);
+
+		(void)sqlite3_bind_text(stmt, i, text, (int)len, free);
+	} else if (param->type == JSON_NUMBER) {
+		char *end;
+		long long integer = strtoll(param->text, &end, 10);
+
+		if (end == param->text + param->len)
+			(void)sqlite3_bind_int64(stmt, i, integer);
+		else
+			(void)sqlite3_bind_double(stmt, i, strtod(param->text, NULL));
+	}
+}
+
+/* `params` is an array, or its text is NULL. */
+static void bind_params(sqlite3_stmt *stmt, const struct json_value *params)
+{
+	struct json_scan scan;
+	struct json_value param;
+
+	if (params->text == NULL)
+		return;
+	scan = (struct json_scan){.at = params->text + 1, .end = params->text + params->len};
+	for (int i = 1; *scan.at != ']'; i++) {
+		if (json_read_value(&scan, &param) != JSON_OK)
+			exit(1);
+		bind_param(stmt, i, &param);
+		if (*scan.at == ',')
+			scan.at++;
 	}
 }
 
@@ -137,7 +167,7 @@ static int data_version(sqlite3 *db)
 	return version;
 }
 
-static void run(sqlite3 *db, int64_t id, const char *sql, const cJSON *params)
+static void run(sqlite3 *db, int64_t id, const char *sql, const struct json_value *params)
 {
 	struct buf out = {0};
 	sqlite3_stmt *stmt = NULL;
@@ -217,16 +247,21 @@ static void serve(const char *path)
 		exit(1);
 	sqlite3_progress_handler(db, 1000, on_progress, NULL);
 	while (getline(&line, &cap, in) > 0) {
-		cJSON *request = cJSON_Parse(line);
-		const cJSON *sql = cJSON_GetObjectItem(request, "sql");
-		const cJSON *id = cJSON_GetObjectItem(request, "id");
+		struct json_scan scan = {.at = line, .end = line + strlen(line)};
+		struct json_member members[] = {
+			{.name = "id", .name_len = 2},
+			{.name = "sql", .name_len = 3},
+			{.name = "params", .name_len = 6},
+		};
+		size_t len;
+		char *sql;
 
-		if (cJSON_IsString(sql) && cJSON_IsNumber(id)) {
-			running_id = (int64_t)id->valuedouble;
-			run(db, running_id, sql->valuestring,
-				cJSON_GetObjectItem(request, "params"));
-		}
-		cJSON_Delete(request);
+		if (json_read_object(&scan, members, 3) != JSON_OK || members[1].value.text == NULL)
+			continue;
+		running_id = strtoll(members[0].value.text, NULL, 10);
+		sql = copy_string(&members[1].value, &len);
+		run(db, running_id, sql, &members[2].value);
+		free(sql);
 	}
 	exit(0);
 }
