@@ -131,7 +131,6 @@ bool follow_run(struct shell *shell, const char *sql)
 	struct buf text = {0};
 	int rc;
 
-	interrupt_clear();
 	buf_printf(&text, "SUBSCRIBE %s", sql);
 	rc = buf_ok(&text) ? shell_connect(shell, &err) : err_nomem(&err);
 	if (rc == 0)

@@ -72,6 +72,7 @@ static const char *read_line(
 	if (shell->in == NULL && shell->editor != NULL)
 		return line_editor_read(shell->editor, prompt, was_interrupted);
 	if (shell->in == NULL && shell->is_interactive) {
+		interrupt_clear();
 		(void)fputs(prompt, stdout);
 		(void)fflush(stdout);
 	}
@@ -205,7 +206,6 @@ static int read_all(struct shell *shell)
 		/* Ctrl-C while a script ran ends the script. */
 		if (interrupt_count() > 0 && !is_typed)
 			break;
-		interrupt_clear();
 		shell->line_number++;
 		n_errors += take_line(shell, &pending, next, &exits);
 	}

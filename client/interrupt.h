@@ -1,8 +1,9 @@
 /*
- * Ctrl-C as a number to look at: how often it was pressed since the last look.
+ * Signals as something to look at: how often Ctrl-C was pressed since the last
+ * look, and whether the screen must be drawn again.
  *
- * The count is the one variable a signal handler may touch. Waiting for input
- * goes through interrupt_wait, which sees a Ctrl-C however late it comes.
+ * The two variables are the only ones a signal handler may touch. Waiting for
+ * input goes through the functions here, which see a signal however late it comes.
  */
 #ifndef CLIENT_INTERRUPT_H
 #define CLIENT_INTERRUPT_H
@@ -22,5 +23,14 @@ void interrupt_clear(void);
  * Returns 1 when the descriptor is ready, 0 when the time is over, -1 for Ctrl-C.
  */
 int interrupt_wait(int fd, bool for_write, int seen, int timeout_ms);
+
+/*
+ * Waits for what a screen can be interested in: a key (`fd`, -1: none), Ctrl-C
+ * at all, the time's end, or that the window changed or the program goes on
+ * after Ctrl-Z, which also counts while nobody waits. Catches the signals of
+ * these from the first call on.
+ */
+enum interrupt_reason { INTERRUPT_KEY, INTERRUPT_CTRL_C, INTERRUPT_TIME, INTERRUPT_REDRAW };
+enum interrupt_reason interrupt_wait_screen(int fd, int timeout_ms);
 
 #endif

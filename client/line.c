@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "client/interrupt.h"
 
+#include <errno.h>
 #include <histedit.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #define HISTORY_LINES 2000
 
@@ -25,7 +27,8 @@ struct line_editor {
 	const char *prompt;
 	char *line;
 	size_t cap;
-	bool was_empty; /* at the last Ctrl-C */
+	bool is_interrupted; /* Ctrl-C ended the wait for a key */
+	bool was_empty;      /* at the last Ctrl-C */
 	line_complete complete;
 	void *context;
 };
@@ -131,6 +134,59 @@ static unsigned char on_tab(EditLine *el, int key)
 	return outcome;
 }
 
+/* The window has another size, or another program had it: what is typed is drawn anew. */
+static void redraw(EditLine *el)
+{
+	el_resize(el);
+	/* libedit believes that the terminal is as it left it. */
+	(void)el_set(el, EL_PREP_TERM, 0);
+	(void)el_set(el, EL_PREP_TERM, 1);
+	(void)el_set(el, EL_REFRESH);
+}
+
+/*
+ * One byte from the terminal: 1, 0 at the end of input, -1 for Ctrl-C and
+ * errors. libedit's own way would sleep in read(), where a Ctrl-C that came a
+ * moment before is not noticed.
+ */
+static int read_byte(EditLine *el, struct line_editor *editor, char *byte)
+{
+	for (;;) {
+		ssize_t n;
+
+		switch (interrupt_wait_screen(STDIN_FILENO, -1)) {
+		case INTERRUPT_REDRAW: redraw(el); continue;
+		case INTERRUPT_CTRL_C: editor->is_interrupted = true; return -1;
+		default: break;
+		}
+		n = read(STDIN_FILENO, byte, 1);
+		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
+			return (int)n;
+	}
+}
+
+/* An el_rfunc_t: one character in the locale's encoding; what is none is left out. */
+static int read_character(EditLine *el, wchar_t *character)
+{
+	struct line_editor *editor;
+	mbstate_t state = {0};
+
+	(void)el_get(el, EL_CLIENTDATA, &editor);
+	for (;;) {
+		char byte;
+		size_t len;
+		int n = read_byte(el, editor, &byte);
+
+		if (n <= 0)
+			return n;
+		len = mbrtowc(character, &byte, 1, &state);
+		if (len != (size_t)-1 && len != (size_t)-2)
+			return 1;
+		if (len == (size_t)-1)
+			state = (mbstate_t){0};
+	}
+}
+
 static void load_history(struct line_editor *editor)
 {
 	HistEvent event;
@@ -164,6 +220,7 @@ int line_editor_new(struct line_editor **editor, const char *history_path, line_
 	(void)el_set(new->el, EL_PROMPT, give_prompt);
 	(void)el_set(new->el, EL_EDITOR, "emacs");
 	(void)el_set(new->el, EL_SIGNAL, 0);
+	(void)el_set(new->el, EL_GETCFN, read_character);
 	load_history(new);
 	/* The wide form keeps the texts it is given; the narrow one copies and forgets them. */
 	(void)el_wset(
@@ -207,16 +264,17 @@ const char *line_editor_read(struct line_editor *editor, const char *prompt, boo
 
 	*was_interrupted = false;
 	editor->prompt = prompt;
+	editor->is_interrupted = false;
 	interrupt_clear();
 	/* Before the prompt is seen: a Ctrl-D typed at once would be lost in the change of modes.
 	 */
 	(void)el_set(editor->el, EL_PREP_TERM, 1);
 	typed = el_gets(editor->el, &n);
-	if (interrupt_count() > 0) {
+	/* A Ctrl-C behind the line's end is for what the line starts. */
+	if (editor->is_interrupted) {
 		const LineInfo *info = el_line(editor->el);
 
 		editor->was_empty = info->lastchar == info->buffer;
-		interrupt_clear();
 		el_reset(editor->el);
 		*was_interrupted = true;
 		(void)fputc('\n', stdout);

@@ -157,17 +157,16 @@ bool watch_run(struct shell *shell, const char *sql, int64_t interval_us)
 
 	watch.is_screen = output_is_terminal(&shell->output);
 	if (watch.is_screen)
-		buf_add_text(&shell->text, "\033[?25l\033[2J");
-	interrupt_clear();
+		buf_add_text(&shell->text, "\033[?25l\033[?7l\033[2J");
 	for (;;) {
 		rc = look(&watch, &err);
 		if (interrupt_count() > 0 || shell->output.failed || !survives(&watch, rc, &err))
 			break;
-		if (interrupt_wait(-1, false, 0, (int)(interval_us / 1000)) < 0)
+		if (interrupt_wait_screen(-1, (int)(interval_us / 1000)) == INTERRUPT_CTRL_C)
 			break;
 	}
 	if (watch.is_screen)
-		buf_add_text(&shell->text, "\033[?25h\r\n");
+		buf_add_text(&shell->text, "\033[?7h\033[?25h\r\n");
 	shell_flush(shell);
 	if (interrupt_count() > 0)
 		rc = 0;
