@@ -1,7 +1,7 @@
 /* Drawings as text: what a person would draw of the same rows. */
 #include "client/chart.h"
+#include "tests/run.h"
 
-#include <check.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,8 +183,6 @@ int main(void)
 {
 	Suite *suite = suite_create("chart");
 	TCase *tcase = tcase_create("drawings");
-	SRunner *runner;
-	int failed;
 
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	tcase_add_test(tcase, a_label_and_a_number_become_bars);
@@ -195,9 +193,5 @@ int main(void)
 	tcase_add_test(tcase, without_numbers_there_is_nothing_to_draw);
 	tcase_add_test(tcase, extreme_values_are_drawn_without_harm);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return run_suite(suite);
 }

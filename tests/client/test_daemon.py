@@ -265,15 +265,14 @@ def a_dump_is_one_snapshot_and_loads(p):
 	same(copy.execute("select name, state from queries").fetchall()[0][0], "counts")
 
 
-TESTS = [value for name, value in list(globals().items()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-	and name not in ("Place", "same", "holds")]
+TESTS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
+	and value not in (Place, same, holds)]
 
 
 def main():
 	failed = 0
-	for test in TESTS:
-		if test is main or (len(sys.argv) > 1 and test.__name__ not in sys.argv[1:]):
-			continue
+	chosen = [test for test in TESTS if len(sys.argv) == 1 or test.__name__ in sys.argv[1:]]
+	for test in chosen:
 		place = Place()
 		try:
 			test(place)
@@ -284,6 +283,7 @@ def main():
 			traceback.print_exc(file=sys.stdout)
 		finally:
 			place.close()
+	print(f"{len(chosen) - failed} passed, {failed} failed")
 	return 1 if failed else 0
 
 

@@ -2,8 +2,8 @@
 #include "client/display.h"
 
 #include "base/utf8.h"
+#include "tests/run.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,15 +100,9 @@ int main(void)
 {
 	Suite *suite = suite_create("display");
 	TCase *tcase = tcase_create("fitting");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, a_box_is_never_wider_than_the_window);
 	tcase_add_test(tcase, numbers_stand_on_the_right_and_texts_on_the_left);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return run_suite(suite);
 }

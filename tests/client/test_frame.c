@@ -1,7 +1,7 @@
 /* Answers of the daemon, whole, odd and broken. */
 #include "client/frame.h"
+#include "tests/run.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,8 +147,6 @@ int main(void)
 {
 	Suite *suite = suite_create("frame");
 	TCase *tcase = tcase_create("answers");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, columns_come_with_their_types);
 	tcase_add_test(tcase, cells_keep_their_types_and_all_their_digits);
@@ -156,9 +154,5 @@ int main(void)
 	tcase_add_test(tcase, what_is_no_answer_is_refused);
 	tcase_add_test(tcase, every_beginning_of_an_answer_is_refused);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 /* Thresholds of monitoring plugins, and dot-commands' words. */
 #include "client/range.h"
 #include "client/words.h"
+#include "tests/run.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,8 +105,6 @@ int main(void)
 {
 	Suite *suite = suite_create("range");
 	TCase *tcase = tcase_create("words");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, ranges_alert_where_the_guidelines_say);
 	tcase_add_test(tcase, what_is_no_range_is_refused);
@@ -114,9 +112,5 @@ int main(void)
 	tcase_add_test(tcase, more_words_than_there_is_room_for_are_left_out);
 	tcase_add_test(tcase, numbers_have_units);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return run_suite(suite);
 }

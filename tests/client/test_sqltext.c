@@ -1,7 +1,7 @@
 /* Where statements end, which parameters they name, what a line leaves open. */
 #include "client/sqltext.h"
+#include "tests/run.h"
 
-#include <check.h>
 #include <string.h>
 
 START_TEST(a_statement_ends_at_its_semicolon_outside_strings_and_comments)
@@ -116,8 +116,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sqltext");
 	TCase *tcase = tcase_create("scans");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, a_statement_ends_at_its_semicolon_outside_strings_and_comments);
 	tcase_add_test(tcase, blanks_comments_and_semicolons_are_no_statement);
@@ -126,9 +124,5 @@ int main(void)
 	tcase_add_test(tcase, a_scan_goes_on_over_lines);
 	tcase_add_test(tcase, a_slash_or_go_alone_ends_a_statement);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return run_suite(suite);
 }
