@@ -5,8 +5,9 @@
  * touches the state), then the engine loads on the pool while the loop turns,
  * then SQL opens, then clients that have waited in the kernel are accepted.
  *
- * Stop, on a signal: no new clients; what runs is cancelled, what was written
- * goes out; the engine ends its slice and makes the rest durable. When engine,
+ * Stop, on a signal: no new clients; what was asked is answered within a time,
+ * then what still runs is cancelled and what was written goes out; the engine
+ * meanwhile ends its slice and makes the rest durable. When engine,
  * sessions and the saver are done, the last handles are closed and the loop
  * runs dry; then, with no reader left, the store is closed.
  */
@@ -37,7 +38,9 @@
 /* While a checkpoint loads the service manager hears of us this often, and waits that much longer.
  */
 #define LOAD_NOTICE_MS 5000
-/* What was written to sessions has this long to go out after a stop. */
+/* After a stop what runs and what was just asked has this long to be answered, */
+#define STOP_DRAIN_MS 1500
+/* and then what was written this long to go out. */
 #define STOP_GRACE_MS 2000
 /* The service manager's status line changes at most this often. */
 #define STATUS_US INT64_C(1000000)
@@ -167,14 +170,23 @@ static void on_grace_over(uv_timer_t *timer)
 	session_list_stop(d->service.sessions, true);
 }
 
+static void on_drain_over(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+
+	d->service.is_stopping = true;
+	uv_timer_start(&d->grace, on_grace_over, STOP_GRACE_MS, 0);
+	session_list_stop(d->service.sessions, false);
+}
+
 static void stop(struct daemon *d)
 {
 	if (d->is_stopping) {
+		d->service.is_stopping = true;
 		session_list_stop(d->service.sessions, true);
 		return;
 	}
 	d->is_stopping = true;
-	d->service.is_stopping = true;
 	notify_stopping();
 	server_close(&d->sql_server);
 	server_close(&d->postgres_server);
@@ -188,9 +200,9 @@ static void stop(struct daemon *d)
 	else
 		d->is_saver_done = true;
 	session_list_on_empty(d->service.sessions, on_sessions_gone, d);
-	session_list_stop(d->service.sessions, false);
+	session_list_drain(d->service.sessions);
 	if (!d->are_sessions_done)
-		uv_timer_start(&d->grace, on_grace_over, STOP_GRACE_MS, 0);
+		uv_timer_start(&d->grace, on_drain_over, STOP_DRAIN_MS, 0);
 	close_if_done(d);
 }
 

@@ -63,7 +63,7 @@ void session_close(struct session *session)
 /* When the daemon stops nobody is waited for. */
 void session_finish(struct session *session)
 {
-	transport_finish(&session->transport, !session->service->is_stopping);
+	transport_finish(&session->transport, !session->service->sessions->is_stopping);
 	session->finished_ms = uv_now(session->service->loop);
 	if (session->transport.state < TRANSPORT_CLOSING)
 		session_watch_start(session->service->sessions);
@@ -144,6 +144,8 @@ static void on_bytes(struct transport *transport, const char *bytes, size_t len)
 {
 	struct session *session = (struct session *)transport;
 
+	session->has_spoken = true;
+	session->idle_since_ms = uv_now(session->service->loop);
 	session->ops->on_bytes(session, bytes, len);
 }
 
@@ -211,6 +213,7 @@ void session_accept(struct service *service, uv_stream_t *listener, const struct
 	session->service = service;
 	session->id = list->next_id++;
 	session->since_us = session_wall_us();
+	session->idle_since_ms = uv_now(service->loop);
 	int rc = transport_accept(&session->transport, listener, &transport_ops, &err);
 	session_list_add(list, session);
 	if (rc != 0)

@@ -86,12 +86,13 @@ struct session {
 	struct session *previous, *next; /* all of them, newest first */
 	struct session *next_turn;
 	int64_t id, pid, uid;
-	uint64_t idle_since_ms;  /* of the loop; for the transaction's timeout */
+	uint64_t idle_since_ms;  /* of the loop: the last bytes, or the end of the last statement */
 	uint64_t finished_ms;    /* session_finish was called */
 	uint64_t stuck_since_ms; /* the peer takes nothing since; 0: it does */
 	int n_under_way;         /* executions that hold `sql` */
 	bool lost_transaction;   /* the next statement is answered with SESSION_LOST_TRANSACTION */
 	bool wants_turn;
+	bool has_spoken; /* the peer has sent something */
 	bool is_counted; /* in max_sessions */
 
 	/* What `sessions` shows; behind the list's lock. */
@@ -151,6 +152,12 @@ void session_accept(struct service *service, uv_stream_t *listener, const struct
 /* Tells every session that cares. */
 void session_list_published(struct session_list *list);
 
+/*
+ * No new session comes any more: who is at rest is finished, now or when it comes to rest; what runs
+ * and what was just asked is answered. session_list_stop ends the others.
+ */
+void session_list_drain(struct session_list *list);
+
 /* Cancels what runs and finishes every session; `at_once` does not wait for what was written. */
 void session_list_stop(struct session_list *list, bool at_once);
 
@@ -161,7 +168,7 @@ int session_list_view(struct session_list *list, struct session_view **rows, siz
 /* A session by its id, for a cancel from another connection; NULL: gone. */
 struct session *session_list_find(struct session_list *list, int64_t id);
 
-/* `emptied` is called once, when the last session is gone after session_list_stop. */
+/* `emptied` is called when the last session is gone after session_list_drain or session_list_stop. */
 void session_list_on_empty(struct session_list *list, void (*emptied)(void *context), void *context);
 
 #endif

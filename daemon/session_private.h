@@ -1,7 +1,8 @@
 /*
  * What the files of a session's life share: the list all sessions stand in.
  * session.c brings them to life and ends them, session_list.c says who is there
- * and whose turn it is, session_watch.c looks at what nobody announces.
+ * and whose turn it is, session_watch.c looks at what nobody announces,
+ * session_drain.c says when a session owes its peer nothing more.
  */
 #ifndef DAEMON_SESSION_PRIVATE_H
 #define DAEMON_SESSION_PRIVATE_H
@@ -20,7 +21,7 @@ struct session_list {
 	size_t n, n_counted;
 	int64_t next_id;
 	int n_handles; /* not closed yet, of a list that is being freed */
-	bool is_stopping;
+	bool is_stopping; /* no new sessions come */
 	void (*emptied)(void *context);
 	void *emptied_context;
 	struct log_limiter refusals;
@@ -33,6 +34,9 @@ void session_list_remove(struct session_list *list, struct session *session);
 
 /* A session needs to be looked at from time to time. */
 void session_watch_start(struct session_list *list);
+
+/* Nothing is owed to the peer, and it had the time to send what it connected for. */
+bool session_is_at_rest(const struct session *session, uint64_t now_ms);
 
 /* The time of day, for `sessions.since`. */
 int64_t session_wall_us(void);

@@ -7,8 +7,9 @@
 
 #include <inttypes.h>
 
-/* How often. */
-#define WATCH_MS 250
+/* How often; the second while the daemon stops. */
+#define WATCH_MS      250
+#define DRAIN_LOOK_MS 10
 /* A peer that was told the end has this long to say its own. */
 #define LINGER_MS 1000
 
@@ -25,7 +26,8 @@ void session_watch_start(struct session_list *list)
 {
 	if (!uv_is_active((uv_handle_t *)&list->watch) &&
 		!uv_is_closing((uv_handle_t *)&list->watch))
-		uv_timer_start(&list->watch, on_watch, WATCH_MS, 0);
+		uv_timer_start(
+			&list->watch, on_watch, list->is_stopping ? DRAIN_LOOK_MS : WATCH_MS, 0);
 }
 
 /* A peer that takes nothing holds a page and a snapshot: after the time of an idle transaction it
@@ -90,9 +92,13 @@ static void on_watch(uv_timer_t *timer)
 
 	for (struct session *s = list->first, *next; s != NULL; s = next) {
 		next = s->next;
-		if (s->transport.state >= TRANSPORT_CLOSING || !needs_watch(s))
+		if (s->transport.state >= TRANSPORT_CLOSING ||
+			(!needs_watch(s) && !list->is_stopping))
 			continue;
-		session_watch(s, now_ms);
+		if (list->is_stopping && session_is_open(s) && session_is_at_rest(s, now_ms))
+			session_finish(s);
+		else
+			session_watch(s, now_ms);
 		again = true;
 	}
 	if (again)

@@ -215,6 +215,15 @@ bool transport_peer_is_gone(const struct transport *transport)
 	return poll(&peer, 1, 0) == 1 && (peer.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+bool transport_has_input(const struct transport *transport)
+{
+	char byte;
+	int fd;
+
+	return transport->state < TRANSPORT_CLOSING && uv_fileno(&transport->uv.handle, &fd) == 0 &&
+	       recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
 bool transport_has_moved(struct transport *transport)
 {
 	size_t now = uv_stream_get_write_queue_size(&transport->uv.stream);

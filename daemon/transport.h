@@ -98,6 +98,9 @@ void transport_close(struct transport *transport);
 /* The peer has closed its whole end, which nobody notices who is not reading. */
 bool transport_peer_is_gone(const struct transport *transport);
 
+/* Bytes of the peer wait with the kernel. */
+bool transport_has_input(const struct transport *transport);
+
 /* False when nothing of what waits was taken since the last call. */
 bool transport_has_moved(struct transport *transport);
 
