@@ -184,8 +184,10 @@ void bench_close(struct bench *bench)
 		free(store->files[i].file.path);
 		free(store->files[i].file.reason);
 	}
-	for (size_t i = 0; i < store->n_rejects; i++)
+	for (size_t i = 0; i < store->n_rejects; i++) {
 		free(store->rejects[i].path);
+		free(store->rejects[i].text);
+	}
 	free(store->queries);
 	free(store->files);
 	free(store->offsets);
@@ -423,6 +425,24 @@ static void apply_offset(struct bench *bench, const struct offset_change *change
 }
 
 /* The batch's source: the offsets do not name it. */
+static void apply_reject(struct store_copy *store, const struct reject_change *reject)
+{
+	struct buf text = {0};
+
+	buf_printf(&text, "%s: ", reject->detail);
+	buf_add(&text, reject->text, reject->text_len);
+	buf_add_char(&text, '\0');
+	must(buf_ok(&text));
+	GROW(store->rejects, store->rejects_cap, store->n_rejects + 1);
+	store->rejects[store->n_rejects++] = (struct kept_reject){
+		.reason = reject->reason,
+		.line = reject->line,
+		.offset = reject->offset,
+		.path = copy(reject->path),
+		.text = text.data,
+	};
+}
+
 static size_t source_of(const struct bench *bench, const struct changes *changes)
 {
 	if (changes->n_queries > 0)
@@ -443,15 +463,8 @@ void bench_apply(struct bench *bench, const struct changes *changes)
 		apply_offset(bench, &changes->offsets[i], source);
 	for (size_t i = 0; i < changes->n_dropped_prefixes; i++)
 		drop_offsets(store, changes->dropped_prefixes[i], -1);
-	for (size_t i = 0; i < changes->n_rejects; i++) {
-		GROW(store->rejects, store->rejects_cap, store->n_rejects + 1);
-		store->rejects[store->n_rejects++] = (struct kept_reject){
-			.reason = changes->rejects[i].reason,
-			.line = changes->rejects[i].line,
-			.offset = changes->rejects[i].offset,
-			.path = copy(changes->rejects[i].path),
-		};
-	}
+	for (size_t i = 0; i < changes->n_rejects; i++)
+		apply_reject(store, &changes->rejects[i]);
 	for (size_t i = 0; i < store->n_sources; i++)
 		memcpy(store->reject_totals[i], changes->reject_totals[i],
 			sizeof(store->reject_totals[i]));

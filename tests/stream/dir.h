@@ -59,6 +59,7 @@ struct kept_reject {
 	enum reject_reason reason;
 	int64_t line, offset;
 	char *path;
+	char *text; /* detail and text, up to a NUL */
 };
 
 /* A store in memory: applies changes and gives them back to a new stream. */
