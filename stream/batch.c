@@ -14,6 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Between two tries to archive or delete what could not be. */
+#define CLEAN_PAUSE_FIRST_US INT64_C(1000000)
+#define CLEAN_PAUSE_LAST_US  INT64_C(300000000)
+
 void batch_free(struct batch *batch)
 {
 	if (batch == NULL)
@@ -168,6 +172,8 @@ int stream_batch(
 	assert(stream->batch == NULL);
 	if (rc != 0)
 		return rc;
+	if (intake->clean_retry_us <= now_us)
+		intake->must_clean = true;
 	do {
 		rc = make_batch(stream, intake, now_us, batch, err);
 		/* Queries have failed instead: their new state is the batch. */
@@ -254,24 +260,46 @@ static void accept_file(struct batch *batch, size_t at, int64_t now_us)
 		intake->cleanable[intake->n_cleanable++] = read->slot;
 }
 
-/* The checkpoint that covers these files is synced: they may go. Each is tried once. */
+/* The checkpoint that covers these files is synced: they may go. One that cannot stays in the list,
+ * in front, and holds up no other. */
 static void clean(struct intake *intake)
 {
-	for (size_t i = 0; i < intake->n_cleanable; i++) {
+	size_t n_left = intake->must_clean ? 0 : intake->n_uncleaned;
+
+	for (size_t i = n_left; i < intake->n_cleanable; i++) {
 		size_t slot = intake->cleanable[i];
 		const struct file *file = source_file(intake->source, slot);
 		struct err err = ERR_INIT;
 
 		if (file == NULL || file->state != FILE_DONE || !is_read_by_all(intake, file, slot))
 			continue;
-		/* One that stays for now is told of when the source is next asked for notes. */
+		/* It is told of when the source is next asked for notes. */
 		if (source_clean(intake->source, slot, &err) < 0) {
 			free(intake->note);
 			intake->note = mem_copy_text(err.text, strlen(err.text));
+			intake->cleanable[n_left++] = slot;
 		}
 	}
-	intake->n_cleanable = 0;
+	intake->n_cleanable = n_left;
+}
+
+/* What could not go, for want of a synced checkpoint or for a reason of its own, is tried again
+ * after pauses that double. */
+static void plan_next_clean(struct intake *intake, int64_t now_us)
+{
+	bool is_tried_again = intake->must_clean && intake->n_uncleaned > 0;
+
 	intake->must_clean = false;
+	if (intake->n_cleanable == 0) {
+		intake->clean_retry_us = INT64_MAX;
+	} else if (is_tried_again || intake->n_uncleaned == 0) {
+		intake->clean_pause_us =
+			is_tried_again ? intake->clean_pause_us * 2 : CLEAN_PAUSE_FIRST_US;
+		if (intake->clean_pause_us > CLEAN_PAUSE_LAST_US)
+			intake->clean_pause_us = CLEAN_PAUSE_LAST_US;
+		intake->clean_retry_us = now_us + intake->clean_pause_us;
+	}
+	intake->n_uncleaned = intake->n_cleanable;
 }
 
 /* Files that are gone for long leave the memory now and the checkpoint with the next changes. */
@@ -349,7 +377,7 @@ void batch_accept(struct batch *batch, bool is_synced, int64_t now_us)
 		intake->may_merge = true;
 	if (is_synced)
 		clean(intake);
-	intake->must_clean = false;
+	plan_next_clean(intake, now_us);
 	forget_gone(intake);
 	batch->stream->batch = NULL;
 	batch_free(batch);

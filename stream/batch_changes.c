@@ -507,7 +507,7 @@ static bool needs_sync(const struct batch *batch)
 {
 	if (source_spec(batch->intake->source)->clean_source == CLEAN_SOURCE_OFF)
 		return false;
-	if (batch->intake->n_cleanable > 0)
+	if (batch->intake->must_clean && batch->intake->n_cleanable > 0)
 		return true;
 	for (size_t i = 0; i < batch->n_files; i++) {
 		if (batch->files[i].state == FILE_DONE)

@@ -43,7 +43,7 @@ int intake_open(struct intake *intake, const struct stream *stream, const struct
 {
 	int rc;
 
-	*intake = (struct intake){.index = source};
+	*intake = (struct intake){.index = source, .clean_retry_us = INT64_MAX};
 	rc = scans_init(&intake->scans, stream->crew.n, stream->level, err);
 	if (rc == 0)
 		rc = fields_of_source(&intake->fields, spec, source, err);
@@ -417,7 +417,13 @@ const char *stream_source_trouble(const struct stream *stream, size_t source)
 
 int64_t stream_next_look_us(const struct stream *stream, size_t source, bool *full)
 {
-	return source_next_look_us(stream->intakes[source].source, full);
+	const struct intake *intake = &stream->intakes[source];
+	int64_t look_us = source_next_look_us(intake->source, full);
+
+	if (intake->clean_retry_us >= look_us)
+		return look_us;
+	*full = false;
+	return intake->clean_retry_us;
 }
 
 char *stream_take_note(struct stream *stream, size_t source)

@@ -33,7 +33,10 @@ struct intake {
 	size_t n_dirty, dirty_cap;
 	size_t *cleanable;         /* slots that clean_source may take once a checkpoint is synced */
 	size_t n_cleanable, cleanable_cap;
+	size_t n_uncleaned;        /* the first so many could not go and wait for clean_retry_us */
 	bool must_clean;           /* ask for a synced checkpoint for them, even if nothing else happens */
+	int64_t clean_retry_us;    /* when to ask again for those that were left; INT64_MAX: none were */
+	int64_t clean_pause_us;    /* the last pause before such a try */
 	char *note;                /* for the log; NULL: none */
 	struct file *forgotten;    /* id and path of files whose row has to go */
 	size_t n_forgotten, forgotten_cap;
