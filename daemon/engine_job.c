@@ -39,7 +39,9 @@ static int load(struct job *job, struct err *err)
 		return err->code;
 	if (stream_open(&job->stream, &config->spec, err) != 0)
 		return err->code;
-	return store_load(job->store, &config->spec, job->stream, err);
+	int rc = store_load(job->store, &config->spec, job->stream, err);
+	job->is_loaded = rc == 0;
+	return rc;
 }
 
 static int query_change(struct job *job, struct err *err)
@@ -77,7 +79,7 @@ static int reload(struct job *job, struct err *err)
 
 static int finish(struct job *job, struct err *err)
 {
-	return job->store != NULL ? store_sync(job->store, err) : 0;
+	return job->is_loaded ? store_sync(job->store, err) : 0;
 }
 
 /* --- what all of them leave behind --------------------------------------- */
@@ -178,20 +180,19 @@ static void briefs_make(struct job *job, const struct spec *spec)
 void job_run(struct job *job)
 {
 	int64_t started_us = monotonic_us();
-	int rc = 0;
 
 	switch (job->kind) {
-	case JOB_LOAD: rc = load(job, &job->err); break;
+	case JOB_LOAD: (void)load(job, &job->err); break;
 	case JOB_CYCLE:
-		rc = cycle_run(job->stream, job->store, job->source, job->full, job->now_us,
+		(void)!cycle_run(job->stream, job->store, job->source, job->full, job->now_us,
 			&job->outcome, &job->err);
 		break;
-	case JOB_QUERY: rc = query_change(job, &job->err); break;
-	case JOB_RELOAD: rc = reload(job, &job->err); break;
-	case JOB_FINISH: rc = finish(job, &job->err); break;
+	case JOB_QUERY: (void)query_change(job, &job->err); break;
+	case JOB_RELOAD: (void)reload(job, &job->err); break;
+	case JOB_FINISH: (void)finish(job, &job->err); break;
 	}
 	const struct spec *spec = job->fresh != NULL ? &job->fresh->spec : &job->config->spec;
-	if (job->stream != NULL && job->store != NULL && (rc == 0 || job->kind != JOB_LOAD))
+	if (job->is_loaded)
 		briefs_make(job, spec);
 	notes_collect(job, spec);
 	job->took_us = monotonic_us() - started_us;

@@ -40,6 +40,7 @@ struct job {
 	struct stream *stream;
 	struct store *store;
 	struct config *config; /* the running one */
+	bool is_loaded;        /* the LOAD has succeeded: stream and store agree */
 	int64_t now_us;
 
 	/* What is asked. */
