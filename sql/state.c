@@ -42,10 +42,14 @@ static int write_source(
 	const struct source_spec *spec = &catalog->spec->sources[index];
 	int64_t id = catalog->sources[index].id;
 	int64_t first = schema_key(id, 0), last = schema_key(id + 1, 0) - 1;
+	bool is_known = false;
 	sqlite3_stmt *stmt;
-	int rc =
-		db_ask(db, &stmt, err, "SELECT name FROM \"state:sources\" WHERE id = ?1", "i", id);
+	int rc = db_ask(
+		db, &stmt, err, "SELECT name, path FROM \"state:sources\" WHERE id = ?1", "i", id);
 
+	if (rc == 1)
+		is_known = strcmp(db_text(stmt, 0), spec->name) == 0 &&
+			   strcmp(db_text(stmt, 1), spec->path) == 0;
 	if (rc == 1 && strcmp(db_text(stmt, 0), spec->name) != 0) {
 		/* Renamed: the tables that show the name follow. */
 		*is_renamed = true;
@@ -61,8 +65,9 @@ static int write_source(
 				"tt", spec->name, db_text(stmt, 0));
 	}
 	(void)sqlite3_finalize(stmt);
-	if (rc < 0)
-		return rc;
+	/* Nothing is written that stands there: a start needs no room on the disk. */
+	if (rc < 0 || is_known)
+		return rc < 0 ? rc : 0;
 	return db_do(db, err, "INSERT OR REPLACE INTO \"state:sources\" VALUES(?1, ?2, ?3)", "itt",
 		id, spec->name, spec->path);
 }
