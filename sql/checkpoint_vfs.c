@@ -23,6 +23,7 @@ struct checkpoint_vfs {
 	sqlite3_vfs vfs;     /* pAppData points back here */
 	sqlite3_vfs *system; /* what it stands on */
 	char name[40];
+	int last_errno; /* of the last call that failed; SQLite asks for it much later */
 	bool sync_failed;
 };
 
@@ -70,6 +71,21 @@ static uint32_t page_number(sqlite3_int64 offset)
 
 /* --- one file ----------------------------------------------------------------- */
 
+/* `code` as it is; where it is an error, why: the hook's reason, or the system's. */
+static int judge(sqlite3_file *file, int code, int fault)
+{
+	struct checkpoint_vfs *owner = handle_of(file)->owner;
+	sqlite3_file *system = system_file(file);
+
+	if (code == SQLITE_OK || code == SQLITE_IOERR_SHORT_READ)
+		return code;
+	owner->last_errno = fault;
+	if (fault <= 0)
+		(void)system->pMethods->xFileControl(
+			system, SQLITE_FCNTL_LAST_ERRNO, &owner->last_errno);
+	return code;
+}
+
 static int on_close(sqlite3_file *file)
 {
 	sqlite3_file *system = system_file(file);
@@ -94,7 +110,7 @@ static int judge_short_read(sqlite3_file *system, sqlite3_int64 offset)
 static int on_read(sqlite3_file *file, void *data, int amount, sqlite3_int64 offset)
 {
 	sqlite3_file *system = system_file(file);
-	int rc = system->pMethods->xRead(system, data, amount, offset);
+	int rc = judge(file, system->pMethods->xRead(system, data, amount, offset), 0);
 
 	if (!is_page(handle_of(file), amount, offset))
 		return rc;
@@ -119,7 +135,7 @@ static int on_write(sqlite3_file *file, const void *data, int amount, sqlite3_in
 	uint64_t sum;
 
 	if (fault > 0)
-		return fault_code(fault);
+		return judge(file, fault_code(fault), fault);
 	if (is_page(handle, amount, offset)) {
 		memcpy(page, data, SUMMED_BYTES);
 		sum = page_sum(page, page_number(offset));
@@ -130,26 +146,27 @@ static int on_write(sqlite3_file *file, const void *data, int amount, sqlite3_in
 		(void)system->pMethods->xWrite(system, data, amount / 2, offset);
 		return SQLITE_FULL;
 	}
-	return system->pMethods->xWrite(system, data, amount, offset);
+	return judge(file, system->pMethods->xWrite(system, data, amount, offset), 0);
 }
 
 static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
 	sqlite3_file *system = system_file(file);
+	int fault = fault_hit("checkpoint-truncate");
 
-	if (fault_hit("checkpoint-truncate") != 0)
-		return SQLITE_IOERR_TRUNCATE;
-	return system->pMethods->xTruncate(system, size);
+	if (fault != 0)
+		return judge(file, SQLITE_IOERR_TRUNCATE, fault);
+	return judge(file, system->pMethods->xTruncate(system, size), 0);
 }
 
 static int on_sync(sqlite3_file *file, int flags)
 {
 	sqlite3_file *system = system_file(file);
 	struct handle *handle = handle_of(file);
-	int rc = SQLITE_IOERR_FSYNC;
+	int fault = fault_hit(handle->is_database ? "checkpoint-sync" : "wal-sync");
+	int rc = judge(file,
+		fault == 0 ? system->pMethods->xSync(system, flags) : SQLITE_IOERR_FSYNC, fault);
 
-	if (fault_hit(handle->is_database ? "checkpoint-sync" : "wal-sync") == 0)
-		rc = system->pMethods->xSync(system, flags);
 	if (rc != SQLITE_OK)
 		handle->owner->sync_failed = true;
 	return rc;
@@ -187,6 +204,11 @@ static int on_file_control(sqlite3_file *file, int op, void *arg)
 {
 	sqlite3_file *system = system_file(file);
 
+	/* Asked of the database file, answered for the WAL too. */
+	if (op == SQLITE_FCNTL_LAST_ERRNO) {
+		*(int *)arg = handle_of(file)->owner->last_errno;
+		return SQLITE_OK;
+	}
 	return system->pMethods->xFileControl(system, op, arg);
 }
 
@@ -241,16 +263,20 @@ static int on_open(
 	rc = system->xOpen(system, name, system_file(file), flags, out_flags);
 	if (rc == SQLITE_OK)
 		handle->file.pMethods = &methods;
+	else
+		vfs_of(vfs)->last_errno = errno;
 	return rc;
 }
 
 static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
 {
 	sqlite3_vfs *system = vfs_of(vfs)->system;
+	int fault = fault_hit("wal-delete");
+	int rc = fault == 0 ? system->xDelete(system, name, sync_dir) : SQLITE_IOERR_DELETE;
 
-	if (fault_hit("wal-delete") != 0)
-		return SQLITE_IOERR_DELETE;
-	return system->xDelete(system, name, sync_dir);
+	if (rc != SQLITE_OK)
+		vfs_of(vfs)->last_errno = fault > 0 ? fault : errno;
+	return rc;
 }
 
 static int on_access(sqlite3_vfs *vfs, const char *name, int flags, int *result)
@@ -290,9 +316,9 @@ static int on_current_time(sqlite3_vfs *vfs, double *time)
 
 static int on_get_last_error(sqlite3_vfs *vfs, int n, char *text)
 {
-	sqlite3_vfs *system = vfs_of(vfs)->system;
-
-	return system->xGetLastError != NULL ? system->xGetLastError(system, n, text) : 0;
+	(void)n;
+	(void)text;
+	return vfs_of(vfs)->last_errno;
 }
 
 struct checkpoint_vfs *checkpoint_vfs_new(void)

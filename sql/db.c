@@ -9,6 +9,17 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* Why the system said no; 0: not known. SQLite itself forgets it where a COMMIT fails. */
+static int system_errno(sqlite3 *db)
+{
+	int sys_errno = 0;
+
+	if (db == NULL)
+		return 0;
+	(void)sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &sys_errno);
+	return sys_errno != 0 ? sys_errno : sqlite3_system_errno(db);
+}
+
 int db_error(sqlite3 *db, int rc, const char *what, struct err *err)
 {
 	int code = ERR_SQL;
@@ -27,11 +38,11 @@ int db_error(sqlite3 *db, int rc, const char *what, struct err *err)
 			code = ERR_CORRUPT;
 			break;
 		}
-		sys_errno = db != NULL ? sqlite3_system_errno(db) : 0;
+		sys_errno = system_errno(db);
 		return err_set_errno(err, sys_errno != 0 ? sys_errno : EIO, "%s", what);
 	case SQLITE_READONLY: return err_set_errno(err, EROFS, "%s", what);
 	case SQLITE_CANTOPEN:
-		sys_errno = db != NULL ? sqlite3_system_errno(db) : 0;
+		sys_errno = system_errno(db);
 		return err_set_errno(err, sys_errno != 0 ? sys_errno : ENOENT, "%s", what);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED: code = ERR_BUSY; break;
