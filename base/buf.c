@@ -1,6 +1,8 @@
 /* The growing buffer: doubles, and remembers a failure instead of reporting each one. */
 #include "base/buf.h"
 
+#include "base/fault.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +48,7 @@ char *buf_reserve(struct buf *buf, size_t n)
 		cap = 64;
 	while (cap < want)
 		cap *= 2;
-	data = realloc(buf->data, cap);
+	data = fault_hit("alloc") > 0 ? NULL : realloc(buf->data, cap);
 	if (data == NULL) {
 		buf->failed = true;
 		return NULL;

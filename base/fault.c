@@ -122,6 +122,14 @@ static void log_point(const char *point)
 		(void)!write(log_fd, line, (size_t)n);
 }
 
+/* Allocations are many, and none of them is a step on disk: they want to be named. */
+static bool is_meant(const struct fault *fault, const char *point)
+{
+	if (strcmp(fault->point, "*") == 0)
+		return strcmp(point, "alloc") != 0;
+	return strcmp(fault->point, point) == 0;
+}
+
 int fault_hit(const char *point)
 {
 	int action = 0;
@@ -134,7 +142,7 @@ int fault_hit(const char *point)
 	for (i = 0; i < n_faults; i++) {
 		struct fault *fault = &faults[i];
 
-		if (strcmp(fault->point, "*") != 0 && strcmp(fault->point, point) != 0)
+		if (!is_meant(fault, point))
 			continue;
 		fault->n_passed++;
 		if (fault->n_passed == fault->at || (fault->and_on && fault->n_passed > fault->at))

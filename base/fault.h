@@ -8,7 +8,7 @@
  *	TALLYD_FAULT=POINT:N:ACTION[,POINT:N:ACTION…]
  *
  * at the N-th pass of POINT (1 is the first; `N+`: from then on; POINT `*`:
- * any point), where ACTION is `kill` (SIGKILL, as from outside), the name of an
+ * any point but `alloc`, which is each growing allocation of base/), where ACTION is `kill` (SIGKILL, as from outside), the name of an
  * error (EIO, ENOSPC, EROFS, EACCES, ENOMEM, EDQUOT), or `short` (half of a write
  * lands, then ENOSPC). TALLYD_FAULT_LOG=FILE appends the name of each point as
  * it is passed, so that a harness learns which there are. Any thread.

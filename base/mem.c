@@ -1,12 +1,16 @@
 /* Checked sizes over the C library's allocator. */
 #include "base/mem.h"
 
+#include "base/fault.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 void *mem_new_array(size_t n, size_t size)
 {
+	if (fault_hit("alloc") > 0)
+		return NULL;
 	return calloc(n > 0 ? n : 1, size);
 }
 
@@ -24,6 +28,8 @@ bool mem_grow(void *array, size_t *cap, size_t want, size_t size)
 	if (n < 8)
 		n = 8;
 	if (n > SIZE_MAX / 2 / size)
+		return false;
+	if (fault_hit("alloc") > 0)
 		return false;
 	/* The caller's variable is some `struct thing *`; only its bytes are moved. */
 	memcpy(&old, array, sizeof(old));

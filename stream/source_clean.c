@@ -8,6 +8,7 @@
  */
 #include "stream/source_private.h"
 
+#include "base/fault.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -101,6 +102,10 @@ static bool is_as_read(const struct source *source, const struct file *file)
 /* Renames without overwriting. 0 or an errno. */
 static int rename_new(int dir_fd, const char *from, const char *to)
 {
+	int fault = fault_hit("clean-rename");
+
+	if (fault > 0)
+		return fault;
 	if (renameat2(dir_fd, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
@@ -148,10 +153,21 @@ static int archive_file(const struct source *source, const struct file *file, st
 	return rc;
 }
 
+/* 0 or an errno. */
+static int delete_file(const struct source *source, const struct file *file)
+{
+	int fault = fault_hit("clean-unlink");
+
+	if (fault > 0)
+		return fault;
+	return unlinkat(source->dir_fd, file->path, 0) == 0 ? 0 : errno;
+}
+
 int source_clean(struct source *source, size_t slot, struct err *err)
 {
 	struct file *file = file_at(source, slot);
 	const enum clean_source how = source->spec->clean_source;
+	int failure = 0;
 	int rc = 0;
 
 	if (how == CLEAN_SOURCE_OFF || file->state != FILE_DONE ||
@@ -160,8 +176,10 @@ int source_clean(struct source *source, size_t slot, struct err *err)
 		return 0;
 	if (how == CLEAN_SOURCE_ARCHIVE)
 		rc = archive_file(source, file, err);
-	else if (unlinkat(source->dir_fd, file->path, 0) != 0)
-		rc = err_set_errno(err, errno, "cannot delete %s", file->path);
+	else
+		failure = delete_file(source, file);
+	if (failure != 0)
+		rc = err_set_errno(err, failure, "cannot delete %s", file->path);
 	if (rc != 0)
 		return err_prefix(err, "source %s", source->spec->name);
 	table_mark_gone(
