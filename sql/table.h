@@ -8,21 +8,26 @@
 #define SQL_TABLE_H
 
 #include "base/err.h"
+#include "sql/changed_rows.h"
 #include "sql/schema.h"
 #include "stream/changes.h"
 #include "stream/spec.h"
 
 #include <sqlite3.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct table {
 	sqlite3 *db;                    /* borrowed, as is the query */
 	const struct query_spec *query;
 	char *name;                     /* owned */
 	enum table_form form;           /* as found when the statements were prepared */
-	sqlite3_stmt *put;              /* keyed: insert or change; loose: change */
-	sqlite3_stmt *insert;           /* loose only */
-	sqlite3_stmt *remove;
+	sqlite3_stmt *put;              /* keyed: insert or change what `changed` shows; loose: change one */
+	sqlite3_stmt *walk;             /* keyed only: change every row that `changed` knows */
+	sqlite3_stmt *insert;           /* loose only: one */
+	sqlite3_stmt *remove;           /* one */
+	struct changed_rows *changed;   /* keyed only; NULL while nothing is prepared */
+	int64_t n_rows;                 /* about; -1: to be counted */
 };
 
 /* Nothing is prepared before the first change. False: no memory. */
