@@ -135,12 +135,12 @@ void params_list(struct params *params, struct buf *out)
 	(void)sqlite3_finalize(stmt);
 }
 
+/* A number that SQLite does not allow is left out: the daemon says what is wrong with it. */
 static int add_name(
 	struct params *params, size_t number, const char *name, size_t len, struct err *err)
 {
-	if (number > MAX_NUMBER)
-		return err_set(
-			err, ERR_SQL, "variable number must be between ?1 and ?%d", MAX_NUMBER);
+	if (number == 0 || number > MAX_NUMBER)
+		return 0;
 	if (!mem_grow(&params->names, &params->cap_names, number, sizeof(*params->names)))
 		return err_nomem(err);
 	while (params->n_names < number)

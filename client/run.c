@@ -12,6 +12,7 @@
 #include "client/sqltext.h"
 #include "client/terminal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -286,6 +287,17 @@ int shell_print_query(
 	return rc;
 }
 
+/* Without `.parameter` all are NULL, and the daemon wants to be told even that. */
+static int bind_params(struct shell *shell, struct query *query, struct err *err)
+{
+	if (shell->params == NULL && !sql_has_parameters(query->sql))
+		return 0;
+	if (shell->params == NULL && params_new(&shell->params, err) < 0)
+		return err->code;
+	return params_bind(
+		shell->params, query->sql, query->len, &query->params, &query->n_params, err);
+}
+
 /* `explain` is put before the statement: `.eqp`, or "". */
 static int run_statement(struct shell *shell, const char *explain, const char *sql, size_t len,
 	struct answer *answer, struct err *err)
@@ -301,9 +313,7 @@ static int run_statement(struct shell *shell, const char *explain, const char *s
 	if (!buf_ok(&text))
 		return err_nomem(err);
 	query = (struct query){.sql = text.data, .len = text.len - 1};
-	if (shell->params != NULL)
-		rc = params_bind(
-			shell->params, query.sql, query.len, &query.params, &query.n_params, err);
+	rc = bind_params(shell, &query, err);
 	if (rc == 0)
 		rc = shell_connect(shell, err);
 	if (rc == 0) {
@@ -368,6 +378,20 @@ int shell_run(struct shell *shell, const char *sql, struct buf *failure)
 	return 0;
 }
 
+/* Only TEMP tables can be changed, but those can. */
+static void show_changes(struct shell *shell)
+{
+	struct result changes = {0};
+	struct err ignored = ERR_INIT;
+
+	if (shell_ask(shell, "SELECT changes(), total_changes()", &changes, &ignored) == 0 &&
+		changes.n_rows == 1)
+		buf_printf(&shell->text, "changes: %" PRId64 "   total_changes: %" PRId64 "\n",
+			result_integer(&changes, 0, 0), result_integer(&changes, 0, 1));
+	shell_flush(shell);
+	result_fini(&changes);
+}
+
 static double seconds(const struct timeval *from, const struct timeval *to)
 {
 	return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_usec - from->tv_usec) * 1e-6;
@@ -413,9 +437,7 @@ int shell_run_input(struct shell *shell, const char *sql, int line)
 		buf_add_char(&failure, '\0');
 		print_failure(shell, buf_ok(&failure) ? failure.data : "out of memory", line);
 	} else if (shell->counts_changes) {
-		/* The daemon is read-only, so there is one answer. */
-		buf_add_text(&shell->text, "changes: 0   total_changes: 0\n");
-		shell_flush(shell);
+		show_changes(shell);
 	}
 	buf_fini(&failure);
 	return rc != 0;

@@ -132,6 +132,15 @@ size_t sql_statement_length(const char *sql)
 	}
 }
 
+bool sql_has_parameters(const char *sql)
+{
+	enum sql_token kind = SQL_BLANK;
+
+	while (kind != SQL_END && kind != SQL_PARAMETER)
+		sql += sql_take_token(sql, &kind);
+	return kind == SQL_PARAMETER;
+}
+
 bool sql_is_empty(const char *sql, size_t len)
 {
 	enum sql_token kind = SQL_BLANK;

@@ -24,6 +24,9 @@ size_t sql_take_token(const char *sql, enum sql_token *kind);
 /* The bytes of the first statement, its semicolon included; a trigger's body does not end it. */
 size_t sql_statement_length(const char *sql);
 
+/* Names at least one parameter. */
+bool sql_has_parameters(const char *sql);
+
 /* Nothing but blanks, comments and semicolons in the first `len` bytes. */
 bool sql_is_empty(const char *sql, size_t len);
 

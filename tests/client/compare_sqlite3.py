@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """tally beside the real sqlite3 3.40 shell: same arguments, same input, same bytes.
 
-Both see the same rows: sqlite3 in a file, tally through the stand-in server
-over that file. Standard output, standard error and the exit status must be
-equal; the known differences stand in KNOWN, each with its reason, and a known
-difference that is gone is an error as well. Exits 77 (skipped) where sqlite3
-is of another version.
+Both see the same rows, twice: sqlite3 in a file and tally through the stand-in
+server over that file, so that the schema is the same as well; then both in TEMP
+tables that the start-up file makes, sqlite3 over an empty file and tally in the
+real daemon. Standard output, standard error and the exit status must be equal;
+the known differences stand in KNOWN, each with its reason, and a known
+difference that is gone is an error as well. Exits 77 (skipped) where sqlite3 is
+of another version.
 """
 import difflib
 import itertools
@@ -17,7 +19,7 @@ import sys
 import tempfile
 import time
 
-BUILD = pathlib.Path(os.environ.get("top_builddir", "."))
+BUILD = pathlib.Path(os.environ.get("top_builddir", ".")).resolve()
 SOURCE = pathlib.Path(os.environ.get("srcdir", "."))
 ROWS = SOURCE / "tests/sql/print/rows.sql"
 
@@ -68,7 +70,7 @@ def scripts():
 	# Dot-commands.
 	for command in (".foo", ".mode xx", ".mode", ".headers", ".headers maybe", ".headers on extra", ".nullvalue",
 			".separator", ".separator a b c", ".width", ".width 1 2 3\n.show", ".bail", ".bail x", ".echo on\nselect 1;\n.print x",
-			".echo", ".timer", ".changes", ".changes on\nselect 1;\nselect 2;", ".print", ".print a  b", ".show x", ".quit\nselect 1;",
+			".echo", ".timer", ".changes", ".changes on\nselect 1;\ncreate temp table x as select 1 a;\ninsert into x values(2), (3);\nselect 2;\ndelete from x where a > 1;", ".print", ".print a  b", ".show x", ".quit\nselect 1;",
 			".exit\nselect 1;", ".exit 3\nselect 1;", ".q", ".help zzz", ".h", ".mode box table", ".mode box --nosuch", ".mode insert a b",
 			".mode insert tab\nselect * from one;", ".mode insert select\nselect * from one;", ".explain on\nselect * from one;",
 			".explain off\nexplain select 1;", ".explain auto\nexplain select a from one order by a;", ".eqp on\nselect a from one order by a;",
@@ -188,6 +190,46 @@ def compare(case, tally, sqlite3, sock, file, work):
 	return "\n".join(difference), label
 
 
+# What lists the schema shows the daemon's tables beside ours: the stand-in is for that.
+SCHEMA = (".tables\n", ".schema\n", ".schema --indent", ".schema --nosys", ".fullschema\n", ".dump\n")
+
+
+def over_the_same_file(work, sqlite3, cases):
+	"""Yields what differs from tally over the stand-in."""
+	file, sock = work / "rows.db", work / "s.sock"
+	# Text that is no UTF-8 cannot travel in JSON: it is shown as U+FFFD, which the manual says.
+	subprocess.run([sqlite3, str(file)], input=ROWS.read_bytes() + b"delete from t where id = 21;", check=True)
+	server = subprocess.Popen([BUILD / "tests/client/stand_in", sock, file])
+	try:
+		while not sock.exists():
+			time.sleep(0.01)
+		for case in cases:
+			yield compare(case, BUILD / "tally", sqlite3, sock, file, work)
+	finally:
+		server.kill()
+		server.wait()
+
+
+def in_the_daemon(work, sqlite3, cases):
+	"""Yields what differs from tally over tallyd."""
+	file, sock, rows = work / "empty.db", work / "d.sock", work / "rows.sql"
+	rows.write_text(ROWS.read_text().replace("create table", "create temp table") + "delete from t where id = 21;")
+	subprocess.run([sqlite3, str(file), "vacuum"], check=True)
+	(work / "events").mkdir()
+	daemon = subprocess.Popen([BUILD / "tallyd", "--events", work / "events", "--socket", sock, "--state-dir", work / "state"],
+		stderr=subprocess.DEVNULL)
+	try:
+		while not sock.exists():
+			time.sleep(0.01)
+		for args, text in cases:
+			if "-init" in args or any(part in text for part in SCHEMA):
+				continue
+			yield compare((["-init", str(rows), *args], text), BUILD / "tally", sqlite3, sock, file, work)
+	finally:
+		daemon.terminate()
+		daemon.wait()
+
+
 def main():
 	sqlite3 = shutil.which("sqlite3")
 	version = subprocess.run([sqlite3, "-version"], capture_output=True, text=True).stdout if sqlite3 else ""
@@ -195,24 +237,16 @@ def main():
 		print("skipped: needs the sqlite3 3.40 shell")
 		return 77
 	work = pathlib.Path(tempfile.mkdtemp(prefix="tally-compare-"))
-	file, sock = work / "rows.db", work / "s.sock"
-	# Text that is no UTF-8 cannot travel in JSON: it is shown as U+FFFD, which the manual says.
-	subprocess.run([sqlite3, str(file)], input=ROWS.read_bytes() + b"delete from t where id = 21;", check=True)
-	server = subprocess.Popen([BUILD / "tests/client/stand_in", sock, file])
 	failures = 0
 	total = 0
+	cases = [(["DB"], script) for script in scripts()] + list(arguments())
 	try:
-		while not sock.exists():
-			time.sleep(0.01)
-		cases = [(["DB"], script) for script in scripts()] + list(arguments())
-		for case in cases:
+		for found in itertools.chain(over_the_same_file(work, sqlite3, cases), in_the_daemon(work, sqlite3, cases)):
 			total += 1
-			found = compare(case, (BUILD / "tally").resolve(), sqlite3, sock, file, work)
 			if found:
 				failures += 1
 				print(f"== {found[1]}\n{found[0]}")
 	finally:
-		server.kill()
 		shutil.rmtree(work)
 	print(f"{total - failures} of {total} invocations are equal or known to differ")
 	return 1 if failures else 0
