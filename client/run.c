@@ -24,9 +24,6 @@
 /* SQLite's code for an interrupted statement. */
 #define CODE_INTERRUPT 9
 
-/* … and for one that may not be run. */
-#define CODE_AUTH 23
-
 /* One statement on its way. */
 struct showing {
 	struct shell *shell;
@@ -215,37 +212,12 @@ static void add_error_context(struct buf *out, const char *sql, int64_t offset)
 		buf_printf(out, "\n  %*serror here ---^", (int)offset - 14, "");
 }
 
-/*
- * Whether the statement failed while it ran. Where it failed before its first
- * row the answer does not tell, but EXPLAIN does: it prepares and runs nothing.
- */
-static bool failed_running(struct shell *shell, const char *sql, const struct answer *answer)
-{
-	struct result program = {0};
-	struct err err = ERR_INIT;
-	struct buf explain = {0};
-	bool is_prepared = answer->has_columns || answer->was_cancelled;
-	size_t len = sql_statement_length(sql);
-
-	if (is_prepared || answer->offset >= 0 || (answer->code & 0xff) == CODE_AUTH ||
-		shell->connection == NULL || sql_explain_of(sql, len) != SQL_RUN)
-		return is_prepared;
-	buf_add_text(&explain, "EXPLAIN ");
-	buf_add(&explain, sql, len);
-	buf_add_char(&explain, '\0');
-	if (buf_ok(&explain))
-		is_prepared = shell_ask(shell, explain.data, &program, &err) == 0;
-	result_fini(&program);
-	buf_fini(&explain);
-	return is_prepared;
-}
-
 /* Puts the failure into words; returns the exit status it stands for. */
 static int describe(struct shell *shell, const char *sql, int rc, const struct answer *answer,
 	const struct err *err, struct buf *failure)
 {
 	if (rc == ERR_SQL) {
-		bool ran = failed_running(shell, sql, answer);
+		bool ran = answer->has_columns || answer->was_cancelled;
 
 		buf_printf(failure, "%s, %s", ran ? "stepping" : "in prepare",
 			answer->code != 0 ? answer->message : err->text);

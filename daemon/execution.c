@@ -195,6 +195,16 @@ static int begin_once(struct execution *e)
 	return e->sink->begin(e->sink_context, e->statement, &e->page, &e->err);
 }
 
+static enum work_step fail_running(struct execution *e)
+{
+	struct err err = e->err;
+
+	if (e->sink->begins_failures)
+		(void)begin_once(e);
+	e->err = err;
+	return fail(e);
+}
+
 static enum work_step finish(struct execution *e)
 {
 	if (begin_once(e) != 0 ||
@@ -236,7 +246,7 @@ static enum work_step step_rows(struct execution *e, int64_t budget_us, bool on_
 		switch (statement_step(e->statement, row_budget_us, &e->err)) {
 		case STEP_DONE: return finish(e);
 		case STEP_YIELD: return WORK_STUCK;
-		case STEP_ERROR: return fail(e);
+		case STEP_ERROR: return fail_running(e);
 		case STEP_ROW: break;
 		}
 		if (row_take(e) != 0)

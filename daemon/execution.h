@@ -29,7 +29,9 @@
 /*
  * Turns a result into bytes. Called on the thread that steps, in this order:
  * begin once, row as often as there are rows, end once when all rows are
- * there. A failure ends the statement with that error.
+ * there. A failure ends the statement with that error; where `begins_failures`
+ * is set, begin comes before the failure of a running statement too, which so
+ * can be told from one that could not be prepared.
  */
 struct execution_sink {
 	int (*begin)(void *context, const struct statement *statement, struct buf *page,
@@ -37,6 +39,7 @@ struct execution_sink {
 	int (*row)(void *context, const struct value *values, struct buf *page, struct err *err);
 	int (*end)(void *context, const struct statement *statement, int64_t n_rows,
 		struct buf *page, struct err *err);
+	bool begins_failures;
 };
 
 enum execution_end {

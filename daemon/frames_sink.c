@@ -93,4 +93,5 @@ static int on_end(void *context, const struct statement *statement, int64_t n_ro
 	return 0;
 }
 
-const struct execution_sink frames_sink_ops = {.begin = on_begin, .row = on_row, .end = on_end};
+const struct execution_sink frames_sink_ops = {
+	.begin = on_begin, .row = on_row, .end = on_end, .begins_failures = true};

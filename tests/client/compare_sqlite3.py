@@ -79,6 +79,7 @@ def scripts():
 			".indexes one", ".fullschema", ".fullschema x", ".dump", ".dump one", ".dump --data-only w", ".dump --newlines w", ".dump o% w%", ".dump --bad",
 			".parameter set :x 5\nselect :x, ?1, $y;\n.parameter list", ".parameter set @t \"'it''s'\"\nselect @t;\n.parameter list\n.parameter unset @t\n.parameter list",
 			".parameter init\n.parameter set $n hello\nselect $n, typeof($n);", ".parameter set ?1 1.5\n.parameter set ?3 x'00ff'\nselect ?1, ?2, ?3, ?;\n.parameter clear\nselect ?1;",
+			".parameter set ?1 -9223372036854775808\nselect abs(?1), :a;",
 			".parameter", ".parameter foo", ".parameter set a", ".prompt a b\nselect 1;", ".system echo hello", ".shell echo 'a b' c", ".system",
 			".system exit 3", ".cd /nosuch", ".cd", ".read", ".read /nosuch", ".read /tmp", ".output /nosuch/x\nselect 1;", ".output stdout\nselect 1;",
 			".once -y", ".once a b", ".output a b", ".once |cat -A\nselect 1;\nselect 2;", ".output |tr 1 9\nselect 1;\nselect 1;\n.output\nselect 1;",

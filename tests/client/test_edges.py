@@ -196,6 +196,14 @@ def sigint_cancels_a_statement_in_a_script(p):
 	same(child.returncode, 1)
 
 
+def numbers_that_no_parameter_has_are_left_to_the_daemon(p):
+	p.serve()
+	for number in ("0", "99999999", "99999999999999999999"):
+		done = p.run(p.sock, ".parameter set ?1 5", f"select ?1, ?{number}")
+		same(done.returncode, 1)
+		holds(done.stderr, "variable number must be between ?1 and ")
+
+
 def a_timeout_cancels(p):
 	p.serve()
 	done = p.run("-timeout", "300", p.sock, "with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r")

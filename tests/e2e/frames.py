@@ -67,6 +67,11 @@ class Requests(harness.Case):
         self.assertEqual(self.f.frame(), {"id": 1, "error": {
             "code": 1, "message": "no such column: nowhere", "offset": 7}})
 
+    def test_columns_before_an_error_say_that_the_statement_was_prepared(self):
+        self.f.request("select abs(?1) as a", [-2**63])
+        self.assertEqual(self.f.frame()["columns"], ["a"])
+        self.assertEqual(self.f.frame(), {"id": 1, "error": {"code": 1, "message": "integer overflow"}})
+
     def test_requests_in_flight_are_answered_in_their_order(self):
         for number in range(200):
             self.f.request("select %d" % number)
