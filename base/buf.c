@@ -28,7 +28,7 @@ void buf_shrink(struct buf *buf)
 		buf_clear(buf);
 }
 
-char *buf_reserve(struct buf *buf, size_t n)
+char *buf_grow(struct buf *buf, size_t n)
 {
 	size_t want;
 	size_t cap = buf->cap;
@@ -36,9 +36,6 @@ char *buf_reserve(struct buf *buf, size_t n)
 
 	if (buf->failed)
 		return NULL;
-	/* Room for nothing is room too: NULL means that there is no memory. */
-	if (buf->data != NULL && n <= cap - buf->len)
-		return buf->data + buf->len;
 	if (n > SIZE_MAX / 4 || buf->len > SIZE_MAX / 4) {
 		buf->failed = true;
 		return NULL;
@@ -69,11 +66,6 @@ void buf_add(struct buf *buf, const void *bytes, size_t n)
 		return;
 	memcpy(room, bytes, n);
 	buf->len += n;
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-	buf_add(buf, &c, 1);
 }
 
 void buf_add_text(struct buf *buf, const char *text)

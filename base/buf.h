@@ -33,11 +33,28 @@ static inline bool buf_ok(const struct buf *buf)
 	return !buf->failed;
 }
 
+/* What buf_reserve does where there is too little room. */
+char *buf_grow(struct buf *buf, size_t n);
+
 /* Room for `n` more bytes behind data + len, or NULL (and failed). The caller adds to len what it wrote. */
-char *buf_reserve(struct buf *buf, size_t n);
+static inline char *buf_reserve(struct buf *buf, size_t n)
+{
+	/* Room for nothing is room too: NULL means that there is no memory. */
+	if (buf->data != NULL && !buf->failed && n <= buf->cap - buf->len)
+		return buf->data + buf->len;
+	return buf_grow(buf, n);
+}
 
 void buf_add(struct buf *buf, const void *bytes, size_t n);
-void buf_add_char(struct buf *buf, char c);
+static inline void buf_add_char(struct buf *buf, char c)
+{
+	char *room = buf_reserve(buf, 1);
+
+	if (room == NULL)
+		return;
+	*room = c;
+	buf->len++;
+}
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_int(struct buf *buf, int64_t n);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));

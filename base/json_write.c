@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,10 +48,58 @@ static void add_escaped(struct buf *buf, const char *text, size_t len)
 	buf_add(buf, text + start, len - start);
 }
 
+#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+#define HIGH_BITS    EACH_BYTE(0x80)
+
+/* The high bit of each byte that is 0, and perhaps of ones above such a byte. */
+static uint64_t zero_bytes(uint64_t word)
+{
+	return (word - EACH_BYTE(1)) & ~word & HIGH_BITS;
+}
+
+/* Eight of them: not 0 where one is to be escaped or is no ASCII. */
+static uint64_t special_bytes(const char *text)
+{
+	uint64_t word;
+
+	memcpy(&word, text, sizeof(word));
+	return (word | (word - EACH_BYTE(0x20)) | zero_bytes(word ^ EACH_BYTE('"')) |
+		       zero_bytes(word ^ EACH_BYTE('\\'))) &
+	       HIGH_BITS;
+}
+
+/* Whether all of it is ASCII that stands in a string as it is: most text of most tables. */
+static bool is_plain(const char *text, size_t len)
+{
+	uint64_t special = 0;
+	size_t at;
+
+	for (at = 0; at + sizeof(special) <= len; at += sizeof(special))
+		special |= special_bytes(text + at);
+	/* The rest with bytes that were looked at already. */
+	if (at < len && len >= sizeof(special)) {
+		special |= special_bytes(text + len - sizeof(special));
+		at = len;
+	}
+	for (; at < len; at++)
+		if ((unsigned char)text[at] >= 0x80 || escape_of((unsigned char)text[at]) != 0)
+			return false;
+	return special == 0;
+}
+
 void json_write_string(struct buf *buf, const char *text, size_t len)
 {
 	struct buf shown = {0};
+	char *room = is_plain(text, len) ? buf_reserve(buf, len + 2) : NULL;
 
+	if (room != NULL) {
+		room[0] = '"';
+		if (len > 0)
+			memcpy(room + 1, text, len);
+		room[len + 1] = '"';
+		buf->len += len + 2;
+		return;
+	}
 	buf_add_char(buf, '"');
 	if (utf8_valid_prefix(text, len) == len) {
 		add_escaped(buf, text, len);

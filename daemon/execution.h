@@ -23,8 +23,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A page is full when it holds this many bytes; one row more may stand in it. */
-#define PAGE_BYTES (64 * 1024)
+/*
+ * A page is full when it holds this many bytes; one row more may stand in it.
+ * The kernel takes one at once from a writer whose reader keeps up, and each
+ * costs two changes of threads.
+ */
+#define PAGE_BYTES (128 * 1024)
 
 /*
  * Turns a result into bytes. Called on the thread that steps, in this order:

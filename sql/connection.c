@@ -56,6 +56,10 @@ static int on_progress(void *context)
 
 	if (connection_is_stopped(connection))
 		return 1;
+	if (connection->yield_after_us > 0) {
+		connection->yield_at_us = budget_now_us() + connection->yield_after_us;
+		connection->yield_after_us = 0;
+	}
 	if (connection->yield_at_us == INT64_MAX || connection->stepping == NULL ||
 		budget_now_us() < connection->yield_at_us)
 		return 0;
@@ -139,8 +143,10 @@ static int open_new(struct sql_env *env, const struct sql_extension *extension,
 	new->yield_at_us = INT64_MAX;
 	connection_enter(new);
 	status = snapshot_open_reader(env->options.snapshots, &new->db, err);
-	if (status == 0)
+	if (status == 0) {
+		new->clock_was_read = snapshot_clock_flag(new->db);
 		status = set_up(new, err);
+	}
 	connection_leave(new);
 	if (status != 0) {
 		connection_close(new);

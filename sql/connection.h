@@ -75,10 +75,16 @@ struct connection {
 	bool module_was_used; /* one of our virtual tables ran since the statement began */
 	bool files_are_read;  /* one that opens files was planned since preparing began */
 	bool is_tainted;      /* had TEMP objects */
+	bool *clock_was_read; /* the VFS's, see snapshot_clock_flag */
 	struct statement *stepping; /* NULL: none; what the progress handler may interrupt */
-	/* it does so from then on if the statement can be replayed; INT64_MAX: never */
 	bool has_yielded;    /* the progress handler broke off at yield_at_us; memory goes on */
+	/* From then on it breaks off what can be replayed; INT64_MAX: never. */
 	int64_t yield_at_us;
+	/*
+	 * Or so long after its next call, which sets yield_at_us: most rows are
+	 * there before it is called at all, and need no look at the clock. 0: not so.
+	 */
+	int64_t yield_after_us;
 	struct connection *next; /* in the pool */
 };
 

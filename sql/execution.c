@@ -75,7 +75,7 @@ static int begin(struct statement *statement, int64_t budget_us, struct err *err
 		guard_begin(&connection->guard);
 		connection->functions.clock_was_read = false;
 		connection->module_was_used = false;
-		(void)snapshot_clock_was_read(connection->db, true);
+		*connection->clock_was_read = false;
 	}
 	if (statement->shape->saw & (GUARD_SAW_TEMP_SCHEMA | GUARD_SAW_TEMP_WRITE)) {
 		connection->is_tainted = true;
@@ -166,7 +166,7 @@ static bool was_constant(const struct statement *statement)
 	       (saw & (GUARD_SAW_FICKLE | GUARD_SAW_PRAGMA | GUARD_SAW_TRANSACTION |
 			      GUARD_SAW_TEMP_READ | GUARD_SAW_CONTROL)) == 0 &&
 	       !connection->functions.clock_was_read && !connection->module_was_used &&
-	       !snapshot_clock_was_read(connection->db, false);
+	       !*connection->clock_was_read;
 }
 
 /*
@@ -187,7 +187,7 @@ static bool may_replay(const struct statement *statement)
 	return !statement->session->has_temp &&
 	       (saw & (GUARD_SAW_PRAGMA | GUARD_SAW_TRANSACTION | GUARD_SAW_TEMP_READ)) == 0 &&
 	       !connection->functions.clock_was_read && !connection->module_was_used &&
-	       !snapshot_clock_was_read(connection->db, false);
+	       !*connection->clock_was_read;
 }
 
 static enum step finish(struct statement *statement)
@@ -260,8 +260,9 @@ static void set_budget(struct statement *statement, int64_t budget_us)
 
 	connection->has_yielded = false;
 	connection->yield_at_us = INT64_MAX;
+	connection->yield_after_us = 0;
 	if (budget_us > 0 && !by_memory) {
-		connection->yield_at_us = budget_now_us() + budget_us;
+		connection->yield_after_us = budget_us;
 		budget_us = 0;
 	}
 	budget_renew(&connection->budget, execution_stop_at_us(deadline_us, budget_us));
@@ -310,28 +311,34 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 	return STEP_ROW;
 }
 
-/* Integers and reals are taken as such: as text SQLite would need memory for them. */
+/*
+ * Integers and reals are taken as such: as text SQLite would need memory for
+ * them. The cell is asked, not the column, which would look it up each time;
+ * SQLite allows that where nobody else uses the connection meanwhile.
+ */
 static bool read_cell(sqlite3_stmt *stmt, int column, struct value *value)
 {
+	sqlite3_value *cell = sqlite3_column_value(stmt, column);
+
 	*value = (struct value){0};
-	switch (sqlite3_column_type(stmt, column)) {
+	switch (sqlite3_value_type(cell)) {
 	case SQLITE_INTEGER:
 		value->type = VALUE_INTEGER;
-		value->integer = sqlite3_column_int64(stmt, column);
+		value->integer = sqlite3_value_int64(cell);
 		return true;
 	case SQLITE_FLOAT:
 		value->type = VALUE_REAL;
-		value->real = sqlite3_column_double(stmt, column);
+		value->real = sqlite3_value_double(cell);
 		return true;
 	case SQLITE_TEXT:
 		value->type = VALUE_TEXT;
-		value->data = (const char *)sqlite3_column_text(stmt, column);
-		value->len = (size_t)sqlite3_column_bytes(stmt, column);
+		value->data = (const char *)sqlite3_value_text(cell);
+		value->len = (size_t)sqlite3_value_bytes(cell);
 		return value->data != NULL;
 	case SQLITE_BLOB:
 		value->type = VALUE_BLOB;
-		value->data = sqlite3_column_blob(stmt, column);
-		value->len = (size_t)sqlite3_column_bytes(stmt, column);
+		value->data = sqlite3_value_blob(cell);
+		value->len = (size_t)sqlite3_value_bytes(cell);
 		return value->data != NULL || value->len == 0;
 	default: value->type = VALUE_NULL; return true;
 	}

@@ -131,14 +131,9 @@ uint64_t snapshot_seen_number(sqlite3 *reader)
 	return handle->seen != NULL ? snapshot_number(handle->seen) : 0;
 }
 
-bool snapshot_clock_was_read(sqlite3 *reader, bool clear)
+bool *snapshot_clock_flag(sqlite3 *reader)
 {
-	struct snapshot_link *link = snapshot_vfs_handle(reader)->link;
-	bool was_read = link->clock_was_read;
-
-	if (clear)
-		link->clock_was_read = false;
-	return was_read;
+	return &snapshot_vfs_handle(reader)->link->clock_was_read;
 }
 
 /* --- the store ------------------------------------------------------------ */

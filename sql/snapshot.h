@@ -71,10 +71,10 @@ uint64_t snapshot_seen_number(sqlite3 *reader);
 void snapshot_pin(sqlite3 *reader, struct snapshot *snapshot);
 
 /*
- * True when a statement of this reader asked the VFS for the time since the
- * flag was last cleared.
+ * Set whenever a statement of this reader asks the VFS for the time; the
+ * reader's thread clears it. Lives as long as the reader.
  */
-bool snapshot_clock_was_read(sqlite3 *reader, bool clear);
+bool *snapshot_clock_flag(sqlite3 *reader);
 
 /* Bytes of all pages alive, for status and tests. */
 size_t snapshot_bytes(struct snapshot_store *store);

@@ -9,9 +9,12 @@
 #include "sql/statement.h"
 #include "tests/run.h"
 
+#include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct fixture {
 	struct snapshot_store *store;
@@ -158,6 +161,40 @@ static inline void assert_fails(
 	ck_assert_msg(
 		strstr(err.text, words) != NULL, "%s: '%s' has no '%s'", sql, err.text, words);
 	buf_fini(&out);
+}
+
+/*
+ * Cancels what a session runs, from another thread, until canceller_stop: again
+ * and again, because a cancel that comes before the statement is forgotten.
+ */
+struct canceller {
+	struct sql_session *session;
+	pthread_t thread;
+	atomic_bool is_over;
+};
+
+static inline void *canceller_run(void *context)
+{
+	struct canceller *canceller = context;
+
+	while (!atomic_load(&canceller->is_over)) {
+		(void)usleep(20000);
+		sql_session_cancel(canceller->session);
+	}
+	return NULL;
+}
+
+static inline void canceller_start(struct canceller *canceller, struct sql_session *session)
+{
+	canceller->session = session;
+	atomic_init(&canceller->is_over, false);
+	ck_assert_int_eq(pthread_create(&canceller->thread, NULL, canceller_run, canceller), 0);
+}
+
+static inline void canceller_stop(struct canceller *canceller)
+{
+	atomic_store(&canceller->is_over, true);
+	ck_assert_int_eq(pthread_join(canceller->thread, NULL), 0);
 }
 
 #define N_ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))

@@ -321,13 +321,6 @@ START_TEST(a_statement_begun_here_is_finished_there)
 }
 END_TEST
 
-static void *cancel_soon(void *context)
-{
-	(void)usleep(30000);
-	sql_session_cancel(context);
-	return NULL;
-}
-
 START_TEST(a_cancel_ends_what_runs_and_only_that)
 {
 	static const char *const queries[] = {
@@ -345,12 +338,12 @@ START_TEST(a_cancel_ends_what_runs_and_only_that)
 	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
 		struct buf out = {0};
 		struct err err = ERR_INIT;
-		pthread_t thread;
+		struct canceller canceller;
 		int status;
 
-		ck_assert_int_eq(pthread_create(&thread, NULL, cancel_soon, session), 0);
+		canceller_start(&canceller, session);
 		status = run_sql(session, queries[i], &out, &err);
-		(void)pthread_join(thread, NULL);
+		canceller_stop(&canceller);
 		ck_assert_msg(status == ERR_INTERRUPTED && strstr(err.text, "cancelled") != NULL,
 			"%.40s: %d %s", queries[i], status, err.text);
 		buf_fini(&out);
@@ -667,7 +660,7 @@ START_TEST(the_daemon_s_user_controls_it)
 	struct sql_env_options options = fixture_options();
 	struct fixture own;
 	struct sql_session *owner, *stranger, *root;
-	pthread_t thread;
+	struct canceller canceller;
 
 	options.control = &control;
 	options.query_timeout_us = 100000;
@@ -686,9 +679,9 @@ START_TEST(the_daemon_s_user_controls_it)
 		"17|17\n");
 	assert_fails(owner, "begin; select process_all_available()", ERR_SQL, "not inside BEGIN");
 	sql_session_reset(owner, true);
-	ck_assert_int_eq(pthread_create(&thread, NULL, cancel_soon, owner), 0);
+	canceller_start(&canceller, owner);
 	assert_fails(owner, "select process_all_available()", ERR_INTERRUPTED, "cancelled");
-	(void)pthread_join(thread, NULL);
+	canceller_stop(&canceller);
 	assert_rows(root, "select * from sessions",
 		"1|10|1001|text|running|1970-01-01 00:00:00|select 1\n"
 		"2|11|1002|postgres|idle|1970-01-01 00:00:01.5|select secret\n");

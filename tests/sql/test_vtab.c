@@ -291,17 +291,10 @@ START_TEST(a_reload_is_seen_by_the_next_statement)
 }
 END_TEST
 
-static void *cancel_soon(void *context)
-{
-	(void)usleep(20000);
-	sql_session_cancel(context);
-	return NULL;
-}
-
 START_TEST(reading_files_can_be_cancelled_and_timed_out)
 {
 	struct buf text = {0};
-	pthread_t thread;
+	struct canceller canceller;
 
 	for (int i = 0; i < 40000; i++)
 		buf_printf(&text, "{\"time\":%d,\"action\":\"group %d\"}\n", 1469498400 + i, i);
@@ -313,10 +306,10 @@ START_TEST(reading_files_can_be_cancelled_and_timed_out)
 		write_file(name, text.data);
 	}
 	buf_fini(&text);
-	ck_assert_int_eq(pthread_create(&thread, NULL, cancel_soon, session), 0);
+	canceller_start(&canceller, session);
 	assert_fails(
 		session, "select count(*) from events a, events b", ERR_INTERRUPTED, "cancelled");
-	(void)pthread_join(thread, NULL);
+	canceller_stop(&canceller);
 	sql_session_set_timeout(session, 20000);
 	assert_fails(session, "select sum(length(json)) from events a, static_counts",
 		ERR_INTERRUPTED, "0.02 seconds");
