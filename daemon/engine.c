@@ -275,9 +275,8 @@ static void cycle_done(struct engine *engine)
 	if (job->outcome.did_batch) {
 		summary_add(engine, &job->outcome);
 		overrun_note(engine, source);
-	} else {
-		engine_waiters_source_idle(engine, job->source);
 	}
+	engine_waiters_turn_done(engine);
 	if (job->outcome.n_events > TRIM_EVENTS)
 		(void)malloc_trim(0);
 }
@@ -325,6 +324,7 @@ static void cycle_start_or_wait(struct engine *engine)
 	engine->next_source = source + 1;
 	engine->job.source = source;
 	engine->job.full = trigger_begin(&engine->sources[source].trigger, now_us);
+	engine->job.wants_mark = engine->job.full && engine_waiters_want_mark(engine, source);
 	job_start(engine, JOB_CYCLE);
 }
 
@@ -359,7 +359,7 @@ static void reloaded(struct engine *engine)
 	}
 	for (struct waiter *waiter = engine->waiters; waiter != NULL; waiter = waiter->next)
 		for (size_t i = 0; i < engine->config->spec.n_sources; i++)
-			engine->sources[i].trigger.n_waiting += waiter->is_pending[i];
+			engine->sources[i].trigger.n_waiting += waiter->sources[i].is_pending;
 	if (job->waiting_keys.len > 0)
 		log_warning("reload: %.*s: waiting for a restart", (int)job->waiting_keys.len,
 			job->waiting_keys.data);

@@ -44,6 +44,19 @@ static int load(struct job *job, struct err *err)
 	return rc;
 }
 
+static int cycle(struct job *job, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	int rc = cycle_run(
+		job->stream, job->store, job->source, job->full, job->now_us, &job->outcome, err);
+
+	/* Without memory for it, who waits for the mark waits until nothing is left. */
+	if (rc == 0 && job->wants_mark &&
+		mark_new(&job->mark, job->stream, job->source, &ignored) != 0)
+		job->mark = NULL;
+	return rc;
+}
+
 static int query_change(struct job *job, struct err *err)
 {
 	return job->call->kind == CALL_START ? stream_start_query(job->stream, job->query, err)
@@ -183,10 +196,7 @@ void job_run(struct job *job)
 
 	switch (job->kind) {
 	case JOB_LOAD: (void)load(job, &job->err); break;
-	case JOB_CYCLE:
-		(void)!cycle_run(job->stream, job->store, job->source, job->full, job->now_us,
-			&job->outcome, &job->err);
-		break;
+	case JOB_CYCLE: (void)cycle(job, &job->err); break;
 	case JOB_QUERY: (void)query_change(job, &job->err); break;
 	case JOB_RELOAD: (void)reload(job, &job->err); break;
 	case JOB_FINISH: (void)finish(job, &job->err); break;
@@ -204,6 +214,8 @@ void job_clear(struct job *job)
 	buf_fini(&job->waiting_keys);
 	free(job->queries);
 	free(job->sources);
+	mark_unref(job->mark);
+	job->mark = NULL;
 	job->queries = NULL;
 	job->sources = NULL;
 	job->fresh = NULL;

@@ -11,6 +11,7 @@
 #include "daemon/config.h"
 #include "sql/cycle.h"
 #include "sql/store.h"
+#include "stream/mark.h"
 #include "stream/stream.h"
 
 #include <stdbool.h>
@@ -47,6 +48,7 @@ struct job {
 	bool rebuild;                  /* LOAD */
 	size_t source;                 /* CYCLE */
 	bool full;                     /* CYCLE */
+	bool wants_mark;               /* CYCLE */
 	struct call *call;             /* QUERY */
 	size_t query;                  /* QUERY */
 	struct config_request config_request; /* RELOAD; a copy, its texts outlive the engine */
@@ -54,6 +56,7 @@ struct job {
 	/* What came of it. */
 	struct err err;
 	struct cycle_outcome outcome;  /* CYCLE */
+	struct mark *mark;             /* CYCLE: of its source, after the batch; NULL: none */
 	struct config *fresh;          /* RELOAD; a reference, or NULL */
 	struct buf waiting_keys;       /* RELOAD: names of what waits for a restart */
 	struct buf notes;              /* sentences for the log, each ends with a NUL */

@@ -17,12 +17,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How far a waiter is with one source. */
+struct waiter_source {
+	bool is_pending;
+	struct mark *mark; /* a reference to what it waits for; NULL: not known yet */
+	size_t n_passed;   /* of the mark */
+};
+
 /* Somebody waits until everything that is there is counted. */
 struct waiter {
 	struct waiter *next;
 	struct call *call;
-	size_t query;     /* SIZE_MAX: all */
-	bool *is_pending; /* per source: not idle since */
+	size_t query; /* SIZE_MAX: all */
+	struct waiter_source *sources;
 };
 
 struct source_state {
@@ -57,8 +64,10 @@ void engine_waiter_add(
 	struct engine *engine, struct call *call, size_t query, int64_t now_us);
 /* After a job: who has waited long enough, or in vain? */
 void engine_waiters_review(struct engine *engine);
-/* A turn of `source` found nothing left. */
-void engine_waiters_source_idle(struct engine *engine, size_t source);
+/* Whether somebody has to be told what is there once `source` was looked at as a whole. */
+bool engine_waiters_want_mark(const struct engine *engine, size_t source);
+/* The job was a turn of a source, and it did not fail. */
+void engine_waiters_turn_done(struct engine *engine);
 /* Answers all of them with an error. */
 void engine_waiters_end(struct engine *engine, const char *sentence);
 

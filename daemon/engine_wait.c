@@ -1,14 +1,25 @@
 /*
  * process_all_available: who waits until everything that was there is counted.
  *
- * A waiter is done when each source of its queries has been looked at as a
- * whole and has then said that nothing is left. On the loop, between jobs.
+ * Each source of its queries is looked at as a whole; what there is to read
+ * then is the mark that the waiter waits for, so that it ends also where new
+ * files arrive for ever. A source that has nothing left ends the wait too. On
+ * the loop, between jobs.
  */
 #include "daemon/engine_private.h"
 
 #include "base/mem.h"
 
 #include <stdlib.h>
+
+static void source_leave(struct engine *engine, struct waiter *waiter, size_t source)
+{
+	struct waiter_source *left = &waiter->sources[source];
+
+	engine->sources[source].trigger.n_waiting -= left->is_pending;
+	mark_unref(left->mark);
+	*left = (struct waiter_source){0};
+}
 
 static void waiter_end(struct engine *engine, struct waiter *waiter, const struct err *err)
 {
@@ -19,14 +30,13 @@ static void waiter_end(struct engine *engine, struct waiter *waiter, const struc
 		link = &(*link)->next;
 	*link = waiter->next;
 	for (size_t i = 0; engine->sources != NULL && i < engine->config->spec.n_sources; i++)
-		if (waiter->is_pending[i])
-			engine->sources[i].trigger.n_waiting--;
+		source_leave(engine, waiter, i);
 	for (size_t i = 0; engine->queries != NULL && i < engine->config->spec.n_queries; i++)
 		if ((waiter->query == SIZE_MAX || waiter->query == i) &&
 			engine->queries[i].totals.batch_id > batch_id)
 			batch_id = engine->queries[i].totals.batch_id;
 	call_answer(engine->desk, waiter->call, err, NULL, batch_id);
-	free(waiter->is_pending);
+	free(waiter->sources);
 	free(waiter);
 }
 
@@ -53,7 +63,7 @@ static int waiter_judge(const struct engine *engine, const struct waiter *waiter
 static bool waiter_is_done(const struct engine *engine, const struct waiter *waiter)
 {
 	for (size_t i = 0; i < engine->config->spec.n_sources; i++)
-		if (waiter->is_pending[i])
+		if (waiter->sources[i].is_pending)
 			return false;
 	return true;
 }
@@ -74,37 +84,53 @@ void engine_waiters_review(struct engine *engine)
 	}
 }
 
-void engine_waiters_source_idle(struct engine *engine, size_t source)
+bool engine_waiters_want_mark(const struct engine *engine, size_t source)
 {
-	for (struct waiter *waiter = engine->waiters; waiter != NULL; waiter = waiter->next)
-		if (waiter->is_pending[source]) {
-			waiter->is_pending[source] = false;
-			engine->sources[source].trigger.n_waiting--;
-		}
+	for (const struct waiter *waiter = engine->waiters; waiter != NULL; waiter = waiter->next)
+		if (waiter->sources[source].is_pending && waiter->sources[source].mark == NULL)
+			return true;
+	return false;
+}
+
+void engine_waiters_turn_done(struct engine *engine)
+{
+	const struct job *job = &engine->job;
+
+	for (struct waiter *waiter = engine->waiters; waiter != NULL; waiter = waiter->next) {
+		struct waiter_source *place = &waiter->sources[job->source];
+		if (!place->is_pending)
+			continue;
+		if (place->mark == NULL && job->mark != NULL)
+			place->mark = mark_ref(job->mark);
+		if (!job->outcome.did_batch ||
+			(place->mark != NULL && mark_is_reached(place->mark, job->stream,
+							waiter->query, &place->n_passed)))
+			source_leave(engine, waiter, job->source);
+	}
 }
 
 void engine_waiter_add(struct engine *engine, struct call *call, size_t query, int64_t now_us)
 {
 	const struct spec *spec = &engine->config->spec;
 	struct waiter *waiter = calloc(1, sizeof(*waiter));
-	bool *is_pending = mem_new_array(spec->n_sources, sizeof(*is_pending));
+	struct waiter_source *sources = mem_new_array(spec->n_sources, sizeof(*sources));
 	struct err err = ERR_INIT;
 
-	if (waiter == NULL || is_pending == NULL) {
+	if (waiter == NULL || sources == NULL) {
 		free(waiter);
-		free(is_pending);
+		free(sources);
 		(void)err_nomem(&err);
 		call_answer(engine->desk, call, &err, NULL, -1);
 		return;
 	}
 	*waiter = (struct waiter){
-		.next = engine->waiters, .call = call, .query = query, .is_pending = is_pending};
+		.next = engine->waiters, .call = call, .query = query, .sources = sources};
 	engine->waiters = waiter;
 	for (size_t i = 0; i < spec->n_queries; i++) {
 		size_t source = spec->queries[i].source;
-		if ((query != SIZE_MAX && query != i) || is_pending[source])
+		if ((query != SIZE_MAX && query != i) || sources[source].is_pending)
 			continue;
-		is_pending[source] = true;
+		sources[source].is_pending = true;
 		engine->sources[source].trigger.n_waiting++;
 		trigger_call(&engine->sources[source].trigger, now_us, true);
 	}

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Continuous queries: their life while files arrive, reloads under load, the change feed."""
+
+import collections
+import json
+import os
+import signal
+import threading
+import unittest
+
+import harness
+from harness import wait_until
+
+
+class Arrivals(threading.Thread):
+    """Files that arrive for ever, by rename, `pause` seconds apart."""
+
+    def __init__(self, directory, n_lines=20, name="more", pause=0.002):
+        super().__init__(daemon=True)
+        self.directory, self.n_lines, self.name = directory, n_lines, name
+        self.pause = pause
+        self.n, self.ends = 0, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ends.is_set():
+            self.arrive()
+            if self.pause > 0:
+                self.ends.wait(self.pause)
+
+    def arrive(self):
+        path = os.path.join(self.directory, "%s-%06d" % (self.name, self.n))
+        with open(path + ".tmp", "w") as out:
+            for i in range(self.n_lines):
+                out.write('{"time":%d,"action":"a%d","user":{"id":"u%d"}}\n'
+                          % (1469500000 + (self.n * 37 + i * 1009) % 20000, i % 3, i % 7))
+        os.rename(path + ".tmp", path)
+        self.n += 1
+
+    def end(self):
+        self.ends.set()
+        self.join()
+
+
+def events_of(directory):
+    """All events of a directory's files, as they stand there now."""
+    for name in os.listdir(directory):
+        if not name.endswith(".tmp"):
+            with open(os.path.join(directory, name)) as lines:
+                yield from map(json.loads, lines)
+
+
+FIVE = """[tallyd]
+query_timeout = %(timeout)d seconds
+[source door]
+path = %(door)s
+max_files_per_trigger = %(files)d
+[source gate]
+path = %(gate)s
+[query hourly]
+source = door
+[query users]
+source = door
+group_by = user.id
+window = 1 day
+[query sliding]
+source = door
+window = 1 hour
+slide = 20 minutes
+[query gates]
+source = gate
+window = %(window)s
+[query all_gates]
+source = gate
+group_by =
+window = 1 day
+"""
+
+
+class Continuous(harness.Case):
+
+    def test_process_all_available_ends_although_files_arrive_for_ever(self):
+        daemon = self.daemon("--set", "events.max_files_per_trigger=1").start()
+        arrivals = Arrivals(daemon.events, pause=0)
+        try:
+            wait_until(lambda: arrivals.n > 200, "a backlog")
+            for _ in range(3):
+                # What is there when it is called has been counted when it returns.
+                n_before = arrivals.n
+                daemon.process_all()
+                n = daemon.ask("select sum(count) from counts")[0][0]
+                self.assertGreaterEqual(n, n_before * arrivals.n_lines)
+        finally:
+            arrivals.end()
+        daemon.process_all()
+        self.assertEqual(daemon.ask("select sum(count) from counts"),
+                         [[arrivals.n * arrivals.n_lines]])
+
+    def expected(self, directory, key, window_s, slide_s=None):
+        counts = collections.Counter()
+        slide_s = slide_s or window_s
+        for event in events_of(directory):
+            start = event["time"] // slide_s * slide_s
+            while start + window_s > event["time"]:
+                counts[key(event), start] += 1
+                start -= slide_s
+        return counts
+
+    def table(self, daemon, name, column):
+        rows = daemon.ask("select %s, unix_timestamp(window_start), count from %s" % (column, name))
+        return {(key, start): count for key, start, count in rows}
+
+    def test_five_queries_over_two_sources_reloaded_a_hundred_times_under_load(self):
+        daemon = self.daemon()
+        values = {"timeout": 30, "files": 0, "window": "1 hour", "door": daemon.events,
+                  "gate": os.path.join(daemon.directory, "gate")}
+        os.mkdir(values["gate"])
+        daemon.config = FIVE % values
+        daemon.start()
+        frames = daemon.frames()
+        both = [Arrivals(values["door"]), Arrivals(values["gate"], name="at-the-gate")]
+        try:
+            for i in range(1, 101):
+                # A limit each time; now and then a query becomes another one, and is rebuilt.
+                values.update(timeout=30 + i, files=i % 3,
+                              window="30 minutes" if i % 20 >= 10 else "1 hour")
+                with open(os.path.join(daemon.directory, "tallyd.conf"), "w") as out:
+                    out.write(FIVE % values)
+                daemon.process.send_signal(signal.SIGHUP)
+                wait_until(lambda: frames.ask(
+                    "select value from settings where name='tallyd.query_timeout'")
+                    == [["%d seconds" % values["timeout"]]], "reload %d" % i)
+                for name in ("hourly", "users", "sliding", "gates", "all_gates"):
+                    frames.ask("select count(*) from " + name)
+        finally:
+            for arrivals in both:
+                arrivals.end()
+        frames.close()
+        daemon.process_all()
+        door, gate = values["door"], values["gate"]
+        self.assertEqual(self.table(daemon, "hourly", "action"),
+                         self.expected(door, lambda event: event["action"], 3600))
+        self.assertEqual(self.table(daemon, "users", "id"),
+                         self.expected(door, lambda event: event["user"]["id"], 86400))
+        self.assertEqual(self.table(daemon, "sliding", "action"),
+                         self.expected(door, lambda event: event["action"], 3600, 1200))
+        self.assertEqual(self.table(daemon, "gates", "action"),
+                         self.expected(gate, lambda event: event["action"], 3600))
+        self.assertEqual(self.table(daemon, "all_gates", "NULL"),
+                         self.expected(gate, lambda event: None, 86400))
+        for name in ("hourly", "users", "sliding", "gates", "all_gates"):
+            self.assertEqual(daemon.ask("select count(*) from (select * from %s except "
+                                        "select * from static_%s)" % (name, name)), [[0]])
+
+
+if __name__ == "__main__":
+    harness.main()
