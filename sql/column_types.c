@@ -26,8 +26,10 @@ const char *column_type_declared(const char *declared)
 	/* SQLite's own rules of affinity (section 3.1 of its datatypes), after ours. */
 	if (contains(declared, "TIMESTAMP"))
 		return "TIMESTAMP";
-	if (contains(declared, "INT") || contains(declared, "BOOL"))
+	if (contains(declared, "INT"))
 		return "INTEGER";
+	if (contains(declared, "BOOL"))
+		return COLUMN_TYPE_BOOLEAN;
 	if (contains(declared, "CHAR") || contains(declared, "CLOB") || contains(declared, "TEXT"))
 		return "TEXT";
 	if (contains(declared, "BLOB"))
@@ -37,16 +39,27 @@ const char *column_type_declared(const char *declared)
 	return "";
 }
 
+/* How much a number's type can hold; 0: no number. */
+static int number_rank(const char *type)
+{
+	static const char *const ranks[] = {COLUMN_TYPE_BOOLEAN, "INTEGER", "REAL"};
+
+	for (int i = 0; i < 3; i++) {
+		if (strcmp(type, ranks[i]) == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
 const char *column_type_combine(const char *one, const char *other)
 {
-	bool is_number = (strcmp(one, "INTEGER") == 0 || strcmp(one, "REAL") == 0) &&
-			 (strcmp(other, "INTEGER") == 0 || strcmp(other, "REAL") == 0);
-
 	if (strcmp(one, COLUMN_TYPE_NULL) == 0 || strcmp(one, other) == 0)
 		return other;
 	if (strcmp(other, COLUMN_TYPE_NULL) == 0)
 		return one;
-	return is_number ? "REAL" : "";
+	if (number_rank(one) == 0 || number_rank(other) == 0)
+		return "";
+	return number_rank(one) > number_rank(other) ? one : other;
 }
 
 /* --- memory and tokens ---------------------------------------------------- */
@@ -160,9 +173,10 @@ bool infer_is_name(const struct token *token)
 
 /* --- the way in ------------------------------------------------------------ */
 
-void column_types_infer(sqlite3 *db, const char *text, size_t len, const char **types, size_t n)
+void column_types_infer(sqlite3 *db, const struct sql_extension *extension, const char *text,
+	size_t len, const char **types, size_t n)
 {
-	struct inference inference = {.db = db};
+	struct inference inference = {.db = db, .extension = extension};
 	struct offered_table *result = NULL;
 	struct arena_block *next;
 	size_t end;

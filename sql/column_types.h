@@ -11,20 +11,27 @@
 #ifndef SQL_COLUMN_TYPES_H
 #define SQL_COLUMN_TYPES_H
 
+#include "sql/statement.h"
+
 #include <sqlite3.h>
 #include <stddef.h>
 
+/* An INTEGER that is 0 or 1: a comparison's, a literal's, or declared so. */
+#define COLUMN_TYPE_BOOLEAN "BOOLEAN"
+
 /*
- * INTEGER, REAL, TEXT, BLOB, TIMESTAMP or "" for a declared type; NULL is "".
+ * INTEGER, BOOLEAN, REAL, TEXT, BLOB, TIMESTAMP or "" for a declared type; NULL is "".
  * All types here are static texts.
  */
 const char *column_type_declared(const char *declared);
 
 /*
  * Fills in those of types[0, n) that are "" and can be told. `text` has been
- * prepared without error. The guard must be open: the schema is read. Leaves
- * everything as it is when memory lacks.
+ * prepared without error. `extension` knows the types of functions of its own;
+ * NULL: none. The guard must be open: the schema is read. Leaves everything as
+ * it is when memory lacks.
  */
-void column_types_infer(sqlite3 *db, const char *text, size_t len, const char **types, size_t n);
+void column_types_infer(sqlite3 *db, const struct sql_extension *extension, const char *text,
+	size_t len, const char **types, size_t n);
 
 #endif

@@ -76,7 +76,8 @@ static void infer_types(struct connection *connection, struct shape *shape)
 	 */
 	budget_renew(budget, INT64_MAX);
 	connection->guard.is_open = true;
-	column_types_infer(connection->db, shape->text, shape->len, shape->types, shape->n_columns);
+	column_types_infer(connection->db, connection->extension, shape->text, shape->len,
+		shape->types, shape->n_columns);
 	connection->guard.is_open = false;
 	budget->stop_at_us = stop_at_us;
 }

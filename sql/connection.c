@@ -74,6 +74,11 @@ struct sql_session *connection_session(const struct connection *connection)
 	return connection->session;
 }
 
+const struct spec *connection_spec(const struct connection *connection)
+{
+	return connection->spec;
+}
+
 static int set_up(struct connection *connection, struct err *err)
 {
 	const struct sql_extension *extension = connection->extension;

@@ -6,6 +6,7 @@
 #ifndef SQL_INFER_H
 #define SQL_INFER_H
 
+#include "sql/statement.h"
 #include "sql/tokens.h"
 
 #include <sqlite3.h>
@@ -41,6 +42,7 @@ struct scope {
 
 struct inference {
 	sqlite3 *db;
+	const struct sql_extension *extension; /* NULL: none */
 	struct token *tokens; /* ends with TOKEN_END */
 	size_t n_tokens;
 	struct offered_table *ctes; /* newest first */

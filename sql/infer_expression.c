@@ -108,6 +108,8 @@ static const char *arithmetic(const char *left, const char *right)
 {
 	const char *both = column_type_combine(left, right);
 
+	if (strcmp(both, COLUMN_TYPE_BOOLEAN) == 0)
+		return "INTEGER";
 	return strcmp(both, "INTEGER") == 0 || strcmp(both, "REAL") == 0 ? both : "";
 }
 
@@ -166,7 +168,8 @@ static const char *column_type(
 
 /* --- functions ------------------------------------------------------------- */
 
-/* What a function gives; FIRST: as its first argument, ANY: what all its arguments agree on. */
+/* What a function gives; FIRST: as its first argument, SUM_OF: that if it is a number, ANY: what
+ * all its arguments agree on. */
 enum gives { INTEGER, REAL, TEXT, BLOB, TIMESTAMP, SUM_OF, FIRST, ANY, IIF };
 
 static const struct {
@@ -182,6 +185,8 @@ static const struct {
 	{"atan2", REAL},
 	{"atanh", REAL},
 	{"avg", REAL},
+	{"ceil", SUM_OF},
+	{"ceiling", SUM_OF},
 	{"changes", INTEGER},
 	{"char", TEXT},
 	{"coalesce", ANY},
@@ -197,6 +202,7 @@ static const struct {
 	{"dense_rank", INTEGER},
 	{"exp", REAL},
 	{"first_value", FIRST},
+	{"floor", SUM_OF},
 	{"format", TEXT},
 	{"from_unixtime", TEXT},
 	{"glob", INTEGER},
@@ -274,6 +280,7 @@ static const struct {
 	{"total", REAL},
 	{"total_changes", INTEGER},
 	{"trim", TEXT},
+	{"trunc", SUM_OF},
 	{"typeof", TEXT},
 	{"unicode", INTEGER},
 	{"unix_timestamp", INTEGER},
@@ -303,6 +310,14 @@ static const char *arguments_type(struct inference *inference, const struct scop
 	return type;
 }
 
+/* What a function gives that a protocol brought along. */
+static const char *extension_type(const struct sql_extension *extension, const struct token *token)
+{
+	if (extension == NULL || extension->function_type == NULL)
+		return "";
+	return extension->function_type(token->at, token->len);
+}
+
 /* A call whose brackets are [from, to). */
 static const char *call_type(struct inference *inference, const struct scope *scope,
 	const struct token *name, size_t from, size_t to)
@@ -326,7 +341,7 @@ static const char *call_type(struct inference *inference, const struct scope *sc
 		case IIF: return arguments_type(inference, scope, from, to, 1, false);
 		}
 	}
-	return "";
+	return extension_type(inference->extension, name);
 }
 
 /* --- operands -------------------------------------------------------------- */
@@ -405,7 +420,7 @@ static const char *word_type(
 	if (type != NULL)
 		return type;
 	if (token_is_word(token, "true") || token_is_word(token, "false"))
-		return "INTEGER";
+		return COLUMN_TYPE_BOOLEAN;
 	if (token_is_word(token, "current_timestamp"))
 		return "TIMESTAMP";
 	/* A quoted word that is no column is a string to SQLite; the current date and time are
@@ -470,7 +485,7 @@ const char *infer_expression(
 	}
 	strength = weakest_operator(inference, from, to);
 	switch (strength) {
-	case COMPARISON:
+	case COMPARISON: type = COLUMN_TYPE_BOOLEAN; break;
 	case BITS: type = "INTEGER"; break;
 	case SUM:
 	case PRODUCT: type = chain_type(inference, scope, from, to, strength); break;

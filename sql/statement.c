@@ -5,9 +5,11 @@
 #include "sql/execution.h"
 
 #include "base/mem.h"
+#include "sql/column_types.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* --- attaching ----------------------------------------------------------- */
 
@@ -225,7 +227,13 @@ const char *statement_column_name(const struct statement *statement, size_t colu
 
 const char *statement_column_type(const struct statement *statement, size_t column)
 {
-	return statement->shape->types[column];
+	return statement_column_is_boolean(statement, column) ? "INTEGER"
+							      : statement->shape->types[column];
+}
+
+bool statement_column_is_boolean(const struct statement *statement, size_t column)
+{
+	return strcmp(statement->shape->types[column], COLUMN_TYPE_BOOLEAN) == 0;
 }
 
 bool statement_is_readonly(const struct statement *statement)

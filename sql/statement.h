@@ -102,6 +102,8 @@ struct sql_extension {
 	int (*install)(void *context, sqlite3 *db, struct connection *connection, struct err *err);
 	void *context;
 	const char *const *functions; /* ends with NULL; NULL: none */
+	/* The announced type of one of them, "" where there is none; NULL: none has one. */
+	const char *(*function_type)(const char *name, size_t len);
 };
 
 struct sql_session_options {
@@ -126,6 +128,8 @@ void sql_session_free(struct sql_session *session);
  * that runs it, and its `user`.
  */
 struct sql_session *connection_session(const struct connection *connection);
+/* Whose sources and static_ tables the connection has; NULL: none. */
+const struct spec *connection_spec(const struct connection *connection);
 void *sql_session_user(const struct sql_session *session);
 
 /* Session settings that a protocol may change. */
@@ -190,6 +194,11 @@ const char *statement_column_name(const struct statement *statement, size_t colu
  * from the arguments); "" if nothing follows.
  */
 const char *statement_column_type(const struct statement *statement, size_t column);
+/*
+ * An INTEGER that is a truth value: of a comparison, TRUE or FALSE, or declared
+ * BOOLEAN. For protocols that have a type for it.
+ */
+bool statement_column_is_boolean(const struct statement *statement, size_t column);
 bool statement_is_readonly(const struct statement *statement);
 bool statement_is_explain(const struct statement *statement);
 

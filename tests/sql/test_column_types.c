@@ -39,7 +39,14 @@ static const struct {
 	{"select 1=1, not 1, 1 and 0, count > 1, action like 'a', action is null, count in (1,2), "
 	 "count between 1 and 2,"
 	 " exists (select 1) from counts",
-		"INTEGER INTEGER INTEGER INTEGER INTEGER INTEGER INTEGER INTEGER INTEGER"},
+		"BOOLEAN BOOLEAN BOOLEAN BOOLEAN BOOLEAN BOOLEAN BOOLEAN BOOLEAN BOOLEAN"},
+	{"select (1 > 2) + 1, -(1 > 2), sum(count > 1), avg(true), max(count > 1), coalesce(1 > 2, "
+	 "0), "
+	 "case when 1 then true else 0.5 end, cast(1 as boolean) from counts",
+		"INTEGER INTEGER INTEGER REAL BOOLEAN INTEGER REAL BOOLEAN"},
+	{"select floor(count), ceil(rate), ceiling(name), trunc(rate), floor(1.5) from counts, "
+	 "rates",
+		"INTEGER REAL - REAL REAL"},
 	{"select 1&2, 1|2, 1<<2, ~1, action||count, '{}'->'a', '{}'->>'a' from counts",
 		"INTEGER INTEGER INTEGER INTEGER TEXT TEXT TEXT"},
 	{"select case when 1 then count else 0 end, case action when 'a' then 1 else 2.5 end,"
@@ -95,7 +102,7 @@ static const struct {
 		"TEXT TIMESTAMP TIMESTAMP INTEGER REAL INTEGER"},
 	{"values (1, 'a', 2.5), (2, 'b', 3)", "INTEGER TEXT REAL"},
 	{"select ?, ?1 + 1, count + ? from counts", "- - -"},
-	{"select current_timestamp, current_date, true", "TIMESTAMP TEXT INTEGER"},
+	{"select current_timestamp, current_date, true", "TIMESTAMP TEXT BOOLEAN"},
 	{"select window_start, count(*) * 1.0 / 2 from windows('2016-07-26', '2016-07-27', '1 "
 	 "hour') group by 1",
 		"TIMESTAMP REAL"},
@@ -133,7 +140,9 @@ START_TEST(a_result_has_the_type_that_follows)
 	ck_assert_msg(statement_prepare(session, sql, strlen(sql), 0, &tail, &statement, &err) == 0,
 		"%s: %s", sql, err.text);
 	for (size_t i = 0; i < statement_n_columns(statement); i++) {
-		const char *type = statement_column_type(statement, i);
+		const char *type = statement_column_is_boolean(statement, i)
+					   ? "BOOLEAN"
+					   : statement_column_type(statement, i);
 
 		if (i > 0)
 			buf_add_char(&types, ' ');
