@@ -18,4 +18,5 @@ static int install(void *context, sqlite3 *db, struct connection *connection, st
 	return 0;
 }
 
-const struct sql_extension pg_catalog = {.install = install, .functions = pg_function_names};
+const struct sql_extension pg_catalog = {
+	.install = install, .functions = pg_function_names, .function_type = pg_function_type};

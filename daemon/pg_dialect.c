@@ -1,70 +1,17 @@
 /*
- * The rewriting. The statement is cut into tokens; each gets a text that stands
- * in front of it, a text of its own and a text behind it; then all are written
- * out. A cast `x::type` so becomes a function or CAST around its operand
- * without a parser: the operand is the literal, name, parameter or parenthesis
- * (with the name of its function) in front of the `::`, or the cast that ends
- * there.
+ * The rules. Each looks at one place of the statement and gives its pieces
+ * other texts; rules that need an operand are in pg_cast.c, what columns are
+ * called in pg_names.c.
  */
 #include "daemon/pg_dialect.h"
 
-#include "base/mem.h"
-#include "base/utf8.h"
+#include "daemon/pg_cast.h"
+#include "daemon/pg_names.h"
+#include "daemon/pg_rewrite.h"
 #include "daemon/pg_token.h"
 
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
-#include <strings.h>
-
-struct piece {
-	struct pg_token token;
-	const char *replacement; /* NULL: the token itself */
-	const char *closing;     /* what ends behind it; NULL: nothing */
-	size_t operand_start;    /* of the cast that ends here, as an index */
-	bool ends_cast;
-};
-
-/* A cast begins in front of a piece: the newer of two there is the outer one. */
-struct opening {
-	size_t piece;
-	const char *text;
-};
-
-struct rewrite {
-	struct piece *pieces;
-	size_t n, cap;
-	struct opening *openings;
-	size_t n_openings, cap_openings;
-};
-
-/* How a cast to a type is written: opening, operand, closing. The inner functions are strict as
- * PostgreSQL is; the CAST around them tells the type of the result. */
-static const struct {
-	const char *name, *opening, *closing;
-} casts[] = {
-	{"bool", "CAST(pg_bool(", ") AS INTEGER)"},
-	{"boolean", "CAST(pg_bool(", ") AS INTEGER)"},
-	{"bytea", "CAST(pg_bytea(", ") AS BLOB)"},
-	{"date", "pg_date(", ")"},
-	{"double", "CAST(", " AS REAL)"},
-	{"float", "CAST(", " AS REAL)"},
-	{"float4", "CAST(", " AS REAL)"},
-	{"float8", "CAST(", " AS REAL)"},
-	{"int", "CAST(pg_int(", ") AS INTEGER)"},
-	{"int2", "CAST(pg_int(", ") AS INTEGER)"},
-	{"int4", "CAST(pg_int(", ") AS INTEGER)"},
-	{"int8", "CAST(pg_int(", ") AS INTEGER)"},
-	{"integer", "CAST(pg_int(", ") AS INTEGER)"},
-	{"bigint", "CAST(pg_int(", ") AS INTEGER)"},
-	{"smallint", "CAST(pg_int(", ") AS INTEGER)"},
-	{"numeric", "CAST(", " AS NUMERIC)"},
-	{"decimal", "CAST(", " AS NUMERIC)"},
-	{"oid", "CAST(pg_int(", ") AS INTEGER)"},
-	{"real", "CAST(", " AS REAL)"},
-	{"regclass", "CAST(pg_regclass(", ") AS INTEGER)"},
-	{"timestamp", "to_timestamp(", ")"},
-	{"timestamptz", "to_timestamp(", ")"},
-};
 
 /* Words that PostgreSQL reads as calls without parentheses. */
 static const struct {
@@ -75,6 +22,17 @@ static const struct {
 	{"current_role", "pg_current_user()"},
 	{"current_catalog", "current_database()"},
 	{"localtimestamp", "CURRENT_TIMESTAMP"},
+};
+
+/* Functions that SQLite has under another name. */
+static const struct {
+	const char *name, *replacement;
+} renamed[] = {
+	{"string_agg", "group_concat"},
+	{"strpos", "instr"},
+	{"char_length", "length"},
+	{"character_length", "length"},
+	{"date_part", "pg_extract"},
 };
 
 size_t pg_statement_length(const char *text, size_t len, bool *is_empty)
@@ -94,96 +52,47 @@ size_t pg_statement_length(const char *text, size_t len, bool *is_empty)
 	return at;
 }
 
-static int cut_into_pieces(struct rewrite *rewrite, const char *text, size_t len, struct err *err)
-{
-	size_t at = 0;
-
-	while (at < len) {
-		struct pg_token token = pg_token_next(text + at, len - at);
-
-		if (token.kind == PG_TOKEN_UNCLOSED)
-			return err_set(err, ERR_INVALID,
-				"unterminated quoted text or comment at \"%.*s\"",
-				(int)(token.len > 40 ? 40 : token.len), token.text);
-		if (!mem_grow(
-			    &rewrite->pieces, &rewrite->cap, rewrite->n + 1, sizeof(struct piece)))
-			return err_nomem(err);
-		rewrite->pieces[rewrite->n++] = (struct piece){.token = token};
-		at += token.len;
-	}
-	return 0;
-}
-
-/* The next piece at or behind i that is no space; n at the end. */
-static size_t skip_space(const struct rewrite *rewrite, size_t i)
-{
-	while (i < rewrite->n && rewrite->pieces[i].token.kind == PG_TOKEN_SPACE)
-		i++;
-	return i;
-}
-
-static bool piece_is(const struct rewrite *rewrite, size_t i, const char *word)
-{
-	return i < rewrite->n && pg_token_is(&rewrite->pieces[i].token, word);
-}
-
-/* The piece before i that is no space; SIZE_MAX at the start. */
-static size_t before(const struct rewrite *rewrite, size_t i)
-{
-	while (i > 0)
-		if (rewrite->pieces[--i].token.kind != PG_TOKEN_SPACE &&
-			rewrite->pieces[i].replacement == NULL)
-			return i;
-	return SIZE_MAX;
-}
-
-static void erase(struct rewrite *rewrite, size_t from, size_t to)
-{
-	for (size_t i = from; i < to; i++)
-		rewrite->pieces[i].replacement = "";
-}
-
 /* pg_catalog.x and public.x are x; information_schema.x is a table of ours. */
-static void drop_schema(struct rewrite *rewrite, size_t i)
+static void drop_schema(struct pg_rewrite *rewrite, size_t i)
 {
-	size_t dot = skip_space(rewrite, i + 1);
+	size_t dot = pg_rewrite_skip(rewrite, i + 1);
 
-	if (!piece_is(rewrite, dot, "."))
+	if (!pg_rewrite_is(rewrite, dot, "."))
 		return;
-	if (piece_is(rewrite, i, "pg_catalog") || piece_is(rewrite, i, "public")) {
-		erase(rewrite, i, dot + 1);
-	} else if (piece_is(rewrite, i, "information_schema")) {
+	if (pg_rewrite_is(rewrite, i, "pg_catalog") || pg_rewrite_is(rewrite, i, "public")) {
+		pg_rewrite_erase(rewrite, i, dot + 1);
+	} else if (pg_rewrite_is(rewrite, i, "information_schema")) {
 		rewrite->pieces[i].replacement = "information_schema_";
-		erase(rewrite, i + 1, dot + 1);
+		pg_rewrite_erase(rewrite, i + 1, dot + 1);
 	}
 }
 
 /* OPERATOR(pg_catalog.~) is ~; COLLATE pg_catalog.default is nothing. */
-static void plain_operators(struct rewrite *rewrite, size_t i)
+static void plain_operators(struct pg_rewrite *rewrite, size_t i)
 {
-	size_t open = skip_space(rewrite, i + 1);
+	size_t open = pg_rewrite_skip(rewrite, i + 1);
 	size_t at;
 
-	if (piece_is(rewrite, i, "operator") && piece_is(rewrite, open, "(")) {
-		for (at = open; at < rewrite->n && !piece_is(rewrite, at, ")"); at++)
+	if (pg_rewrite_is(rewrite, i, "operator") && pg_rewrite_is(rewrite, open, "(")) {
+		for (at = open; at < rewrite->n && !pg_rewrite_is(rewrite, at, ")"); at++)
 			if (rewrite->pieces[at].token.kind != PG_TOKEN_OPERATOR ||
-				piece_is(rewrite, at, ".") || piece_is(rewrite, at, "("))
+				pg_rewrite_is(rewrite, at, ".") || pg_rewrite_is(rewrite, at, "("))
 				rewrite->pieces[at].replacement = "";
 		if (at < rewrite->n)
 			rewrite->pieces[at].replacement = "";
 		rewrite->pieces[i].replacement = "";
-	} else if (piece_is(rewrite, i, "collate") &&
-		   (piece_is(rewrite, open, "pg_catalog") ||
-			   piece_is(rewrite, open, "\"default\"") ||
-			   piece_is(rewrite, open, "default"))) {
-		at = piece_is(rewrite, open, "pg_catalog")
-			     ? skip_space(rewrite, skip_space(rewrite, open + 1) + 1)
+	} else if (pg_rewrite_is(rewrite, i, "collate") &&
+		   (pg_rewrite_is(rewrite, open, "pg_catalog") ||
+			   pg_rewrite_is(rewrite, open, "\"default\"") ||
+			   pg_rewrite_is(rewrite, open, "default"))) {
+		at = pg_rewrite_is(rewrite, open, "pg_catalog")
+			     ? pg_rewrite_skip(rewrite, pg_rewrite_skip(rewrite, open + 1) + 1)
 			     : open;
-		erase(rewrite, i, at < rewrite->n ? at + 1 : rewrite->n);
+		pg_rewrite_erase(rewrite, i, at < rewrite->n ? at + 1 : rewrite->n);
 	}
 }
 
-static bool is_operand_end(const struct rewrite *rewrite, size_t i)
+static bool is_operand_end(const struct pg_rewrite *rewrite, size_t i)
 {
 	/* Words behind which an operand begins, so that an operator there is unary. */
 	static const char *const words[] = {"select", "where", "and", "or", "not", "on", "when",
@@ -193,14 +102,14 @@ static bool is_operand_end(const struct rewrite *rewrite, size_t i)
 	if (i == SIZE_MAX)
 		return false;
 	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
-		if (piece_is(rewrite, i, words[k]))
+		if (pg_rewrite_is(rewrite, i, words[k]))
 			return false;
 	token = &rewrite->pieces[i].token;
 	return token->kind != PG_TOKEN_OPERATOR || token->text[0] == ')' || token->text[0] == ']';
 }
 
 /* Binary ~ and its kin; a unary ~ stays SQLite's bitwise NOT. */
-static void regular_expressions(struct rewrite *rewrite, size_t i)
+static void regular_expressions(struct pg_rewrite *rewrite, size_t i)
 {
 	static const struct {
 		const char *operator, * replacement;
@@ -211,43 +120,28 @@ static void regular_expressions(struct rewrite *rewrite, size_t i)
 		{"!~*", " NOT REGEXP '(?i)' || "},
 	};
 
-	if (!is_operand_end(rewrite, before(rewrite, i)))
+	if (!is_operand_end(rewrite, pg_rewrite_before(rewrite, i)))
 		return;
 	for (size_t k = 0; k < sizeof(table) / sizeof(table[0]); k++)
-		if (piece_is(rewrite, i, table[k].operator))
+		if (pg_rewrite_is(rewrite, i, table[k].operator))
 			rewrite->pieces[i].replacement = table[k].replacement;
 }
 
-/* The `)` that closes the `(` at `open`; n: there is none. */
-static size_t closing_bracket(const struct rewrite *rewrite, size_t open)
+/* extract(FIELD from X) is pg_extract('FIELD', X). */
+static void extracts(struct pg_rewrite *rewrite, size_t i)
 {
-	int depth = 0;
-
-	for (size_t i = open; i < rewrite->n; i++) {
-		if (piece_is(rewrite, i, "("))
-			depth++;
-		else if (piece_is(rewrite, i, ")") && --depth == 0)
-			return i;
-	}
-	return rewrite->n;
-}
-
-/* extract(FIELD from X) is CAST(pg_extract('FIELD', X) AS REAL). */
-static void extracts(struct rewrite *rewrite, size_t i)
-{
-	size_t open = skip_space(rewrite, i + 1);
-	size_t field = skip_space(rewrite, open + 1);
-	size_t from = skip_space(rewrite, field + 1);
+	size_t open = pg_rewrite_skip(rewrite, i + 1);
+	size_t field = pg_rewrite_skip(rewrite, open + 1);
+	size_t from = pg_rewrite_skip(rewrite, field + 1);
 	size_t close;
 
-	if (!piece_is(rewrite, i, "extract") || !piece_is(rewrite, open, "(") ||
-		!piece_is(rewrite, from, "from"))
+	if (!pg_rewrite_is(rewrite, i, "extract") || !pg_rewrite_is(rewrite, open, "(") ||
+		!pg_rewrite_is(rewrite, from, "from"))
 		return;
-	close = closing_bracket(rewrite, open);
+	close = pg_rewrite_closing(rewrite, open);
 	if (close == rewrite->n)
 		return;
-	rewrite->pieces[i].replacement = "CAST(pg_extract";
-	rewrite->pieces[close].closing = " AS REAL)";
+	rewrite->pieces[i].replacement = "pg_extract";
 	rewrite->pieces[from].replacement = ",";
 	if (rewrite->pieces[field].token.kind == PG_TOKEN_NAME) {
 		rewrite->pieces[open].replacement = "('";
@@ -256,334 +150,210 @@ static void extracts(struct rewrite *rewrite, size_t i)
 }
 
 /* ARRAY(SELECT …) is NULL: tallyd's lists are empty. */
-static void arrays(struct rewrite *rewrite, size_t i)
+static void empty_arrays(struct pg_rewrite *rewrite, size_t i)
 {
-	size_t at = skip_space(rewrite, i + 1);
+	size_t at = pg_rewrite_skip(rewrite, i + 1);
 
-	if (!piece_is(rewrite, i, "array") || !piece_is(rewrite, at, "("))
+	if (!pg_rewrite_is(rewrite, i, "array") || !pg_rewrite_is(rewrite, at, "("))
 		return;
-	at = closing_bracket(rewrite, at);
+	at = pg_rewrite_closing(rewrite, at);
 	if (at == rewrite->n)
 		return;
-	erase(rewrite, i, at);
+	pg_rewrite_erase(rewrite, i, at);
 	rewrite->pieces[at].replacement = "NULL";
 }
 
 /* now() is (CURRENT_TIMESTAMP). */
-static void clocks(struct rewrite *rewrite, size_t i)
+static void clocks(struct pg_rewrite *rewrite, size_t i)
 {
-	size_t open = skip_space(rewrite, i + 1);
-	size_t close = skip_space(rewrite, open + 1);
+	size_t open = pg_rewrite_skip(rewrite, i + 1);
+	size_t close = pg_rewrite_skip(rewrite, open + 1);
 
-	if (!piece_is(rewrite, i, "now") || !piece_is(rewrite, open, "(") ||
-		!piece_is(rewrite, close, ")"))
+	if (!pg_rewrite_is(rewrite, i, "now") || !pg_rewrite_is(rewrite, open, "(") ||
+		!pg_rewrite_is(rewrite, close, ")"))
 		return;
 	rewrite->pieces[i].replacement = "";
 	rewrite->pieces[open].closing = "CURRENT_TIMESTAMP";
 }
 
 /* TIMESTAMP '…' and DATE '…' are functions of their literal. */
-static void typed_literals(struct rewrite *rewrite, size_t i)
+static void typed_literals(struct pg_rewrite *rewrite, size_t i)
 {
-	size_t literal = skip_space(rewrite, i + 1);
-	bool is_date = piece_is(rewrite, i, "date");
+	size_t literal = pg_rewrite_skip(rewrite, i + 1);
+	bool is_date = pg_rewrite_is(rewrite, i, "date");
 
-	if (!is_date && !piece_is(rewrite, i, "timestamp") && !piece_is(rewrite, i, "timestamptz"))
+	if (!is_date && !pg_rewrite_is(rewrite, i, "timestamp") &&
+		!pg_rewrite_is(rewrite, i, "timestamptz"))
 		return;
 	if (literal == rewrite->n || rewrite->pieces[literal].token.kind != PG_TOKEN_STRING)
 		return;
 	rewrite->pieces[i].replacement = is_date ? "pg_date(" : "to_timestamp(";
 	rewrite->pieces[literal].closing = ")";
+	rewrite->pieces[literal].operand_start = i;
+	rewrite->pieces[literal].ends_operand = true;
 }
 
-/* Where the operand that ends at `end` begins. */
-static size_t operand_start(const struct rewrite *rewrite, size_t end)
+/* (SELECT …) AS s(a, b): SQLite names columns in a WITH only. */
+static int column_aliases(struct pg_rewrite *rewrite, size_t open, struct err *err)
 {
-	int depth = 0;
-	size_t i = end;
+	size_t first = pg_rewrite_skip(rewrite, open + 1);
+	size_t close = pg_rewrite_closing(rewrite, open);
+	size_t alias = pg_rewrite_skip(rewrite, close + 1);
+	size_t list, end;
+	const char *with;
 
-	if (rewrite->pieces[end].ends_cast)
-		return rewrite->pieces[end].operand_start;
-	if (piece_is(rewrite, end, ")")) {
-		for (;; i--) {
-			if (piece_is(rewrite, i, ")"))
-				depth++;
-			else if (piece_is(rewrite, i, "(") && --depth == 0)
-				break;
-			if (i == 0)
-				return end;
-		}
-		if (i == 0 || rewrite->pieces[i - 1].token.kind != PG_TOKEN_NAME)
-			return i;
-		i--;
-	}
-	while (i >= 2 && piece_is(rewrite, i - 1, ".") &&
-		rewrite->pieces[i - 2].token.kind == PG_TOKEN_NAME)
-		i -= 2;
-	return i;
-}
-
-/* The pieces of a type's name behind `::`: words, one pair of parentheses, [] . Returns the last.
- */
-static size_t type_end(const struct rewrite *rewrite, size_t type)
-{
-	static const char *const tails[] = {
-		"precision", "varying", "without", "with", "time", "zone"};
-	size_t end = type;
-	size_t next;
-
-	for (;;) {
-		bool is_tail = false;
-
-		next = skip_space(rewrite, end + 1);
-		for (size_t k = 0; k < sizeof(tails) / sizeof(tails[0]); k++)
-			is_tail = is_tail || piece_is(rewrite, next, tails[k]);
-		if (!is_tail)
-			break;
-		end = next;
-	}
-	if (piece_is(rewrite, next, "(") || piece_is(rewrite, next, "["))
-		while (next < rewrite->n) {
-			end = next;
-			if (piece_is(rewrite, next, ")") || piece_is(rewrite, next, "]"))
-				break;
-			next++;
-		}
-	return end;
-}
-
-static int cast_one(struct rewrite *rewrite, size_t i, struct err *err)
-{
-	size_t operand = before(rewrite, i);
-	size_t type = skip_space(rewrite, i + 1);
-	size_t start, end;
-	const char *opening = "CAST(";
-	const char *closing = " AS TEXT)";
-
-	while (piece_is(rewrite, type, "pg_catalog"))
-		type = skip_space(rewrite, skip_space(rewrite, type + 1) + 1);
-	if (operand == SIZE_MAX || type >= rewrite->n ||
-		rewrite->pieces[type].token.kind != PG_TOKEN_NAME)
+	if (close == rewrite->n || (!pg_rewrite_is(rewrite, first, "select") &&
+					   !pg_rewrite_is(rewrite, first, "values") &&
+					   !pg_rewrite_is(rewrite, first, "with")))
 		return 0;
-	for (size_t k = 0; k < sizeof(casts) / sizeof(casts[0]); k++)
-		if (piece_is(rewrite, type, casts[k].name)) {
-			opening = casts[k].opening;
-			closing = casts[k].closing;
-		}
-	start = operand_start(rewrite, operand);
-	end = type_end(rewrite, type);
-	erase(rewrite, i, end + 1);
-	if (!mem_grow(&rewrite->openings, &rewrite->cap_openings, rewrite->n_openings + 1,
-		    sizeof(struct opening)))
+	if (pg_rewrite_is(rewrite, alias, "as"))
+		alias = pg_rewrite_skip(rewrite, alias + 1);
+	list = pg_rewrite_skip(rewrite, alias + 1);
+	end = pg_rewrite_closing(rewrite, list);
+	if (!pg_rewrite_is_kind(rewrite, alias, PG_TOKEN_NAME) ||
+		!pg_rewrite_is(rewrite, list, "(") || end == rewrite->n)
+		return 0;
+	for (size_t i = list + 1; i < end; i++)
+		if (!pg_rewrite_is_kind(rewrite, i, PG_TOKEN_NAME) &&
+			!pg_rewrite_is_kind(rewrite, i, PG_TOKEN_SPACE) &&
+			!pg_rewrite_is(rewrite, i, ","))
+			return 0;
+	with = pg_rewrite_text(rewrite, "WITH \"a list\"", list, end + 1, " AS (");
+	if (with == NULL)
 		return err_nomem(err);
-	rewrite->openings[rewrite->n_openings++] = (struct opening){start, opening};
-	rewrite->pieces[end].replacement = NULL;
-	rewrite->pieces[end].token = (struct pg_token){PG_TOKEN_NAME, "", 0};
-	rewrite->pieces[end].closing = closing;
-	rewrite->pieces[end].operand_start = start;
-	rewrite->pieces[end].ends_cast = true;
-	return 0;
+	pg_rewrite_erase(rewrite, list, end + 1);
+	if (pg_rewrite_append(rewrite, open, with, err) != 0)
+		return err->code;
+	return pg_rewrite_append(rewrite, close, " SELECT * FROM \"a list\")", err);
 }
 
-static int rewrite_pieces(struct rewrite *rewrite, struct err *err)
+/* TABLE name is SELECT * FROM name. */
+static void whole_table(struct pg_rewrite *rewrite)
+{
+	size_t first = pg_rewrite_skip(rewrite, 0);
+
+	if (pg_rewrite_is(rewrite, first, "table"))
+		rewrite->pieces[first].replacement = "SELECT * FROM";
+}
+
+static bool has_backslash(const struct pg_rewrite *rewrite, size_t i)
+{
+	const struct pg_token *token = &rewrite->pieces[i].token;
+
+	return (token->kind == PG_TOKEN_STRING || token->kind == PG_TOKEN_ESCAPE_STRING) &&
+	       memchr(token->text, '\\', token->len) != NULL;
+}
+
+/*
+ * A backslash escapes in PostgreSQL's patterns without being asked to: in a
+ * literal, or one within a call (psql writes lower('…')). ILIKE is SQLite's LIKE.
+ */
+static int patterns(struct pg_rewrite *rewrite, size_t i, struct err *err)
+{
+	size_t first = pg_rewrite_skip(rewrite, i + 1);
+	size_t end = first;
+	bool has_one = false;
+
+	if (pg_rewrite_is(rewrite, i, "ilike"))
+		rewrite->pieces[i].replacement = "LIKE";
+	while (pg_rewrite_is_kind(rewrite, end, PG_TOKEN_NAME) || pg_rewrite_is(rewrite, end, "."))
+		end++;
+	if (pg_rewrite_is(rewrite, end, "("))
+		end = pg_rewrite_closing(rewrite, end);
+	if (end >= rewrite->n)
+		return 0;
+	for (size_t k = first; k <= end && !has_one; k++)
+		has_one = has_backslash(rewrite, k);
+	if (!has_one || pg_rewrite_is(rewrite, pg_rewrite_skip(rewrite, end + 1), "escape"))
+		return 0;
+	return pg_rewrite_append(rewrite, end, " ESCAPE '\\'", err);
+}
+
+static int rewrite_name(struct pg_rewrite *rewrite, size_t i, struct err *err)
+{
+	struct pg_piece *piece = &rewrite->pieces[i];
+	bool is_call = pg_rewrite_is(rewrite, pg_rewrite_skip(rewrite, i + 1), "(");
+	int rc;
+
+	plain_operators(rewrite, i);
+	drop_schema(rewrite, i);
+	extracts(rewrite, i);
+	empty_arrays(rewrite, i);
+	clocks(rewrite, i);
+	typed_literals(rewrite, i);
+	for (size_t k = 0; k < sizeof(calls) / sizeof(calls[0]) && !is_call; k++)
+		if (pg_token_is(&piece->token, calls[k].word))
+			piece->replacement = calls[k].call;
+	for (size_t k = 0; k < sizeof(renamed) / sizeof(renamed[0]) && is_call; k++)
+		if (pg_token_is(&piece->token, renamed[k].name))
+			piece->replacement = renamed[k].replacement;
+	if (pg_token_is(&piece->token, "like") || pg_token_is(&piece->token, "ilike"))
+		return patterns(rewrite, i, err);
+	if (piece->replacement != NULL)
+		return 0;
+	pg_cast_call(rewrite, i);
+	rc = pg_cast_interval(rewrite, i, err);
+	if (rc == 0)
+		rc = pg_cast_any(rewrite, i, err);
+	return rc;
+}
+
+static int rewrite_pieces(struct pg_rewrite *rewrite, struct err *err)
 {
 	int rc = 0;
 
+	whole_table(rewrite);
 	for (size_t i = 0; i < rewrite->n && rc == 0; i++) {
-		struct piece *piece = &rewrite->pieces[i];
-
-		if (piece->replacement != NULL)
+		if (rewrite->pieces[i].replacement != NULL)
 			continue;
-		if (piece->token.kind == PG_TOKEN_NAME) {
-			plain_operators(rewrite, i);
-			drop_schema(rewrite, i);
-			extracts(rewrite, i);
-			arrays(rewrite, i);
-			clocks(rewrite, i);
-			typed_literals(rewrite, i);
-			for (size_t k = 0; k < sizeof(calls) / sizeof(calls[0]); k++)
-				if (pg_token_is(&piece->token, calls[k].word) &&
-					!piece_is(rewrite, skip_space(rewrite, i + 1), "("))
-					piece->replacement = calls[k].call;
-			if (pg_token_is(&piece->token, "ilike"))
-				piece->replacement = "LIKE";
-		} else if (pg_token_is(&piece->token, "::")) {
-			rc = cast_one(rewrite, i, err);
-		} else if (piece->token.kind == PG_TOKEN_OPERATOR) {
+		if (pg_rewrite_is_kind(rewrite, i, PG_TOKEN_NAME)) {
+			rc = rewrite_name(rewrite, i, err);
+		} else if (pg_rewrite_is(rewrite, i, "::")) {
+			rc = pg_cast_operator(rewrite, i, err);
+		} else if (pg_rewrite_is(rewrite, i, "(")) {
+			rc = column_aliases(rewrite, i, err);
+		} else if (pg_rewrite_is_kind(rewrite, i, PG_TOKEN_OPERATOR)) {
 			regular_expressions(rewrite, i);
 		}
 	}
 	return rc;
 }
 
-/* A literal in SQLite's spelling from unescaped bytes. */
-static void add_literal(struct buf *out, const char *bytes, size_t n)
+static int rewrite_all(struct pg_rewrite *rewrite, struct err *err)
 {
-	buf_add_char(out, '\'');
-	for (size_t i = 0; i < n; i++) {
-		if (bytes[i] == '\'')
-			buf_add_char(out, '\'');
-		buf_add_char(out, bytes[i]);
-	}
-	buf_add_char(out, '\'');
-}
+	int rc = rewrite_pieces(rewrite, err);
 
-static char simple_escape(char c)
-{
-	switch (c) {
-	case 'b': return '\b';
-	case 'f': return '\f';
-	case 'n': return '\n';
-	case 'r': return '\r';
-	case 't': return '\t';
-	default: return c;
-	}
-}
-
-/* E'…': backslash escapes, '' for a quote, \xHH, \uXXXX, \OOO. */
-static void add_escape_string(struct buf *out, const struct pg_token *token)
-{
-	struct buf plain = {0};
-	const char *at = token->text + 2;
-	const char *end = token->text + token->len - 1;
-	char digits[9];
-	char *stop;
-
-	while (at < end) {
-		size_t n = (size_t)(end - at);
-
-		if (at[0] == '\'') {
-			buf_add_char(&plain, '\'');
-			at += 2;
-		} else if (at[0] != '\\' || n < 2) {
-			buf_add_char(&plain, *at++);
-		} else if (at[1] == 'x' || at[1] == 'u' || (at[1] >= '0' && at[1] <= '7')) {
-			bool is_octal = at[1] != 'x' && at[1] != 'u';
-			size_t skip = is_octal ? 1 : 2;
-			size_t most = at[1] == 'u' ? 4 : is_octal ? 3 : 2;
-			unsigned long code;
-			char bytes[4];
-
-			most = most < n - skip ? most : n - skip;
-			memcpy(digits, at + skip, most);
-			digits[most] = '\0';
-			code = strtoul(digits, &stop, is_octal ? 8 : 16);
-			if (at[1] == 'u')
-				buf_add(&plain, bytes, (size_t)utf8_encode((unsigned)code, bytes));
-			else
-				buf_add_char(&plain, (char)(unsigned char)code);
-			at += skip + (size_t)(stop - digits);
-		} else {
-			buf_add_char(&plain, simple_escape(at[1]));
-			at += 2;
-		}
-	}
-	add_literal(out, plain.data, plain.len);
-	out->failed = out->failed || plain.failed;
-	buf_fini(&plain);
-}
-
-static void add_token(struct buf *out, const struct pg_token *token)
-{
-	size_t tag;
-
-	switch (token->kind) {
-	case PG_TOKEN_ESCAPE_STRING: add_escape_string(out, token); break;
-	case PG_TOKEN_DOLLAR_STRING:
-		tag = (size_t)((const char *)memchr(token->text + 1, '$', token->len - 1) -
-			       token->text) +
-		      1;
-		add_literal(out, token->text + tag, token->len - 2 * tag);
-		break;
-	case PG_TOKEN_PARAMETER:
-		buf_add_char(out, '?');
-		buf_add(out, token->text + 1, token->len - 1);
-		break;
-	default: buf_add(out, token->text, token->len); break;
-	}
-}
-
-/* psql's questions about things that tallyd has none of: no rows. */
-static bool asks_for_nothing(const struct rewrite *rewrite)
-{
-	static const char *const names[] = {"pg_policy", "pg_statistic_ext", "pg_publication",
-		"pg_inherits", "pg_trigger", "pg_rewrite", "pg_constraint", "pg_index"};
-
-	for (size_t i = 0; i < rewrite->n; i++)
-		for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
-			if (pg_token_is(&rewrite->pieces[i].token, names[k]))
-				return true;
-	return false;
-}
-
-/* Writes the pieces; stops and reports the source offset once `until` bytes are written. */
-static size_t write_pieces(
-	const struct rewrite *rewrite, const char *text, struct buf *out, size_t until)
-{
-	for (size_t i = 0; i < rewrite->n; i++) {
-		const struct piece *piece = &rewrite->pieces[i];
-
-		for (size_t k = rewrite->n_openings; k-- > 0;)
-			if (rewrite->openings[k].piece == i)
-				buf_add_text(out, rewrite->openings[k].text);
-		if (piece->replacement != NULL)
-			buf_add_text(out, piece->replacement);
-		else
-			add_token(out, &piece->token);
-		if (piece->closing != NULL)
-			buf_add_text(out, piece->closing);
-		if (out->len > until && piece->token.len > 0) {
-			size_t start = (size_t)(piece->token.text - text);
-			size_t into = piece->token.len - (out->len - until);
-
-			return piece->token.len > out->len - until ? start + into : start;
-		}
-	}
-	return 0;
-}
-
-static int rewrite_text(struct rewrite *rewrite, const char *text, size_t len, struct err *err)
-{
-	int rc = cut_into_pieces(rewrite, text, len, err);
-
-	if (rc == 0)
-		rc = rewrite_pieces(rewrite, err);
-	return rc;
-}
-
-static void rewrite_fini(struct rewrite *rewrite)
-{
-	free(rewrite->pieces);
-	free(rewrite->openings);
+	return rc == 0 ? pg_name_columns(rewrite, err) : rc;
 }
 
 int pg_translate(const char *text, size_t len, struct buf *out, struct err *err)
 {
-	struct rewrite rewrite = {0};
-	int rc = rewrite_text(&rewrite, text, len, err);
+	struct pg_rewrite rewrite;
+	int rc = pg_rewrite_init(&rewrite, text, len, err);
 
-	if (rc == 0) {
-		if (asks_for_nothing(&rewrite))
-			buf_add_text(out, "SELECT NULL AS none WHERE 0");
-		else
-			(void)write_pieces(&rewrite, text, out, SIZE_MAX);
-		if (!buf_ok(out))
-			rc = err_nomem(err);
+	if (rc == 0 && pg_asks_for_nothing(&rewrite)) {
+		pg_write_nothing(&rewrite, out);
+	} else if (rc == 0) {
+		rc = rewrite_all(&rewrite, err);
+		if (rc == 0)
+			(void)pg_rewrite_write(&rewrite, text, out, SIZE_MAX);
 	}
-	rewrite_fini(&rewrite);
+	if (rc == 0 && !buf_ok(out))
+		rc = err_nomem(err);
+	pg_rewrite_fini(&rewrite);
 	return rc;
 }
 
 size_t pg_translate_offset(const char *text, size_t len, size_t offset)
 {
-	struct rewrite rewrite = {0};
+	struct pg_rewrite rewrite;
 	struct err err = ERR_INIT;
 	struct buf out = {0};
 	size_t at = 0;
 
-	if (rewrite_text(&rewrite, text, len, &err) == 0)
-		at = write_pieces(&rewrite, text, &out, offset);
+	if (pg_rewrite_init(&rewrite, text, len, &err) == 0 && rewrite_all(&rewrite, &err) == 0)
+		at = pg_rewrite_write(&rewrite, text, &out, offset);
 	buf_fini(&out);
-	rewrite_fini(&rewrite);
+	pg_rewrite_fini(&rewrite);
 	return at;
 }

@@ -12,7 +12,7 @@
 #include "base/utf8.h"
 #include "daemon/pg_dialect.h"
 #include "daemon/pg_error.h"
-#include "daemon/pg_token.h"
+#include "daemon/pg_param.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -95,86 +95,6 @@ static struct pg_statement *statement_new(
 	return statement;
 }
 
-/* Columns whose type everybody knows, for parameters that are compared with them. */
-static enum pg_oid oid_of_name(const struct pg_token *token)
-{
-	static const struct {
-		const char *name;
-		enum pg_oid oid;
-	} names[] = {{"count", PG_INT8}, {"window_start", PG_TIMESTAMP},
-		{"window_end", PG_TIMESTAMP}, {"time", PG_TIMESTAMP}, {"line", PG_INT8},
-		{"offset", PG_INT8}, {"limit", PG_INT8}, {"batch_id", PG_INT8}, {"size", PG_INT8},
-		{"events", PG_INT8}, {"rejects", PG_INT8}, {"timestamp", PG_TIMESTAMP},
-		{"mtime", PG_TIMESTAMP}, {"files", PG_INT8}, {"bytes", PG_INT8},
-		{"started_at", PG_TIMESTAMP}};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (pg_token_is(token, names[i].name))
-			return names[i].oid;
-	return PG_UNSPECIFIED;
-}
-
-static enum pg_oid oid_of_cast(const struct pg_token *token)
-{
-	static const struct {
-		const char *name;
-		enum pg_oid oid;
-	} names[] = {{"int", PG_INT4}, {"int4", PG_INT4}, {"integer", PG_INT4}, {"int8", PG_INT8},
-		{"bigint", PG_INT8}, {"int2", PG_INT2}, {"smallint", PG_INT2}, {"text", PG_TEXT},
-		{"varchar", PG_VARCHAR}, {"float8", PG_FLOAT8}, {"double", PG_FLOAT8},
-		{"float4", PG_FLOAT4}, {"real", PG_FLOAT4}, {"numeric", PG_NUMERIC},
-		{"bool", PG_BOOL}, {"boolean", PG_BOOL}, {"bytea", PG_BYTEA},
-		{"timestamp", PG_TIMESTAMP}, {"timestamptz", PG_TIMESTAMPTZ}, {"date", PG_DATE}};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (pg_token_is(token, names[i].name))
-			return names[i].oid;
-	return PG_UNSPECIFIED;
-}
-
-/*
- * SQLite gives parameters no types; drivers want them. A cast behind `$n`, or a
- * well-known column or LIMIT in front of it with at most an operator between
- * them, says what is meant; else it is text.
- */
-static void infer_params(struct pg_statement *statement)
-{
-	const char *at = statement->text;
-	const char *end = at + statement->len;
-	enum pg_oid before = PG_UNSPECIFIED;
-	struct pg_token token = {.kind = PG_TOKEN_SPACE};
-	size_t current = 0; /* the parameter in front, 1-based */
-	bool is_cast = false;
-
-	while (at < end) {
-		token = pg_token_next(at, (size_t)(end - at));
-		at += token.len;
-		if (token.kind == PG_TOKEN_SPACE)
-			continue;
-		if (is_cast && current > 0 && statement->params[current - 1] == PG_UNSPECIFIED)
-			statement->params[current - 1] = oid_of_cast(&token);
-		if (token.kind == PG_TOKEN_PARAMETER) {
-			current = strtoul(token.text + 1, NULL, 10);
-			if (current > statement->n_params)
-				current = 0;
-			else if (current > 0 && statement->params[current - 1] == PG_UNSPECIFIED)
-				statement->params[current - 1] = before;
-		} else if (!pg_token_is(&token, "::")) {
-			current = 0;
-		}
-		is_cast = pg_token_is(&token, "::");
-		if (token.kind == PG_TOKEN_NAME && !pg_token_is(&token, "between") &&
-			!pg_token_is(&token, "and"))
-			before = oid_of_name(&token);
-		else if (token.kind == PG_TOKEN_STRING || token.kind == PG_TOKEN_NUMBER ||
-			 pg_token_is(&token, "(") || pg_token_is(&token, ")"))
-			before = PG_UNSPECIFIED;
-	}
-	for (size_t i = 0; i < statement->n_params; i++)
-		if (statement->params[i] == PG_UNSPECIFIED)
-			statement->params[i] = PG_TEXT;
-}
-
 /* --- Parse --------------------------------------------------------------- */
 
 /* Takes from SQLite's compiled form what is announced. */
@@ -191,7 +111,7 @@ static int describe_compiled(
 	for (size_t i = 0; i < made->n_columns; i++) {
 		(void)snprintf(made->columns[i].name, PG_NAME_BYTES, "%.63s",
 			statement_column_name(compiled, i));
-		made->columns[i].oid = pg_oid_of_type(statement_column_type(compiled, i));
+		made->columns[i].oid = pg_column_oid(compiled, i);
 	}
 	if (n_params > made->n_params) {
 		params = realloc(made->params, n_params * sizeof(*params));
@@ -201,7 +121,7 @@ static int describe_compiled(
 		made->params = params;
 	}
 	made->n_params = n_params;
-	infer_params(made);
+	pg_param_guess(made->text, made->len, made->params, made->n_params);
 	return 0;
 }
 

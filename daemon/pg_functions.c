@@ -6,12 +6,12 @@
  */
 #include "daemon/pg_functions.h"
 
-#include "base/timestamp.h"
+#include "base/json_write.h"
 #include "daemon/pg_catalog.h"
-#include "daemon/pg_types.h"
+#include "daemon/pg_convert.h"
+#include "daemon/pg_settings.h"
 #include "sql/statement.h"
 
-#include <math.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,115 +117,93 @@ static void session_setting(sqlite3_context *context, int argc, sqlite3_value **
 	result_text(context, value);
 }
 
+/* The names of the tables that are made when they are asked, as JSON: no schema lists them. */
+static void virtual_tables(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const struct spec *spec = connection_spec(sqlite3_user_data(context));
+	struct buf json = {0};
+
+	(void)argc;
+	(void)argv;
+	buf_add_text(&json, "[\"sessions\"");
+	for (size_t i = 0; spec != NULL && i < spec->n_sources; i++)
+		buf_printf(&json, ",\"%s\"", spec->sources[i].name);
+	for (size_t i = 0; spec != NULL && i < spec->n_queries; i++)
+		buf_printf(&json, ",\"static_%s\"", spec->queries[i].name);
+	buf_add_char(&json, ']');
+	if (buf_ok(&json))
+		sqlite3_result_text(context, json.data, (int)json.len, SQLITE_TRANSIENT);
+	else
+		sqlite3_result_error_nomem(context);
+	buf_fini(&json);
+}
+
+/* All settings as a list: their names, or with 1 the values they have by default. */
+static void setting_names(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	static const struct pg_settings none;
+	bool wants_values = sqlite3_value_int(argv[0]) != 0;
+	struct buf json = {0};
+	const char *name;
+
+	(void)argc;
+	for (size_t i = 0; (name = pg_setting_name_at(i)) != NULL; i++) {
+		const char *text = wants_values ? pg_settings_get(&none, name) : name;
+
+		buf_add_char(&json, i == 0 ? '[' : ',');
+		json_write_string(&json, text, strlen(text));
+	}
+	buf_add_char(&json, ']');
+	if (buf_ok(&json))
+		sqlite3_result_text(context, json.data, (int)json.len, SQLITE_TRANSIENT);
+	else
+		sqlite3_result_error_nomem(context);
+	buf_fini(&json);
+}
+
+/* A function whose constant is a SELECT: of ?1, the first argument. */
+static void look_up(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	sqlite3_stmt *look = NULL;
+	int rc = sqlite3_prepare_v2(
+		sqlite3_context_db_handle(context), sqlite3_user_data(context), -1, &look, NULL);
+
+	(void)argc;
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_value(look, 1, argv[0]);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(look);
+	if (rc == SQLITE_ROW)
+		sqlite3_result_value(context, sqlite3_column_value(look, 0));
+	else if (rc != SQLITE_DONE)
+		sqlite3_result_error_code(context, rc);
+	(void)sqlite3_finalize(look);
+}
+
 static void format_type(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	static const struct {
 		int oid;
 		const char *name;
-	} types[] = {{16, "boolean"}, {17, "bytea"}, {20, "bigint"}, {21, "smallint"},
-		{23, "integer"}, {25, "text"}, {701, "double precision"},
-		{1114, "timestamp without time zone"}, {1184, "timestamp with time zone"},
+	} types[] = {{16, "boolean"}, {17, "bytea"}, {18, "\"char\""}, {19, "name"}, {20, "bigint"},
+		{21, "smallint"}, {23, "integer"}, {25, "text"}, {26, "oid"}, {114, "json"},
+		{700, "real"}, {701, "double precision"}, {705, "unknown"}, {1000, "boolean[]"},
+		{1005, "smallint[]"}, {1007, "integer[]"}, {1009, "text[]"}, {1016, "bigint[]"},
+		{1022, "double precision[]"}, {1042, "character"}, {1043, "character varying"},
+		{1082, "date"}, {1114, "timestamp without time zone"},
+		{1115, "timestamp without time zone[]"}, {1184, "timestamp with time zone"},
 		{1700, "numeric"}};
 	int oid = sqlite3_value_int(argv[0]);
 
 	(void)argc;
+	if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
+		return;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (types[i].oid == oid) {
 			result_text(context, types[i].name);
 			return;
 		}
 	result_text(context, "???");
-}
-
-/* x::int: a text must be a whole number, as PostgreSQL wants it; a real is rounded. */
-static void cast_int(sqlite3_context *context, int argc, sqlite3_value **argv)
-{
-	const char *text;
-	char *end;
-	char message[128];
-	long long n;
-
-	(void)argc;
-	if (sqlite3_value_type(argv[0]) == SQLITE_FLOAT) {
-		double x = rint(sqlite3_value_double(argv[0]));
-
-		if (x >= -9223372036854775808.0 && x < 9223372036854775808.0)
-			sqlite3_result_int64(context, (sqlite3_int64)x);
-		else
-			sqlite3_result_error(context, "bigint out of range", -1);
-		return;
-	}
-	if (sqlite3_value_type(argv[0]) != SQLITE_TEXT) {
-		sqlite3_result_value(context, argv[0]);
-		return;
-	}
-	text = (const char *)sqlite3_value_text(argv[0]);
-	n = text == NULL ? 0 : strtoll(text, &end, 10);
-	if (text == NULL || *text == '\0' || *end != '\0') {
-		(void)snprintf(message, sizeof(message),
-			"invalid input syntax for type integer: \"%.60s\"",
-			text == NULL ? "" : text);
-		sqlite3_result_error(context, message, -1);
-		return;
-	}
-	sqlite3_result_int64(context, n);
-}
-
-static void cast_bool(sqlite3_context *context, int argc, sqlite3_value **argv)
-{
-	const char *text;
-
-	(void)argc;
-	if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
-		return;
-	if (sqlite3_value_type(argv[0]) != SQLITE_TEXT) {
-		sqlite3_result_int(context, sqlite3_value_double(argv[0]) != 0);
-		return;
-	}
-	text = (const char *)sqlite3_value_text(argv[0]);
-	sqlite3_result_int(context, text != NULL && strchr("tTyY1oO", *text) != NULL &&
-					    *text != '\0' && strcasecmp(text, "off") != 0);
-}
-
-/* '\\x00ff'::bytea is these bytes; another text is its own. */
-static void cast_bytea(sqlite3_context *context, int argc, sqlite3_value **argv)
-{
-	struct pg_parameter parameter = {.oid = PG_BYTEA};
-	struct value value;
-	struct buf scratch = {0};
-	struct err err = ERR_INIT;
-
-	(void)argc;
-	if (sqlite3_value_type(argv[0]) != SQLITE_TEXT) {
-		sqlite3_result_value(context, argv[0]);
-		return;
-	}
-	parameter.data = (const char *)sqlite3_value_text(argv[0]);
-	parameter.len = sqlite3_value_bytes(argv[0]);
-	if (parameter.data == NULL)
-		sqlite3_result_error_nomem(context);
-	else if (pg_read_parameter(&parameter, &value, &scratch, &err) != 0)
-		sqlite3_result_error(context, err.text, -1);
-	else
-		sqlite3_result_blob64(context, value.data, value.len, SQLITE_TRANSIENT);
-	buf_fini(&scratch);
-}
-
-static void cast_date(sqlite3_context *context, int argc, sqlite3_value **argv)
-{
-	const char *text = (const char *)sqlite3_value_text(argv[0]);
-	char canonical[TIMESTAMP_TEXT_BYTES];
-	int64_t us;
-
-	(void)argc;
-	if (text == NULL)
-		return;
-	if (!timestamp_parse(text, strlen(text), &us)) {
-		sqlite3_result_error(context, "invalid input syntax for type date", -1);
-		return;
-	}
-	(void)timestamp_format(us, canonical);
-	sqlite3_result_text(context, canonical, 10, SQLITE_TRANSIENT);
 }
 
 /* 'name'::regclass is the table's oid; a number stays one. */
@@ -253,50 +231,6 @@ static void cast_regclass(sqlite3_context *context, int argc, sqlite3_value **ar
 		}
 	}
 	(void)sqlite3_finalize(look);
-}
-
-static void extract_field(sqlite3_context *context, int argc, sqlite3_value **argv)
-{
-	const char *field = (const char *)sqlite3_value_text(argv[0]);
-	const char *text = (const char *)sqlite3_value_text(argv[1]);
-	struct civil civil;
-	int64_t us, day;
-	char message[128];
-
-	(void)argc;
-	if (field == NULL || text == NULL)
-		return;
-	if (!timestamp_parse_bound(text, strlen(text), &us)) {
-		(void)snprintf(message, sizeof(message),
-			"invalid input syntax for type timestamp: \"%.60s\"", text);
-		sqlite3_result_error(context, message, -1);
-		return;
-	}
-	civil_from_us(us, &civil);
-	day = us / US_PER_DAY - (us % US_PER_DAY < 0);
-	if (strcasecmp(field, "epoch") == 0)
-		sqlite3_result_double(context, (double)us / 1e6);
-	else if (strcasecmp(field, "year") == 0)
-		sqlite3_result_int64(context, civil.year);
-	else if (strcasecmp(field, "month") == 0)
-		sqlite3_result_int(context, civil.month);
-	else if (strcasecmp(field, "day") == 0)
-		sqlite3_result_int(context, civil.day);
-	else if (strcasecmp(field, "hour") == 0)
-		sqlite3_result_int(context, civil.hour);
-	else if (strcasecmp(field, "minute") == 0)
-		sqlite3_result_int(context, civil.minute);
-	else if (strcasecmp(field, "second") == 0)
-		sqlite3_result_double(context, civil.second + civil.us / 1e6);
-	else if (strcasecmp(field, "dow") == 0)
-		sqlite3_result_int64(context, ((day + 4) % 7 + 7) % 7);
-	else {
-		(void)snprintf(message, sizeof(message),
-			"unit \"%.40s\" not supported: epoch, year, month, day, hour, minute, "
-			"second, dow",
-			field);
-		sqlite3_result_error(context, message, -1);
-	}
 }
 
 static void quote_ident(sqlite3_context *context, int argc, sqlite3_value **argv)
@@ -354,58 +288,99 @@ static void regexp(sqlite3_context *context, int argc, sqlite3_value **argv)
 	regfree(&compiled);
 }
 
+#define DESCRIPTION "SELECT description FROM pg_description WHERE objoid = ?1"
+/* The text behind AS; what the daemon makes itself has none. */
+#define VIEW_DEFINITION                                                                            \
+	"SELECT trim(coalesce(substr(sql, instr(upper(sql), ' AS ') + 4), "                        \
+	"'SELECT * FROM ' || relname)) || ';' FROM pg_class LEFT JOIN temp.sqlite_schema ON "      \
+	"name = relname WHERE oid = ?1"
+
+#define FUNCTION_OID "SELECT min(oid) FROM pg_proc WHERE proname = ?1 OR oid = ?1"
+#define FUNCTION_DEFINITION                                                                        \
+	"SELECT 'CREATE FUNCTION ' || proname || '(' || arguments || ') RETURNS ' || result || "   \
+	"' LANGUAGE internal' || char(10) FROM pg_proc WHERE oid = ?1"
+
 typedef void function(sqlite3_context *context, int argc, sqlite3_value **argv);
 
-/* name, arguments, call, constant */
+/* name, arguments, announced type, call, constant */
 #define FUNCTIONS(X)                                                                               \
-	X("version", 0, constant_text,                                                             \
+	X("version", 0, "TEXT", constant_text,                                                     \
 		"PostgreSQL " PG_SERVER_VERSION " (tallyd " PACKAGE_VERSION ")")                   \
-	X("current_database", 0, session_database, NULL)                                           \
-	X("current_schema", 0, constant_text, "public")                                            \
-	X("current_schemas", 1, constant_text, "{pg_catalog,public}")                              \
-	X("pg_current_user", 0, session_user, NULL)                                                \
-	X("current_setting", 1, session_setting, NULL)                                             \
-	X("current_setting", 2, session_setting, NULL)                                             \
-	X("pg_backend_pid", 0, session_pid, NULL)                                                  \
-	X("pg_is_in_recovery", 0, constant_text, "f")                                              \
-	X("pg_get_userbyid", 1, session_user, NULL)                                                \
-	X("pg_table_is_visible", 1, constant_true, NULL)                                           \
-	X("pg_type_is_visible", 1, constant_true, NULL)                                            \
-	X("pg_function_is_visible", 1, constant_true, NULL)                                        \
-	X("pg_relation_is_publishable", 1, constant_false, NULL)                                   \
-	X("has_table_privilege", 2, constant_true, NULL)                                           \
-	X("has_table_privilege", 3, constant_true, NULL)                                           \
-	X("has_schema_privilege", 2, constant_true, NULL)                                          \
-	X("pg_get_expr", 2, constant_null, NULL)                                                   \
-	X("pg_get_expr", 3, constant_null, NULL)                                                   \
-	X("pg_get_function_result", 1, constant_text, "")                                          \
-	X("pg_get_function_arguments", 1, constant_text, "")                                       \
-	X("pg_encoding_to_char", 1, constant_text, "UTF8")                                         \
-	X("array_to_string", 2, first_argument, NULL)                                              \
-	X("obj_description", 1, constant_null, NULL)                                               \
-	X("obj_description", 2, constant_null, NULL)                                               \
-	X("col_description", 2, constant_null, NULL)                                               \
-	X("shobj_description", 2, constant_null, NULL)                                             \
-	X("pg_table_size", 1, constant_false, NULL)                                                \
-	X("pg_relation_size", 1, constant_false, NULL)                                             \
-	X("pg_size_pretty", 1, first_argument, NULL)                                               \
-	X("format_type", 2, format_type, NULL)                                                     \
-	X("quote_ident", 1, quote_ident, NULL)                                                     \
-	X("to_regclass", 1, cast_regclass, NULL)                                                   \
-	X("pg_regclass", 1, cast_regclass, NULL)                                                   \
-	X("pg_int", 1, cast_int, NULL)                                                             \
-	X("pg_bool", 1, cast_bool, NULL)                                                           \
-	X("pg_bytea", 1, cast_bytea, NULL)                                                         \
-	X("pg_date", 1, cast_date, NULL)                                                           \
-	X("pg_extract", 2, extract_field, NULL)                                                    \
-	X("regexp", 2, regexp, NULL)
+	X("current_database", 0, "TEXT", session_database, NULL)                                   \
+	X("current_schema", 0, "TEXT", constant_text, "public")                                    \
+	X("current_schemas", 1, "TEXT", constant_text, "{pg_catalog,public}")                      \
+	X("pg_current_user", 0, "TEXT", session_user, NULL)                                        \
+	X("current_setting", 1, "TEXT", session_setting, NULL)                                     \
+	X("current_setting", 2, "TEXT", session_setting, NULL)                                     \
+	X("pg_backend_pid", 0, "INTEGER", session_pid, NULL)                                       \
+	X("pg_virtual_tables", 0, "TEXT", virtual_tables, NULL)                                    \
+	X("pg_is_in_recovery", 0, "BOOLEAN", constant_false, NULL)                                 \
+	X("pg_get_userbyid", 1, "TEXT", session_user, NULL)                                        \
+	X("pg_table_is_visible", 1, "BOOLEAN", constant_true, NULL)                                \
+	X("pg_type_is_visible", 1, "BOOLEAN", constant_true, NULL)                                 \
+	X("pg_function_is_visible", 1, "BOOLEAN", constant_true, NULL)                             \
+	X("pg_relation_is_publishable", 1, "BOOLEAN", constant_false, NULL)                        \
+	X("has_table_privilege", 2, "BOOLEAN", constant_true, NULL)                                \
+	X("has_table_privilege", 3, "BOOLEAN", constant_true, NULL)                                \
+	X("has_schema_privilege", 2, "BOOLEAN", constant_true, NULL)                               \
+	X("pg_get_expr", 2, "TEXT", constant_null, NULL)                                           \
+	X("pg_get_expr", 3, "TEXT", constant_null, NULL)                                           \
+	X("pg_get_function_result", 1, "TEXT", look_up,                                            \
+		"SELECT result FROM pg_proc WHERE oid = ?1")                                       \
+	X("pg_get_function_arguments", 1, "TEXT", look_up,                                         \
+		"SELECT arguments FROM pg_proc WHERE oid = ?1")                                    \
+	X("pg_get_function_identity_arguments", 1, "TEXT", look_up,                                \
+		"SELECT arguments FROM pg_proc WHERE oid = ?1")                                    \
+	X("pg_get_function_sqlbody", 1, "TEXT", constant_null, NULL)                               \
+	X("pg_get_viewdef", 1, "TEXT", look_up, VIEW_DEFINITION)                                   \
+	X("pg_get_viewdef", 2, "TEXT", look_up, VIEW_DEFINITION)                                   \
+	X("pg_setting_names", 1, "TEXT", setting_names, NULL)                                      \
+	X("pg_database_size", 1, "INTEGER", constant_false, NULL)                                  \
+	X("pg_tablespace_size", 1, "INTEGER", constant_false, NULL)                                \
+	X("pg_tablespace_location", 1, "TEXT", constant_text, "")                                  \
+	X("pg_total_relation_size", 1, "INTEGER", constant_false, NULL)                            \
+	X("pg_collation_is_visible", 1, "BOOLEAN", constant_true, NULL)                            \
+	X("pg_char_to_encoding", 1, "INTEGER", look_up, "SELECT 6 + ?1 * 0")                       \
+	X("getdatabaseencoding", 0, "TEXT", constant_text, "UTF8")                                 \
+	X("has_database_privilege", 2, "BOOLEAN", constant_true, NULL)                             \
+	X("has_database_privilege", 3, "BOOLEAN", constant_true, NULL)                             \
+	X("has_schema_privilege", 3, "BOOLEAN", constant_true, NULL)                               \
+	X("has_column_privilege", 3, "BOOLEAN", constant_true, NULL)                               \
+	X("has_any_column_privilege", 2, "BOOLEAN", constant_true, NULL)                           \
+	X("inet_server_addr", 0, "TEXT", constant_null, NULL)                                      \
+	X("inet_server_port", 0, "INTEGER", constant_null, NULL)                                   \
+	X("pg_encoding_to_char", 1, "TEXT", constant_text, "UTF8")                                 \
+	X("array_remove", 2, "TEXT", first_argument, NULL)                                         \
+	X("pg_regproc", 1, "INTEGER", look_up, FUNCTION_OID)                                       \
+	X("pg_get_functiondef", 1, "TEXT", look_up, FUNCTION_DEFINITION)                           \
+	X("array_to_string", 2, "TEXT", first_argument, NULL)                                      \
+	X("obj_description", 1, "TEXT", look_up, DESCRIPTION)                                      \
+	X("obj_description", 2, "TEXT", look_up, DESCRIPTION)                                      \
+	X("col_description", 2, "TEXT", constant_null, NULL)                                       \
+	X("shobj_description", 2, "TEXT", constant_null, NULL)                                     \
+	X("pg_table_size", 1, "INTEGER", constant_false, NULL)                                     \
+	X("pg_relation_size", 1, "INTEGER", constant_false, NULL)                                  \
+	X("pg_size_pretty", 1, "TEXT", first_argument, NULL)                                       \
+	X("format_type", 2, "TEXT", format_type, NULL)                                             \
+	X("quote_ident", 1, "TEXT", quote_ident, NULL)                                             \
+	X("to_regclass", 1, "INTEGER", cast_regclass, NULL)                                        \
+	X("pg_regclass", 1, "INTEGER", cast_regclass, NULL)                                        \
+	X("pg_int", 1, "INTEGER", pg_convert_int, NULL)                                            \
+	X("pg_bool", 1, "BOOLEAN", pg_convert_bool, NULL)                                          \
+	X("pg_bytea", 1, "BLOB", pg_convert_bytea, NULL)                                           \
+	X("pg_date", 1, "TEXT", pg_convert_date, NULL)                                             \
+	X("pg_extract", 2, "REAL", pg_convert_extract, NULL)                                       \
+	X("pg_interval", 3, "TIMESTAMP", pg_convert_interval, NULL)                                \
+	X("pg_array", 1, "TEXT", pg_convert_array, NULL)                                           \
+	X("regexp", 2, "BOOLEAN", regexp, NULL)
 
-#define ROW(name, n_args, call, constant)  {name, n_args, call, constant},
-#define NAME(name, n_args, call, constant) name,
+#define ROW(name, n_args, type, call, constant)  {name, n_args, type, call, constant},
+#define NAME(name, n_args, type, call, constant) name,
 
 static const struct {
 	const char *name;
 	int n_args;
+	const char *type;
 	function *call;
 	const char *constant;
 } functions[] = {FUNCTIONS(ROW)};
@@ -425,4 +400,14 @@ int pg_functions_install(sqlite3 *db, struct connection *connection)
 						      : (void *)connection,
 			functions[i].call, NULL, NULL);
 	return rc;
+}
+
+const char *pg_function_type(const char *name, size_t len)
+{
+	for (size_t i = 0; i < N_FUNCTIONS; i++) {
+		if (strlen(functions[i].name) == len &&
+			strncasecmp(functions[i].name, name, len) == 0)
+			return functions[i].type;
+	}
+	return "";
 }

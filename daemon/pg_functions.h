@@ -12,6 +12,9 @@
 /* Their names, for the guard; ends with NULL. Names may repeat. */
 extern const char *const pg_function_names[];
 
+/* What one of them gives, as results are announced; "": none of them. */
+const char *pg_function_type(const char *name, size_t len);
+
 /* Registers all of them; an SQLite result code. */
 int pg_functions_install(sqlite3 *db, struct connection *connection);
 

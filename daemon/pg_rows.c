@@ -8,6 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum pg_oid pg_column_oid(const struct statement *statement, size_t column)
+{
+	if (statement_column_is_boolean(statement, column))
+		return PG_BOOL;
+	return pg_oid_of_type(statement_column_type(statement, column));
+}
+
 /* The types of this execution's columns; those announced before must still be right. */
 static int settle_types(struct pg_rows *rows, const struct statement *statement, struct err *err)
 {
@@ -21,9 +28,8 @@ static int settle_types(struct pg_rows *rows, const struct statement *statement,
 		return err_nomem(err);
 	rows->n_oids = n;
 	for (size_t i = 0; i < n; i++)
-		rows->oids[i] = rows->columns != NULL
-					? rows->columns[i].oid
-					: pg_oid_of_type(statement_column_type(statement, i));
+		rows->oids[i] =
+			rows->columns != NULL ? rows->columns[i].oid : pg_column_oid(statement, i);
 	return 0;
 }
 

@@ -229,7 +229,7 @@ static bool translate(struct pg_session *pg, const char *text, size_t len)
 	buf_clear(&pg->sql);
 	if (pg_translate(text, len, &pg->sql, &err) == 0)
 		return true;
-	pg_fail(pg, err.code == ERR_INVALID ? "42601" : pg_state_of(&err), err.text, NULL, 0, -1);
+	pg_fail(pg, pg_state_of(&err), err.text, NULL, 0, -1);
 	give_up(pg);
 	return false;
 }

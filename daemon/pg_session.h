@@ -230,6 +230,8 @@ void pg_channels_drop(struct pg_session *pg, const char *name); /* NULL: all */
 
 /* --- pg_rows.c ----------------------------------------------------------- */
 
+/* What a compiled statement's column is announced as. */
+enum pg_oid pg_column_oid(const struct statement *statement, size_t column);
 extern const struct execution_sink pg_rows_sink;
 void pg_rows_fini(struct pg_rows *rows);
 

@@ -9,23 +9,60 @@
  */
 #include "daemon/pg_tables.h"
 
+#include "daemon/pg_catalog.h"
+#include "sql/column_types.h"
+
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RELATIONS                                                                                  \
-	"SELECT 16384 + row_number() OVER (ORDER BY name) AS oid, name, type, schema "             \
-	"FROM pragma_table_list WHERE schema IN ('main', 'temp') AND name NOT LIKE 'sqlite~_%' "   \
-	"ESCAPE '~'"
+	"(SELECT 16384 + row_number() OVER (ORDER BY name) AS oid, * FROM (SELECT name, type, "    \
+	"schema = 'temp' AS is_temp FROM pragma_table_list "                                       \
+	"WHERE schema IN ('main', 'temp') AND type <> 'virtual' AND name NOT LIKE 'sqlite~_%' "    \
+	"ESCAPE '~' UNION ALL SELECT value, 'view', FALSE FROM json_each(pg_virtual_tables())))"
 
-#define TYPE_OF(column)                                                                            \
-	"CASE WHEN " column " LIKE 'INT%' THEN 20 WHEN " column " = 'REAL' THEN 701 WHEN " column  \
-	" = 'BLOB' THEN 17 WHEN " column " LIKE 'TIMESTAMP%' THEN 1114 ELSE 25 END"
+#define OF_TYPE(integer, real, blob, time, boolean, text)                                          \
+	"CASE WHEN c.type LIKE '%INT%' THEN " integer " WHEN c.type IN ('REAL', 'DOUBLE', "        \
+	"'FLOAT') THEN " real " WHEN c.type = 'BLOB' THEN " blob                                   \
+	" WHEN c.type LIKE 'TIMESTAMP%' THEN " time " WHEN c.type LIKE 'BOOL%' THEN " boolean      \
+	" ELSE " text " END"
+#define TYPE_OID OF_TYPE("20", "701", "17", "1114", "16", "25")
+#define TYPE_NAME                                                                                  \
+	OF_TYPE("'bigint'", "'double precision'", "'bytea'", "'timestamp without time zone'",      \
+		"'boolean'", "'text'")
+#define SHORT_TYPE_NAME OF_TYPE("'int8'", "'float8'", "'bytea'", "'timestamp'", "'bool'", "'text'")
+#define COLUMNS         RELATIONS " r, pragma_table_xinfo(r.name) c WHERE c.hidden = 0"
 
-#define TYPE_NAME_OF(column)                                                                       \
-	"CASE WHEN " column " LIKE 'INT%' THEN 'bigint' WHEN " column                              \
-	" = 'REAL' THEN 'double precision' WHEN " column " = 'BLOB' THEN 'bytea' WHEN " column     \
-	" LIKE 'TIMESTAMP%' THEN 'timestamp without time zone' ELSE 'text' END"
+/* What stands beside SQLite's functions, with what is said of it. */
+#define OWN_FUNCTIONS                                                                              \
+	"(VALUES ('date_format', 'text', 'timestamp, pattern text', "                              \
+	"'a timestamp in the words of a pattern'), "                                               \
+	"('date_trunc', 'timestamp', 'unit text, timestamp', "                                     \
+	"'a timestamp cut to its hour, day …'), "                                                \
+	"('from_unixtime', 'text', 'seconds bigint', 'the text of a UNIX time'), "                 \
+	"('from_unixtime', 'text', 'seconds bigint, pattern text', 'the text of a UNIX time'), "   \
+	"('unix_timestamp', 'bigint', '', 'the UNIX time now'), "                                  \
+	"('unix_timestamp', 'bigint', 'timestamp', 'the UNIX time of a timestamp'), "              \
+	"('to_timestamp', 'timestamp', 'text', 'the timestamp that a text spells'), "              \
+	"('tally_version', 'text', '', 'the version of tallyd'), "                                 \
+	"('windows', 'TABLE(window_start timestamp, window_end timestamp)', "                      \
+	"'\"from\" timestamp, \"to\" timestamp, size text', 'every window of a span'), "           \
+	"('start', 'text', 'query text', 'starts a continuous query'), "                           \
+	"('stop', 'text', 'query text', 'stops a continuous query'), "                             \
+	"('process_all_available', 'bigint', '', 'waits until all that is there is counted'), "    \
+	"('process_all_available', 'bigint', 'query text', "                                       \
+	"'waits until all that is there is counted'))"
+
+#define OWN_TABLES                                                                                 \
+	"(VALUES ('queries', 'the continuous queries and how they are'), "                         \
+	"('progress', 'the newest batches of each query'), "                                       \
+	"('files', 'the files of each source and how far they are read'), "                        \
+	"('rejects', 'lines that are no events'), "                                                \
+	"('reject_totals', 'how many lines were rejected, by reason'), "                           \
+	"('sessions', 'who is connected and what is running'), "                                   \
+	"('settings', 'the configuration in effect'))"
 
 struct pg_table {
 	const char *name;
@@ -39,85 +76,126 @@ static const struct pg_table tables[] = {
 	{"pg_class",
 		"SELECT oid, name AS relname, 2200 AS relnamespace, 0 AS reltype, 0 AS reloftype, "
 		"10 AS relowner, 2 AS relam, 0 AS relfilenode, 0 AS reltablespace, 0 AS relpages, "
-		"-1.0 AS reltuples, 0 AS reltoastrelid, 'f' AS relhasindex, 'f' AS relisshared, "
-		"CASE schema WHEN 'temp' THEN 't' ELSE 'p' END AS relpersistence, "
-		"CASE type WHEN 'view' THEN 'v' ELSE 'r' END AS relkind, 0 AS relnatts, "
-		"0 AS relchecks, 'f' AS relhasrules, 'f' AS relhastriggers, "
-		"'f' AS relhassubclass, 'f' AS relrowsecurity, 'f' AS relforcerowsecurity, "
-		"'t' AS relispopulated, 'd' AS relreplident, 'f' AS relispartition, "
-		"NULL AS relacl, NULL AS reloptions, NULL AS relpartbound FROM (" RELATIONS ")"},
-	{"pg_attribute", "SELECT r.oid AS attrelid, c.name AS attname, " TYPE_OF(
-				 "c.type") " AS atttypid, "
-					   "-1 AS attstattarget, -1 AS attlen, c.cid + 1 AS "
-					   "attnum, 0 AS attndims, "
-					   "-1 AS atttypmod, 'f' AS attbyval, 'p' AS attstorage, "
-					   "'i' AS attalign, "
-					   "'' AS attcompression, 0 AS attnotnull, 0 AS atthasdef, "
-					   "'' AS attidentity, "
-					   "'' AS attgenerated, 0 AS attisdropped, 0 AS "
-					   "attcollation, NULL AS attacl "
-					   "FROM (" RELATIONS ") r, pragma_table_xinfo(r.name) c"},
+		"-1.0 AS reltuples, 0 AS reltoastrelid, FALSE AS relhasindex, "
+		"FALSE AS relisshared, "
+		"CASE WHEN is_temp THEN 't' ELSE 'p' END AS relpersistence, "
+		"CASE type WHEN 'view' THEN 'v' ELSE 'r' END AS relkind, "
+		"(SELECT count(*) FROM pragma_table_info(name)) AS relnatts, "
+		"0 AS relchecks, FALSE AS relhasrules, FALSE AS relhastriggers, "
+		"FALSE AS relhassubclass, FALSE AS relrowsecurity, FALSE AS relforcerowsecurity, "
+		"TRUE AS relispopulated, 'd' AS relreplident, FALSE AS relispartition, "
+		"NULL AS relacl, NULL AS reloptions, NULL AS relpartbound FROM " RELATIONS},
+	{"pg_attribute", "SELECT r.oid AS attrelid, c.name AS attname, " TYPE_OID " AS atttypid, "
+			 "-1 AS attstattarget, -1 AS attlen, c.cid + 1 AS attnum, 0 AS attndims, "
+			 "-1 AS atttypmod, FALSE AS attbyval, 'p' AS attstorage, 'i' AS attalign, "
+			 "'' AS attcompression, FALSE AS attnotnull, FALSE AS atthasdef, "
+			 "FALSE AS atthasmissing, '' AS attidentity, '' AS attgenerated, "
+			 "FALSE AS attisdropped, TRUE AS attislocal, 0 AS attinhcount, "
+			 "0 AS attcollation, NULL AS attacl, NULL AS attoptions, "
+			 "NULL AS attfdwoptions FROM " COLUMNS},
 	{"pg_type",
 		"SELECT column1 AS oid, column2 AS typname, 11 AS typnamespace, 10 AS typowner, "
-		"column3 AS typlen, 'f' AS typbyval, 'b' AS typtype, column4 AS typcategory, "
-		"'f' AS typispreferred, 't' AS typisdefined, ',' AS typdelim, 0 AS typrelid, "
-		"0 AS typelem, column5 AS typarray, 0 AS typbasetype, -1 AS typtypmod, "
-		"'f' AS typnotnull, 0 AS typndims, 0 AS typcollation, NULL AS typdefault, "
-		"column2 || 'in' AS typinput, column2 || 'out' AS typoutput FROM (VALUES "
-		"(16, 'bool', 1, 'B', 1000), (17, 'bytea', -1, 'U', 1001), "
-		"(19, 'name', 64, 'S', 1003), (20, 'int8', 8, 'N', 1016), "
-		"(21, 'int2', 2, 'N', 1005), (23, 'int4', 4, 'N', 1007), "
-		"(25, 'text', -1, 'S', 1009), (26, 'oid', 4, 'N', 1028), "
-		"(114, 'json', -1, 'U', 199), (700, 'float4', 4, 'N', 1021), "
-		"(701, 'float8', 8, 'N', 1022), (705, 'unknown', -2, 'X', 0), "
-		"(1042, 'bpchar', -1, 'S', 1014), (1043, 'varchar', -1, 'S', 1015), "
-		"(1082, 'date', 4, 'D', 1182), (1114, 'timestamp', 8, 'D', 1115), "
-		"(1184, 'timestamptz', 8, 'D', 1185), (1700, 'numeric', -1, 'N', 1231))"},
-	{"pg_am", "SELECT 2 AS oid, 'heap' AS amname, 't' AS amtype"},
+		"column3 AS typlen, FALSE AS typbyval, 'b' AS typtype, column4 AS typcategory, "
+		"FALSE AS typispreferred, TRUE AS typisdefined, ',' AS typdelim, 0 AS typrelid, "
+		"column6 AS typelem, column5 AS typarray, 0 AS typbasetype, -1 AS typtypmod, "
+		"FALSE AS typnotnull, 0 AS typndims, 0 AS typcollation, NULL AS typdefault, "
+		"column2 || 'in' AS typinput, column2 || 'out' AS typoutput, "
+		"column2 || 'recv' AS typreceive, column2 || 'send' AS typsend, NULL AS typacl "
+		"FROM (VALUES "
+		"(16, 'bool', 1, 'B', 1000, 0), (17, 'bytea', -1, 'U', 1001, 0), "
+		"(18, 'char', 1, 'Z', 1002, 0), "
+		"(19, 'name', 64, 'S', 1003, 0), (20, 'int8', 8, 'N', 1016, 0), "
+		"(21, 'int2', 2, 'N', 1005, 0), (23, 'int4', 4, 'N', 1007, 0), "
+		"(25, 'text', -1, 'S', 1009, 0), (26, 'oid', 4, 'N', 1028, 0), "
+		"(114, 'json', -1, 'U', 199, 0), (700, 'float4', 4, 'N', 1021, 0), "
+		"(701, 'float8', 8, 'N', 1022, 0), (705, 'unknown', -2, 'X', 0, 0), "
+		"(1042, 'bpchar', -1, 'S', 1014, 0), (1043, 'varchar', -1, 'S', 1015, 0), "
+		"(1082, 'date', 4, 'D', 1182, 0), (1114, 'timestamp', 8, 'D', 1115, 0), "
+		"(1184, 'timestamptz', 8, 'D', 1185, 0), (1700, 'numeric', -1, 'N', 1231, 0), "
+		"(1000, '_bool', -1, 'A', 0, 16), (1005, '_int2', -1, 'A', 0, 21), "
+		"(1007, '_int4', -1, 'A', 0, 23), (1009, '_text', -1, 'A', 0, 25), "
+		"(1016, '_int8', -1, 'A', 0, 20), (1022, '_float8', -1, 'A', 0, 701), "
+		"(1115, '_timestamp', -1, 'A', 0, 1114))"},
+	{"pg_am", "SELECT 2 AS oid, 'heap' AS amname, 't' AS amtype, 0 AS amhandler"},
 	{"pg_database",
 		"SELECT 1 AS oid, current_database() AS datname, 10 AS datdba, 6 AS encoding, "
-		"'c' AS datlocprovider, 'f' AS datistemplate, 't' AS datallowconn, "
+		"'c' AS datlocprovider, FALSE AS datistemplate, TRUE AS datallowconn, "
 		"-1 AS datconnlimit, 'C.UTF-8' AS datcollate, 'C.UTF-8' AS datctype, "
-		"NULL AS daticulocale, NULL AS datacl"},
-	{"pg_roles", "SELECT 10 AS oid, pg_current_user() AS rolname, 'f' AS rolsuper, "
-		     "'t' AS rolinherit, 'f' AS rolcreaterole, 'f' AS rolcreatedb, "
-		     "'t' AS rolcanlogin, 'f' AS rolreplication, -1 AS rolconnlimit, "
-		     "NULL AS rolvaliduntil, 'f' AS rolbypassrls"},
-	{"pg_user", "SELECT pg_current_user() AS usename, 10 AS usesysid, 0 AS usesuper"},
+		"1663 AS dattablespace, NULL AS daticulocale, NULL AS datacl"},
+	{"pg_tablespace",
+		"SELECT 1663 AS oid, 'pg_default' AS spcname, 10 AS spcowner, NULL AS spcacl, "
+		"NULL AS spcoptions"},
+	{"pg_language", "SELECT 12 AS oid, 'internal' AS lanname, 10 AS lanowner, TRUE AS "
+			"lanpltrusted, FALSE AS lanispl, 0 AS laninline, 0 AS lanvalidator, "
+			"0 AS lanplcallfoid, 2612 AS tableoid, NULL AS lanacl"},
+	{"pg_roles", "SELECT 10 AS oid, pg_current_user() AS rolname, FALSE AS rolsuper, "
+		     "TRUE AS rolinherit, FALSE AS rolcreaterole, FALSE AS rolcreatedb, "
+		     "TRUE AS rolcanlogin, FALSE AS rolreplication, -1 AS rolconnlimit, "
+		     "NULL AS rolvaliduntil, FALSE AS rolbypassrls"},
+	{"pg_user", "SELECT pg_current_user() AS usename, 10 AS usesysid, FALSE AS usesuper"},
 	{"pg_proc",
-		"SELECT 20000 + row_number() OVER (ORDER BY name, narg) AS oid, "
-		"name AS proname, 2200 AS pronamespace, "
-		"CASE type WHEN 'a' THEN 'a' WHEN 'w' THEN 'w' ELSE 'f' END AS prokind, narg "
-		"FROM pragma_function_list WHERE builtin = 0 AND name NOT LIKE 'pg~_%' ESCAPE '~'"},
+		"SELECT 20000 + row_number() OVER (ORDER BY proname, arguments) AS oid, *, "
+		"10 AS proowner, 12 AS prolang, 25 AS prorettype, 's' AS provolatile, "
+		"'u' AS proparallel, FALSE AS prosecdef, FALSE AS proretset, NULL AS proacl, "
+		"proname AS prosrc, '' AS proargtypes FROM (SELECT column1 AS proname, "
+		"2200 AS pronamespace, 'f' AS prokind, column2 AS result, column3 AS arguments, "
+		"CASE column3 WHEN '' THEN 0 ELSE 1 END AS pronargs, column4 AS description "
+		"FROM " OWN_FUNCTIONS " UNION ALL SELECT name, 11, "
+		"CASE type WHEN 'a' THEN 'a' WHEN 'w' THEN 'w' ELSE 'f' END, '', '', narg, NULL "
+		"FROM pragma_function_list WHERE name NOT LIKE 'pg~_%' ESCAPE '~' AND name NOT IN "
+		"(SELECT column1 FROM " OWN_FUNCTIONS "))"},
 	{"pg_extension",
 		"SELECT 0 AS oid, '' AS extname, '' AS extversion, 0 AS extnamespace WHERE 0"},
-	{"pg_description", "SELECT 0 AS objoid, 0 AS classoid, 0 AS objsubid, '' AS description "
-			   "WHERE 0"},
+	{"pg_description",
+		"SELECT c.oid AS objoid, 1259 AS classoid, 0 AS objsubid, column2 AS description "
+		"FROM " OWN_TABLES " JOIN " RELATIONS " c ON c.name = column1 "
+		"UNION ALL SELECT oid, 1255, 0, description FROM pg_proc "
+		"WHERE description IS NOT NULL"},
 	{"pg_attrdef", "SELECT 0 AS oid, 0 AS adrelid, 0 AS adnum, '' AS adbin WHERE 0"},
-	{"pg_collation", "SELECT 0 AS oid, '' AS collname WHERE 0"},
-	{"pg_range", "SELECT 0 AS rngtypid, 0 AS rngsubtype WHERE 0"},
+	{"pg_collation",
+		"SELECT 950 AS oid, 'C' AS collname, 11 AS collnamespace, 'C' AS collcollate, "
+		"'C' AS collctype, NULL AS colliculocale, 'c' AS collprovider, "
+		"TRUE AS collisdeterministic, -1 AS collencoding"},
+	{"pg_range", "SELECT 0 AS rngtypid, 0 AS rngsubtype, 0 AS rngmultitypid WHERE 0"},
 	{"pg_enum", "SELECT 0 AS oid, 0 AS enumtypid, 0 AS enumsortorder, '' AS enumlabel WHERE 0"},
 	{"pg_tables", "SELECT 'public' AS schemaname, name AS tablename, "
-		      "pg_current_user() AS tableowner FROM (" RELATIONS ") WHERE type <> 'view'"},
+		      "pg_current_user() AS tableowner, NULL AS tablespace, FALSE AS hasindexes, "
+		      "FALSE AS hasrules, FALSE AS hastriggers, FALSE AS rowsecurity "
+		      "FROM " RELATIONS " WHERE type <> 'view'"},
 	{"pg_views", "SELECT 'public' AS schemaname, name AS viewname, "
-		     "pg_current_user() AS viewowner FROM (" RELATIONS ") WHERE type = 'view'"},
+		     "pg_current_user() AS viewowner, pg_get_viewdef(oid) AS definition "
+		     "FROM " RELATIONS " WHERE type = 'view'"},
+	{"pg_matviews", "SELECT '' AS schemaname, '' AS matviewname, '' AS matviewowner WHERE 0"},
 	{"pg_settings",
-		"SELECT name, value AS setting, '' AS unit, origin AS source FROM settings"},
+		"SELECT value AS name, current_setting(value) AS setting, NULL AS unit, "
+		"'tallyd' AS category, '' AS short_desc, 'user' AS context, 'string' AS vartype, "
+		"'session' AS source, json_extract(pg_setting_names(1), '$[' || key || ']') "
+		"AS boot_val FROM json_each(pg_setting_names(0))"},
+	{"pg_stat_activity",
+		"SELECT 1 AS datid, current_database() AS datname, id AS pid, uid AS usesysid, "
+		"pg_current_user() AS usename, protocol AS application_name, state, "
+		"since AS state_change, since AS backend_start, query, 'client backend' "
+		"AS backend_type FROM sessions"},
 	{"information_schema_tables",
 		"SELECT current_database() AS table_catalog, 'public' AS table_schema, "
-		"name AS table_name, "
-		"CASE type WHEN 'view' THEN 'VIEW' ELSE 'BASE TABLE' END AS table_type, "
-		"'NO' AS is_insertable_into FROM (" RELATIONS ")"},
+		"name AS table_name, CASE WHEN is_temp AND type = 'table' THEN 'LOCAL TEMPORARY' "
+		"WHEN type = 'view' THEN 'VIEW' ELSE 'BASE TABLE' END AS table_type, "
+		"'NO' AS is_insertable_into FROM " RELATIONS},
+	{"information_schema_views",
+		"SELECT current_database() AS table_catalog, 'public' AS table_schema, "
+		"name AS table_name, pg_get_viewdef(oid) AS view_definition, 'NO' AS is_updatable "
+		"FROM " RELATIONS " WHERE type = 'view'"},
 	{"information_schema_columns",
 		"SELECT current_database() AS table_catalog, 'public' AS table_schema, "
 		"r.name AS table_name, c.name AS column_name, c.cid + 1 AS ordinal_position, "
-		"NULL AS column_default, 'YES' AS is_nullable, " TYPE_NAME_OF(
-			"c.type") " AS data_type, NULL AS character_maximum_length, 'NO' AS "
-				  "is_updatable "
-				  "FROM (" RELATIONS ") r, pragma_table_xinfo(r.name) c"},
+		"NULL AS column_default, 'YES' AS is_nullable, " TYPE_NAME " AS data_type, "
+		"NULL AS character_maximum_length, NULL AS numeric_precision, "
+		"NULL AS numeric_scale, NULL AS datetime_precision, "
+		"current_database() AS udt_catalog, 'pg_catalog' AS udt_schema, " SHORT_TYPE_NAME
+		" AS udt_name, 'NO' AS is_updatable FROM " COLUMNS},
 	{"information_schema_schemata",
-		"SELECT current_database() AS catalog_name, 'public' AS schema_name, "
-		"pg_current_user() AS schema_owner"},
+		"SELECT current_database() AS catalog_name, nspname AS schema_name, "
+		"pg_current_user() AS schema_owner FROM pg_namespace"},
 };
 
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))
@@ -134,18 +212,29 @@ struct catalog_cursor {
 	int rc; /* of the newest step */
 };
 
-/*
- * Identifiers are numbers, and psql compares them with quoted ones: INTEGER
- * affinity makes '16384' equal 16384.
- */
-static const char *affinity(const char *name)
-{
-	size_t len = strlen(name);
+#define MAX_COLUMNS 48
 
-	return len >= 3 && strcmp(name + len - 2, "id") == 0 ? " INTEGER" : "";
+/*
+ * The columns are those of the SELECT, by name and by the type that follows:
+ * psql compares identifiers with quoted numbers, and INTEGER affinity makes
+ * '16384' equal 16384.
+ */
+static void add_columns(
+	sqlite3 *db, const struct pg_table *table, sqlite3_stmt *rows, sqlite3_str *ddl)
+{
+	int n = sqlite3_column_count(rows);
+	const char *types[MAX_COLUMNS];
+
+	assert(n <= MAX_COLUMNS);
+	for (int i = 0; i < n; i++)
+		types[i] = column_type_declared(sqlite3_column_decltype(rows, i));
+	column_types_infer(db, &pg_catalog, table->select, strlen(table->select), types, (size_t)n);
+	for (int i = 0; i < n; i++)
+		sqlite3_str_appendf(ddl, "%s\"%w\" %s", i == 0 ? "CREATE TABLE x(" : ", ",
+			sqlite3_column_name(rows, i), types[i]);
+	sqlite3_str_appendall(ddl, ")");
 }
 
-/* The columns are those of the SELECT, by name. */
 static int declare_columns(sqlite3 *db, const struct pg_table *table, char **message)
 {
 	sqlite3_stmt *rows = NULL;
@@ -153,16 +242,14 @@ static int declare_columns(sqlite3 *db, const struct pg_table *table, char **mes
 	int rc = sqlite3_prepare_v2(db, table->select, -1, &rows, NULL);
 	char *text;
 
-	for (int i = 0; rc == SQLITE_OK && i < sqlite3_column_count(rows); i++)
-		sqlite3_str_appendf(ddl, "%s\"%w\"%s", i == 0 ? "CREATE TABLE x(" : ", ",
-			sqlite3_column_name(rows, i), affinity(sqlite3_column_name(rows, i)));
-	sqlite3_str_appendall(ddl, ")");
+	if (rc == SQLITE_OK)
+		add_columns(db, table, rows, ddl);
+	else
+		*message = sqlite3_mprintf("%s: %s", table->name, sqlite3_errmsg(db));
 	(void)sqlite3_finalize(rows);
 	text = sqlite3_str_finish(ddl);
 	if (rc == SQLITE_OK)
 		rc = text == NULL ? SQLITE_NOMEM : sqlite3_declare_vtab(db, text);
-	else
-		*message = sqlite3_mprintf("%s: %s", table->name, sqlite3_errmsg(db));
 	sqlite3_free(text);
 	return rc;
 }

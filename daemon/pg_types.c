@@ -15,9 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 2000-01-01 in microseconds since 1970: PostgreSQL's epoch. */
-#define PG_EPOCH_US INT64_C(946684800000000)
-
 enum pg_oid pg_oid_of_type(const char *type)
 {
 	static const struct {
@@ -56,7 +53,7 @@ int pg_type_size(enum pg_oid oid)
 	}
 }
 
-static bool text_to_int(const char *text, size_t len, int64_t *n)
+bool pg_text_to_int(const char *text, size_t len, int64_t *n)
 {
 	char copy[32];
 	char *end;
@@ -70,7 +67,7 @@ static bool text_to_int(const char *text, size_t len, int64_t *n)
 	return errno == 0 && *end == '\0' && end == copy + len;
 }
 
-static bool text_to_double(const char *text, size_t len, double *x)
+bool pg_text_to_double(const char *text, size_t len, double *x)
 {
 	char copy[64];
 	char *end;
@@ -83,7 +80,7 @@ static bool text_to_double(const char *text, size_t len, double *x)
 	return *end == '\0' && end == copy + len;
 }
 
-static int refuse(const struct value *value, const char *type, struct err *err)
+int pg_refuse_value(const struct value *value, const char *type, struct err *err)
 {
 	return err_set(err, ERR_INVALID, "invalid input syntax for type %s: \"%.*s\"", type,
 		(int)(value->len > 100 ? 100 : value->len), value->data != NULL ? value->data : "");
@@ -99,9 +96,9 @@ static int value_to_int(const struct value *value, int64_t *n, struct err *err)
 		*n = (int64_t)value->real;
 		return 0;
 	default:
-		if (text_to_int(value->data, value->len, n))
+		if (pg_text_to_int(value->data, value->len, n))
 			return 0;
-		return refuse(value, "bigint", err);
+		return pg_refuse_value(value, "bigint", err);
 	}
 }
 
@@ -111,9 +108,9 @@ static int value_to_double(const struct value *value, double *x, struct err *err
 	case VALUE_INTEGER: *x = (double)value->integer; return 0;
 	case VALUE_REAL: *x = value->real; return 0;
 	default:
-		if (text_to_double(value->data, value->len, x))
+		if (pg_text_to_double(value->data, value->len, x))
 			return 0;
-		return refuse(value, "double precision", err);
+		return pg_refuse_value(value, "double precision", err);
 	}
 }
 
@@ -126,7 +123,7 @@ static int value_to_time(const struct value *value, int64_t *us, struct err *err
 		*us = value->integer * US_PER_S;
 		return 0;
 	}
-	return refuse(value, "timestamp", err);
+	return pg_refuse_value(value, "timestamp", err);
 }
 
 static bool value_is_true(const struct value *value)
@@ -305,241 +302,4 @@ int pg_add_value(
 	for (int i = 0; i < 4; i++)
 		out->data[mark + (size_t)i] = (char)(unsigned char)(n >> (24 - 8 * i));
 	return 0;
-}
-
-static int64_t load_be(const char *at, int32_t len)
-{
-	uint64_t n = (unsigned char)at[0] & 0x80 ? UINT64_MAX : 0;
-
-	for (int32_t i = 0; i < len; i++)
-		n = n << 8 | (unsigned char)at[i];
-	return (int64_t)n;
-}
-
-static int bad_binary(enum pg_oid oid, struct err *err)
-{
-	return err_set(err, ERR_INVALID, "incorrect binary data format for a parameter of type %d",
-		(int)oid);
-}
-
-/* numeric's wire form: ndigits, weight, sign, dscale, then digits of base 10,000. */
-static int read_binary_numeric(const struct pg_parameter *parameter, struct value *value,
-	struct buf *scratch, struct err *err)
-{
-	int n, weight, sign, scale;
-	size_t start = scratch->len;
-	const char *at = parameter->data;
-
-	if (parameter->len < 8)
-		return bad_binary(parameter->oid, err);
-	n = (int)load_be(at, 2);
-	weight = (int)load_be(at + 2, 2);
-	sign = (int)(load_be(at + 4, 2) & 0xFFFF);
-	scale = (int)load_be(at + 6, 2);
-	if (n < 0 || parameter->len != 8 + 2 * n || weight > 100 || weight < -100 || scale > 400)
-		return bad_binary(parameter->oid, err);
-	if (sign == 0xC000)
-		buf_add_text(scratch, "nan");
-	if (sign == 0x4000)
-		buf_add_char(scratch, '-');
-	if (weight < 0)
-		buf_add_text(scratch, "0.");
-	for (int i = 0; i <= weight || i < n || i == 0; i++) {
-		if (weight >= 0 && i == weight + 1)
-			buf_add_char(scratch, '.');
-		buf_printf(scratch, "%04d", i < n ? (int)load_be(at + 8 + 2 * i, 2) : 0);
-	}
-	if (weight < -1)
-		buf_printf(scratch, "e%d", 4 * (weight + 1));
-	if (!buf_ok(scratch))
-		return err_nomem(err);
-	*value = (struct value){.type = VALUE_INTEGER};
-	if (text_to_int(scratch->data + start, scratch->len - start, &value->integer))
-		return 0;
-	value->type = VALUE_REAL;
-	if (text_to_double(scratch->data + start, scratch->len - start, &value->real))
-		return 0;
-	return bad_binary(parameter->oid, err);
-}
-
-static int set_time(struct value *value, int64_t us, struct buf *scratch, struct err *err)
-{
-	size_t start = scratch->len;
-	char *room = buf_reserve(scratch, TIMESTAMP_TEXT_BYTES);
-	char text[TIMESTAMP_TEXT_BYTES];
-	size_t n = timestamp_format(us, text);
-
-	if (room == NULL)
-		return err_nomem(err);
-	memcpy(room, text, n);
-	scratch->len += n;
-	*value = (struct value){.type = VALUE_TEXT, .data = scratch->data + start, .len = n};
-	return 0;
-}
-
-static int read_binary_number(
-	const struct pg_parameter *parameter, struct value *value, struct err *err)
-{
-	const int32_t len = parameter->len;
-	int64_t n;
-
-	if (len != pg_type_size(parameter->oid))
-		return bad_binary(parameter->oid, err);
-	n = load_be(parameter->data, len);
-	*value = (struct value){.type = VALUE_INTEGER, .integer = n};
-	if (parameter->oid == PG_OID)
-		value->integer = n & 0xFFFFFFFF;
-	if (parameter->oid == PG_FLOAT8) {
-		*value = (struct value){.type = VALUE_REAL};
-		memcpy(&value->real, &n, sizeof(n));
-	}
-	if (parameter->oid == PG_FLOAT4) {
-		uint32_t bits = (uint32_t)n;
-		float x;
-
-		memcpy(&x, &bits, sizeof(x));
-		*value = (struct value){.type = VALUE_REAL, .real = (double)x};
-	}
-	return 0;
-}
-
-/* As PostgreSQL: UTF-8, and no NUL in it. */
-static int check_text(const struct value *value, struct err *err)
-{
-	if (utf8_valid_prefix(value->data, value->len) == value->len &&
-		memchr(value->data, '\0', value->len) == NULL)
-		return 0;
-	return err_set(
-		err, ERR_INVALID, "invalid byte sequence for encoding \"UTF8\" in a parameter");
-}
-
-static int read_binary(const struct pg_parameter *parameter, struct value *value,
-	struct buf *scratch, struct err *err)
-{
-	int64_t n;
-
-	switch (parameter->oid) {
-	case PG_BOOL:
-	case PG_INT2:
-	case PG_INT4:
-	case PG_INT8:
-	case PG_OID:
-	case PG_FLOAT4:
-	case PG_FLOAT8: return read_binary_number(parameter, value, err);
-	case PG_NUMERIC: return read_binary_numeric(parameter, value, scratch, err);
-	case PG_TIMESTAMP:
-	case PG_TIMESTAMPTZ:
-		if (parameter->len != 8)
-			return bad_binary(parameter->oid, err);
-		n = load_be(parameter->data, 8);
-		if (n > TIMESTAMP_MAX_US - PG_EPOCH_US || n < TIMESTAMP_MIN_US - PG_EPOCH_US)
-			return err_set(err, ERR_INVALID, "timestamp out of range");
-		return set_time(value, n + PG_EPOCH_US, scratch, err);
-	case PG_DATE:
-		if (parameter->len != 4)
-			return bad_binary(parameter->oid, err);
-		n = load_be(parameter->data, 4);
-		if (n > (TIMESTAMP_MAX_US - PG_EPOCH_US) / US_PER_DAY ||
-			n < (TIMESTAMP_MIN_US - PG_EPOCH_US) / US_PER_DAY)
-			return err_set(err, ERR_INVALID, "date out of range");
-		return set_time(value, n * US_PER_DAY + PG_EPOCH_US, scratch, err);
-	case PG_BYTEA:
-		*value = (struct value){
-			.type = VALUE_BLOB, .data = parameter->data, .len = (size_t)parameter->len};
-		return 0;
-	default:
-		*value = (struct value){
-			.type = VALUE_TEXT, .data = parameter->data, .len = (size_t)parameter->len};
-		return check_text(value, err);
-	}
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* bytea's text: \x and hexadecimal digits, or the bytes themselves. */
-static int read_text_bytea(struct value *value, struct buf *scratch, struct err *err)
-{
-	size_t start = scratch->len;
-
-	value->type = VALUE_BLOB;
-	if (value->len < 2 || memcmp(value->data, "\\x", 2) != 0)
-		return 0;
-	for (size_t i = 2; i < value->len; i += 2) {
-		int high = hex_digit(value->data[i]);
-		int low = i + 1 < value->len ? hex_digit(value->data[i + 1]) : -1;
-
-		if (high < 0 || low < 0)
-			return err_set(err, ERR_INVALID, "invalid hexadecimal data in bytea");
-		buf_add_char(scratch, (char)(high << 4 | low));
-	}
-	if (!buf_ok(scratch))
-		return err_nomem(err);
-	value->len = scratch->len - start;
-	value->data = scratch->data == NULL ? "" : scratch->data + start;
-	return 0;
-}
-
-static int read_text_bool(struct value *value, struct err *err)
-{
-	static const char *const words[] = {"t", "true", "yes", "on", "1", "y"};
-	static const char *const false_words[] = {"f", "false", "no", "off", "0", "n"};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		for (int truth = 0; truth < 2; truth++) {
-			const char *word = truth ? words[i] : false_words[i];
-
-			if (value->len == strlen(word) &&
-				memcmp(value->data, word, value->len) == 0) {
-				*value = (struct value){.type = VALUE_INTEGER, .integer = truth};
-				return 0;
-			}
-		}
-	}
-	return refuse(value, "boolean", err);
-}
-
-int pg_read_parameter(const struct pg_parameter *parameter, struct value *value,
-	struct buf *scratch, struct err *err)
-{
-	if (parameter->len < 0) {
-		*value = (struct value){.type = VALUE_NULL};
-		return 0;
-	}
-	if (parameter->format == 1)
-		return read_binary(parameter, value, scratch, err);
-	*value = (struct value){
-		.type = VALUE_TEXT, .data = parameter->data, .len = (size_t)parameter->len};
-	if (check_text(value, err) != 0)
-		return err->code;
-	switch (parameter->oid) {
-	case PG_INT2:
-	case PG_INT4:
-	case PG_INT8:
-	case PG_OID:
-		if (!text_to_int(value->data, value->len, &value->integer))
-			return refuse(value, "bigint", err);
-		value->type = VALUE_INTEGER;
-		return 0;
-	case PG_FLOAT4:
-	case PG_FLOAT8:
-	case PG_NUMERIC:
-		if (parameter->oid == PG_NUMERIC &&
-			text_to_int(value->data, value->len, &value->integer)) {
-			value->type = VALUE_INTEGER;
-			return 0;
-		}
-		if (!text_to_double(value->data, value->len, &value->real))
-			return refuse(value, "double precision", err);
-		value->type = VALUE_REAL;
-		return 0;
-	case PG_BOOL: return read_text_bool(value, err);
-	case PG_BYTEA: return read_text_bytea(value, scratch, err);
-	default: return 0;
-	}
 }

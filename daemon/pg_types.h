@@ -1,6 +1,6 @@
 /*
  * Values on PostgreSQL's wire: which type a column is announced as, and how a
- * cell or a parameter is written in text and binary. A cell is always converted
+ * cell is written in text and binary. A cell is always converted
  * to the announced type, because drivers decode by what was announced. Knows
  * neither messages nor statements. Pure functions, any thread.
  */
@@ -13,6 +13,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* 2000-01-01 in microseconds since 1970: the epoch of binary times. */
+#define PG_EPOCH_US INT64_C(946684800000000)
 
 /* From PostgreSQL's src/include/catalog/pg_type.dat. */
 enum pg_oid {
@@ -35,6 +38,17 @@ enum pg_oid {
 	PG_TIMESTAMP = 1114,
 	PG_TIMESTAMPTZ = 1184,
 	PG_NUMERIC = 1700,
+	/* arrays, as parameters only */
+	PG_BOOL_ARRAY = 1000,
+	PG_INT2_ARRAY = 1005,
+	PG_INT4_ARRAY = 1007,
+	PG_TEXT_ARRAY = 1009,
+	PG_VARCHAR_ARRAY = 1015,
+	PG_INT8_ARRAY = 1016,
+	PG_FLOAT4_ARRAY = 1021,
+	PG_FLOAT8_ARRAY = 1022,
+	PG_TIMESTAMP_ARRAY = 1115,
+	PG_TIMESTAMPTZ_ARRAY = 1185,
 };
 
 /* The OID that a column with this announced type (INTEGER, REAL, TEXT, BLOB, TIMESTAMP, "") gets. */
@@ -55,19 +69,10 @@ int pg_add_value(struct buf *out, enum pg_oid oid, int format, const struct valu
 int pg_add_value_text(struct buf *out, enum pg_oid oid, const struct value *value, struct err *err)
 	__attribute__((warn_unused_result));
 
-/*
- * A parameter as it came (len -1: NULL). `oid` is what the client declared;
- * 0 and unknown are taken as text, and SQLite applies the
- * affinity of the column it is compared with. Bytes of *value are borrowed from
- * `data` or `scratch`, until something is added to scratch again. ERR_INVALID is SQLSTATE 22P02 (text) or 22P03 (binary).
- */
-struct pg_parameter {
-	enum pg_oid oid;
-	int format;
-	const char *data;
-	int32_t len;
-};
-int pg_read_parameter(const struct pg_parameter *parameter, struct value *value,
-	struct buf *scratch, struct err *err) __attribute__((warn_unused_result));
+/* Whole texts only; for what reads values, too. */
+bool pg_text_to_int(const char *text, size_t len, int64_t *n);
+bool pg_text_to_double(const char *text, size_t len, double *x);
+/* "invalid input syntax for type …" */
+int pg_refuse_value(const struct value *value, const char *type, struct err *err);
 
 #endif

@@ -3,6 +3,7 @@
  * stop at the end of their message, values that read back as they were written.
  */
 #include "daemon/pg_codec.h"
+#include "daemon/pg_param.h"
 #include "daemon/pg_types.h"
 
 #include <check.h>

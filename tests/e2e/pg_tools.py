@@ -3,7 +3,9 @@
 
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 
@@ -50,7 +52,13 @@ class Psql(pg_case.PgCase):
         out = self.psql("-c", r"\d")
         self.assertRegex(out, r" public +\| counts +\| (table|view) +\| tester")
         self.assertIn("| counts", self.psql("-c", r"\dt"))
-        self.assertIn("Did not find any relations.", self.psql("-c", r"\dv"))
+        out = self.psql("-c", r"\dv")
+        for name in ("sessions", "events", "static_counts"):
+            self.assertIn("| %s " % name, out)
+            self.assertIn('View "public.%s"' % name, self.psql("-c", r"\d " + name))
+        for name in ("queries", "progress", "files", "rejects", "reject_totals", "settings"):
+            self.assertIn('Table "public.%s"' % name, self.psql("-c", r"\d " + name))
+        self.assertIn("Did not find any relations.", self.psql("-c", r"\di"))
         out = self.psql("-c", r"\d counts")
         for line in ('Table "public.counts"', r" action +\| text ", r" count +\| bigint ",
                      r" window_start +\| timestamp without time zone "):
@@ -63,6 +71,115 @@ class Psql(pg_case.PgCase):
         self.assertRegex(self.psql("-c", r"\df unix*"), r"unix_timestamp")
         self.assertRegex(self.psql("-c", r"\dn"), r" public +\| tester")
         self.assertRegex(self.psql("-c", r"\du"), r" tester +\| +\| *\n")
+        self.assertRegex(self.psql("-c", r"\l+"), r" tally +\| .*\| pg_default \|")
+        self.assertRegex(self.psql("-c", r"\df"), r" date_trunc +\| timestamp +\| unit text, timestamp +\| func")
+        self.assertRegex(self.psql("-c", r"\df+ date_trunc"), r"\| internal +\| date_trunc +\| a timestamp cut")
+        self.assertRegex(self.psql("-c", r"\dt+ files"), r"\| the files of each source")
+        self.assertIn("public", self.psql("-c", r"\dn+"))
+
+    def test_no_backslash_command_is_an_error(self):
+        """Lists of what tallyd has none of are empty, under their own headings."""
+        for command in ("a b b+ c C d D db db+ dd dD ddp dE des det deu dew dF dFd dFp dFt dg+ di di+ dl dL dm dn "
+                        "do dO dp dP drds dRp dRs ds dT dT+ dTS du+ dv+ dx dX dy l sv@events sf@date_format "
+                        "lo_list z dconfig dA dAc dAf dAo dAp dS+ dfS daS dD+ dc dC+ dL+ dO+ dy+").split():
+            if not command.startswith(("d", "l", "s", "z")):
+                command = "d" + command
+            self.psql("-v", "ON_ERROR_STOP=1", "-c", "\\" + command.replace("@", " "))
+        self.assertRegex(self.psql("-c", r"\dp"), r" Schema \| Name \| Type \| Access privileges ")
+        self.assertRegex(self.psql("-c", r"\dC"), r" Source type \| Target type \| Function \| Implicit\? ")
+
+    def test_what_it_does_with_a_query(self):
+        out = self.psql(text="select count > 0 as b, floor(1.5::float8) as f, action, count, window_start "
+                             "from counts \\gdesc\n")
+        for line in (r" b +\| boolean", r" f +\| double precision", r" action +\| text", r" count +\| bigint",
+                     r" window_start +\| timestamp without time zone"):
+            self.assertRegex(out, line)
+        self.assertRegex(self.psql(text="\\timing on\nselect 1;\n"), r"Time: [0-9.]+ ms")
+        self.assertRegex(self.psql("-x", "-c", COUNTS), r"RECORD 2 \]-*\naction \| Open\ncount  \| 1\n")
+        self.assertEqual(self.psql("-A", text="select action, window_start, count from counts \\crosstabview\n"),
+                         "action|2016-07-26 02:00:00\nClose|1\nOpen|1\n(2 rows)\n")
+        self.assertEqual(self.psql("-At", text="select 7 as one \\gset\nselect :one, :'one';\n"), "7|7\n")
+        self.assertEqual(self.psql("-At", text="select 1, 'a,b' \\g (format=csv)\n"), '1,"a,b"\n')
+        self.assertEqual(self.psql("-At", text="select 'select ' || count from counts \\gexec\n"), "1\n1\n")
+        self.assertEqual(self.psql("-c", r"\copy (%s) to stdout csv header" % COUNTS),
+                         "action,count\nClose,1\nOpen,1\n")
+        self.assertEqual(self.psql("-At", text="select $1::int8 + 1, $2 \\bind 4 x \\g\n")
+                         if self.version() >= 16 else "5|x\n", "5|x\n")
+        watching = subprocess.Popen(["psql", "-X", "-At", "-h", self.dir], stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE, text=True, bufsize=1)
+        watching.stdin.write("select 'here', 1=1 \\watch 0.05\n")
+        watching.stdin.flush()
+        lines = []
+        while lines.count("here|t\n") < 3:
+            lines.append(watching.stdout.readline())
+        watching.kill()
+        watching.communicate()
+
+    def version(self):
+        return int(re.search(r"\d+", subprocess.run(["psql", "--version"], stdout=subprocess.PIPE,
+                                                    text=True).stdout).group())
+
+    def test_completion_with_the_tab_key(self):
+        """A person at a terminal: what stands on the line after Tab."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.environ.update(PGHOST=self.dir, PGUSER="tester", PGDATABASE="tally", TERM="xterm", LC_ALL="C.UTF-8")
+            os.execvp("psql", ["psql", "-X"])
+        seen = ""
+
+        def until(text):
+            nonlocal seen
+            while text not in seen:
+                ready, _, _ = select.select([terminal], [], [], harness.DEADLINE)
+                self.assertTrue(ready, "%r is not in %r" % (text, seen))
+                seen += os.read(terminal, 65536).decode(errors="replace")
+            seen = ""
+
+        until("tally=")
+        for typed, completed in (("select * from cou\t", "counts "), ("select * from static\t", "static_counts "),
+                                 ("\\d ses\t", "sessions "), ("select * from counts where win\t", "dow_"),
+                                 ("\\df date_f\t", "date_format "), ("set time\t", "timezone "),
+                                 ("show server_version_\t", "num "), ("\\c tal\t", "tally ")):
+            os.write(terminal, typed.encode())
+            until(completed)
+            os.write(terminal, b"\x15")
+        os.write(terminal, b"\\q\n")
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+    def test_what_people_type_who_come_from_postgresql(self):
+        for sql, answer in (
+                ("select true, not true, 1 = 1, 'no'::bool, null::bool is null", "t|f|t|f|t"),
+                ("select true::int + 1, sum((count > 0)::int) from counts", "2|2"),
+                ("select count(*) from counts where action = any(array['Open', 'x'])", "1"),
+                ("select count(*) from counts where action = any('{Open,\"a b\"}')", "1"),
+                ("select count(*) from counts where action <> all('{Open}'::text[])", "1"),
+                ("select count(*) from counts where count = any('{1,2}'::int8[])", "2"),
+                ("select count(*) from counts where window_start > now() - interval '100 years'", "2"),
+                ("select distinct window_start + interval '90 minutes' from counts", "2016-07-26 03:30:00"),
+                ("select timestamp '2016-01-31' + interval '1 month', '2016-03-01'::timestamp - '1 day'::interval",
+                 "2016-02-29 00:00:00|2016-02-29 00:00:00"),
+                ("select timestamp '2016-01-01' + interval '1 year 2 mons 3 days 04:05:06'", "2017-03-04 04:05:06"),
+                ("select timestamp '2016-01-01' - interval '3' hour", "2015-12-31 21:00:00"),
+                ("select date_trunc('day', max(window_start)) from counts", "2016-07-26 00:00:00"),
+                ("select extract(epoch from timestamp '2016-07-26 02:00:00'), extract(dow from date '2016-07-26'), "
+                 "date_part('quarter', timestamp '2016-07-26')", "1469498400|2|3"),
+                ("select cast('5' as int) + 1, cast('2016-07-26' as timestamp), cast(1 as boolean)",
+                 "6|2016-07-26 00:00:00|t"),
+                ("select x + y from (values (1, 2), (3, 4)) as t(x, y) where y = 4", "7"),
+                ("select string_agg(action, '+') from (select action from counts order by 1) s", "Close+Open"),
+                ("table counts limit 0", ""),
+                ("select 10::numeric / 4, '12'::int8, 1.5::text, '2016-07-26'::date, now()::date = current_date",
+                 "2.5|12|1.5|2016-07-26|t")):
+            self.assertEqual(self.psql("-Atc", sql), answer + "\n" if answer else "", sql)
+        for sql, state in (("select interval '1 hour'", "0A000"), ("select array[1]", "0A000"),
+                           ("select count < any(array[1]) from counts", "0A000"),
+                           ("select now() + interval '1 fortnight'", "22007"), ("select 'x'::int", "22P02"),
+                           ("select '2016-13-01'::timestamp", "22007")):
+            self.assertIn("ERROR:  " + state, self.psql("-v", "VERBOSITY=verbose", "-c", sql, status=1), sql)
+        self.assertEqual(self.psql("-A", "-c", "select now() > '2016' , count(*)::int, $$x$$, count(*) as n from counts "
+                                   "limit 0", "-P", "footer=off"),
+                         "now() > '2016'|count(*)::int|$$x$$|n\n")
         self.assertIn('connected to database "tally" as user "tester" via socket in "%s"' % self.dir,
                       self.psql("-c", r"\conninfo"))
         self.assertEqual(self.psql("-c", r"\encoding"), "UTF8\n")

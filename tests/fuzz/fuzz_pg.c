@@ -7,6 +7,7 @@
 #include "daemon/pg_codec.h"
 #include "daemon/pg_command.h"
 #include "daemon/pg_dialect.h"
+#include "daemon/pg_param.h"
 #include "daemon/pg_types.h"
 
 #include <assert.h>
