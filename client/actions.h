@@ -13,7 +13,7 @@ int action_watch(struct shell *shell, const struct options *options);
 int action_follow(struct shell *shell, const struct options *options);
 
 /* 0 and a line on standard output, or 1 and the reason. */
-int action_ping(struct shell *shell);
+int action_ping(struct shell *shell, const struct options *options);
 
 /* Nagios' conventions: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. */
 int action_check(struct shell *shell, const struct options *options);

@@ -6,6 +6,7 @@
 
 #include "base/quantity.h"
 #include "base/timestamp.h"
+#include "client/clock.h"
 #include "client/newest.h"
 #include "client/range.h"
 
@@ -221,22 +222,18 @@ int action_check(struct shell *shell, const struct options *options)
 	return (int)check.status;
 }
 
-int action_ping(struct shell *shell)
+int action_ping(struct shell *shell, const struct options *options)
 {
 	struct result version = {0};
 	struct err err = ERR_INIT;
-	struct timespec from;
-	struct timespec to;
-	int rc;
+	int64_t started_us = clock_now_us();
+	int rc = shell_ask(shell, "SELECT tally_version()", &version, &err);
+	int64_t ended_us = clock_now_us();
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &from);
-	rc = shell_ask(shell, "SELECT tally_version()", &version, &err);
-	(void)clock_gettime(CLOCK_MONOTONIC, &to);
+	(void)options;
 	if (rc == 0 && version.n_rows == 1)
 		(void)printf("tallyd %s answers at %s in %.2f ms\n", result_text(&version, 0, 0),
-			shell->socket_path,
-			(double)(to.tv_sec - from.tv_sec) * 1e3 +
-				(double)(to.tv_nsec - from.tv_nsec) / 1e6);
+			shell->socket_path, (double)(ended_us - started_us) / 1e3);
 	else
 		(void)fprintf(stderr, "Error: %s\n", err.text);
 	result_fini(&version);

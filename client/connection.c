@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -104,11 +105,17 @@ static int say_unable(const char *path, int sys_errno, struct err *err)
 			"(systemctl status tallyd)?",
 			path);
 		break;
+	case EAGAIN:
+		(void)err_set(err, ERR_BUSY,
+			"unable to connect to \"%s\": tallyd accepts no connection; systemctl "
+			"status tallyd says whether it hangs",
+			path);
+		break;
 	case ENOTSOCK:
 	case EPROTOTYPE:
 		(void)err_set(err, ERR_INVALID,
-			"unable to connect to \"%s\": not tallyd's socket; which one it is says "
-			"SELECT value FROM settings WHERE name = 'tallyd.socket', or its log",
+			"unable to connect to \"%s\": not tallyd's socket; which one it is stands "
+			"in tallyd's log (journalctl -u tallyd) and in tallyd --print-config",
 			path);
 		break;
 	default: (void)err_set_errno(err, sys_errno, "unable to connect to \"%s\"", path); break;
@@ -119,6 +126,8 @@ static int say_unable(const char *path, int sys_errno, struct err *err)
 
 static int open_socket(const char *path, int *fd, struct err *err)
 {
+	static const struct timeval limit = {.tv_sec = 10};
+	static const struct timeval no_limit = {0};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int sock;
 
@@ -130,6 +139,8 @@ static int open_socket(const char *path, int *fd, struct err *err)
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return say_unable(path, errno, err);
+	/* While the queue of a daemon that hangs is full, connect() waits. */
+	(void)setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(sock, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		int reason = errno;
 		struct stat status;
@@ -140,6 +151,7 @@ static int open_socket(const char *path, int *fd, struct err *err)
 			reason = ENOTSOCK;
 		return say_unable(path, reason, err);
 	}
+	(void)setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &no_limit, sizeof(no_limit));
 	*fd = sock;
 	return 0;
 }

@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MONITORING_TIMEOUT_MS 10000
+
 /* $VARIABLE/rest, or ~/otherwise; false when neither is known. */
 static bool user_path(char *path, const char *variable, const char *rest, const char *otherwise)
 {
@@ -142,6 +144,12 @@ static int apply_option(struct shell *shell, const struct option_word *word)
 	case OPTION_INTERACTIVE: shell->is_interactive = true; break;
 	case OPTION_BATCH: shell->is_interactive = false; break;
 	case OPTION_CMD: return run_cmd(shell, word->value);
+	case OPTION_REFUSED:
+		(void)fprintf(stderr,
+			"%s: Error: %s does not work at a distance: it is for a database file or "
+			"the library that opens it\nUse -help for a list of options.\n",
+			shell->program, word->shown);
+		return 1;
 	case OPTION_UNKNOWN:
 		(void)fprintf(stderr,
 			"%s: Error: unknown option: %s\nUse -help for a list of options.\n",
@@ -252,14 +260,23 @@ static int run_shell(struct shell *shell, const struct options *options)
 	return shell->exits ? shell->exit_status : status;
 }
 
+/* Whoever asks by the clock must not wait for a daemon that hangs. */
+static int run_bounded(struct shell *shell, const struct options *options,
+	int (*action)(struct shell *shell, const struct options *options))
+{
+	if (shell->timeout_ms == 0)
+		shell->timeout_ms = MONITORING_TIMEOUT_MS;
+	return action(shell, options);
+}
+
 static int run_action(struct shell *shell, const struct options *options)
 {
 	switch (options->action) {
 	case ACTION_WATCH: return action_watch(shell, options);
 	case ACTION_FOLLOW: return action_follow(shell, options);
-	case ACTION_PING: return action_ping(shell);
-	case ACTION_CHECK: return action_check(shell, options);
-	case ACTION_PROMETHEUS: return action_prometheus(shell, options);
+	case ACTION_PING: return run_bounded(shell, options, action_ping);
+	case ACTION_CHECK: return run_bounded(shell, options, action_check);
+	case ACTION_PROMETHEUS: return run_bounded(shell, options, action_prometheus);
 	case ACTION_VERIFY: return action_verify(shell);
 	default: return run_shell(shell, options);
 	}

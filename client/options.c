@@ -57,6 +57,8 @@ static const struct {
 	enum option_id id;
 	bool has_value;
 } table[] = {
+	{"A", OPTION_REFUSED, false},
+	{"append", OPTION_REFUSED, false},
 	{"ascii", OPTION_MODE, false},
 	{"bail", OPTION_BAIL, false},
 	{"batch", OPTION_BATCH, false},
@@ -67,6 +69,7 @@ static const struct {
 	{"cmd", OPTION_CMD, true},
 	{"column", OPTION_MODE, false},
 	{"csv", OPTION_MODE, false},
+	{"deserialize", OPTION_REFUSED, false},
 	{"echo", OPTION_ECHO, false},
 	{"eqp", OPTION_EQP, false},
 	{"eqpfull", OPTION_EQPFULL, false},
@@ -80,17 +83,25 @@ static const struct {
 	{"lag", OPTION_LAG, true},
 	{"line", OPTION_MODE, false},
 	{"list", OPTION_MODE, false},
+	{"lookaside", OPTION_REFUSED, false},
 	{"markdown", OPTION_MODE, false},
+	{"maxsize", OPTION_REFUSED, false},
+	{"memtrace", OPTION_REFUSED, false},
+	{"mmap", OPTION_REFUSED, false},
 	{"newline", OPTION_NEWLINE, true},
+	{"nofollow", OPTION_REFUSED, false},
 	{"noheader", OPTION_NOHEADER, false},
+	{"nonce", OPTION_REFUSED, false},
 	{"nullvalue", OPTION_NULLVALUE, true},
 	{"o", OPTION_OUTPUT, true},
 	{"output", OPTION_OUTPUT, true},
+	{"pagecache", OPTION_REFUSED, false},
 	{"ping", OPTION_PING, false},
 	{"prometheus", OPTION_PROMETHEUS, false},
 	{"quote", OPTION_MODE, false},
 	{"readonly", OPTION_READONLY, false},
 	{"s", OPTION_SOCKET, true},
+	{"safe", OPTION_REFUSED, false},
 	{"separator", OPTION_SEPARATOR, true},
 	{"socket", OPTION_SOCKET, true},
 	{"sql", OPTION_SQL, true},
@@ -101,8 +112,10 @@ static const struct {
 	{"totals", OPTION_TOTALS, false},
 	{"verify", OPTION_VERIFY, false},
 	{"version", OPTION_VERSION, false},
+	{"vfs", OPTION_REFUSED, false},
 	{"w", OPTION_WATCH, true},
 	{"watch", OPTION_WATCH, true},
+	{"zip", OPTION_REFUSED, false},
 };
 
 bool options_next(int argc, char **argv, int *i, struct option_word *word)

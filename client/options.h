@@ -49,6 +49,7 @@ enum option_id {
 	OPTION_PING,
 	OPTION_PROMETHEUS,
 	OPTION_READONLY,
+	OPTION_REFUSED, /* one of sqlite3's that makes no sense at a distance */
 	OPTION_SEPARATOR,
 	OPTION_SOCKET,
 	OPTION_SQL,

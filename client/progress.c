@@ -1,25 +1,18 @@
 /* One line, drawn over itself ten times a second. */
 #include "client/progress.h"
 
+#include "client/clock.h"
+
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #define QUIET_MS  500
 #define REDRAW_MS 100
 
-static int64_t now_ms(void)
+void progress_start(struct progress *progress, bool is_quiet)
 {
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-void progress_start(struct progress *progress)
-{
-	*progress = (struct progress){.started_ms = now_ms()};
-	progress->is_wanted = isatty(STDERR_FILENO) != 0 && isatty(STDOUT_FILENO) == 0;
+	*progress = (struct progress){.started_ms = clock_now_ms()};
+	progress->is_wanted = is_quiet && isatty(STDERR_FILENO) != 0;
 }
 
 void progress_show(struct progress *progress, uint64_t n_bytes, uint64_t n_rows)
@@ -34,7 +27,7 @@ void progress_show(struct progress *progress, uint64_t n_bytes, uint64_t n_rows)
 		progress->has_bytes_before = true;
 		progress->bytes_before = n_bytes;
 	}
-	now = now_ms();
+	now = clock_now_ms();
 	elapsed = now - progress->started_ms;
 	if (elapsed < QUIET_MS || now - progress->shown_ms < REDRAW_MS)
 		return;

@@ -5,10 +5,12 @@
 #include "client/query.h"
 
 #include "base/mem.h"
+#include "client/clock.h"
 #include "client/interrupt.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +18,21 @@
 /* SQLite's code for an interrupted statement. */
 #define CODE_INTERRUPT 9
 
-/* How long a cancelled statement may take to say so. */
+/* How long a cancelled statement may take to say so: to a person, and to a program that has waited
+ * already. */
 #define CANCEL_MS 5000
+#define STOP_MS   1000
 
 struct run {
 	struct connection *connection;
 	const struct query_handler *handler;
 	struct answer *answer;
 	int64_t id;
-	size_t n_columns; /* announced */
-	int seen;         /* presses of Ctrl-C that have been acted upon */
-	int rc;           /* what the handler said; then the rest of the answer is only read */
+	int64_t timeout_ms;
+	int64_t deadline_ms; /* INT64_MAX: none */
+	size_t n_columns;    /* announced */
+	int seen;            /* presses of Ctrl-C that have been acted upon */
+	int rc;              /* what the handler said; then the rest of the answer is only read */
 	struct err *err;
 };
 
@@ -104,14 +110,41 @@ static int stop(struct run *run, int rc)
 	return connection_cancel(run->connection, run->id, &err);
 }
 
+/* How long the next frame is waited for; -1: as long as it takes. */
+static int wait_ms(const struct run *run)
+{
+	int64_t left_ms;
+
+	if (run->seen > 0 || run->rc < 0)
+		return run->seen > 0 ? CANCEL_MS : STOP_MS;
+	if (run->handler->tick != NULL)
+		return run->handler->idle_ms;
+	if (run->deadline_ms == INT64_MAX)
+		return -1;
+	left_ms = run->deadline_ms - clock_now_ms();
+	return left_ms < 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+}
+
+/* After a frame or an idle moment of a statement that is still wanted. */
+static int tick(struct run *run)
+{
+	const struct query_handler *handler = run->handler;
+	int rc = 0;
+
+	if (run->deadline_ms != INT64_MAX && clock_now_ms() >= run->deadline_ms)
+		rc = err_set(run->err, ERR_LIMIT,
+			"interrupted: it took longer than the timeout of %" PRId64 " ms",
+			run->timeout_ms);
+	else if (handler->tick != NULL)
+		rc = handler->tick(handler->context, run->err);
+	return rc < 0 ? stop(run, rc) : 0;
+}
+
 /* One frame or one idle moment. 1: the answer is whole. */
 static int take_frame(struct run *run)
 {
-	const struct query_handler *handler = run->handler;
-	int timeout_ms = handler->tick != NULL && run->rc == 0 ? handler->idle_ms : -1;
 	struct frame *frame = NULL;
-	int rc = connection_next(run->connection, run->seen,
-		run->seen > 0 || run->rc < 0 ? CANCEL_MS : timeout_ms, &frame, run->err);
+	int rc = connection_next(run->connection, run->seen, wait_ms(run), &frame, run->err);
 
 	if (rc == ERR_INTERRUPTED && run->seen == 0) {
 		run->seen = interrupt_count();
@@ -137,23 +170,24 @@ static int take_frame(struct run *run)
 		if (rc < 0)
 			return stop(run, rc);
 	}
-	if (handler->tick != NULL && run->rc == 0) {
-		rc = handler->tick(handler->context, run->err);
-		if (rc < 0)
-			return stop(run, rc);
-	}
-	return 0;
+	return run->rc == 0 ? tick(run) : 0;
 }
 
 int query_run(struct connection *connection, const struct query *query,
 	const struct query_handler *handler, struct answer *answer, struct err *err)
 {
-	struct run run = {.connection = connection, .handler = handler, .answer = answer};
+	struct run run = {.connection = connection,
+		.handler = handler,
+		.answer = answer,
+		.timeout_ms = query->timeout_ms,
+		.deadline_ms = INT64_MAX};
 	struct err handler_err = ERR_INIT;
 	int rc;
 
 	*answer = (struct answer){.offset = -1};
 	run.err = err;
+	if (query->timeout_ms > 0)
+		run.deadline_ms = clock_now_ms() + query->timeout_ms;
 	rc = connection_send(
 		connection, query->sql, query->len, query->params, query->n_params, &run.id, err);
 	while (rc == 0) {
@@ -247,23 +281,32 @@ static void resolve(struct result *result)
 	}
 }
 
-int result_fetch(struct connection *connection, const struct query *query, struct result *result,
-	struct err *err)
+static int on_tick(void *context, struct err *err)
 {
-	const struct query_handler handler = {
-		.context = result, .columns = on_columns, .row = on_row};
-	int rc = query_run(connection, query, &handler, &result->answer, err);
+	const struct result *result = context;
 
-	resolve(result);
-	return rc;
+	(void)err;
+	progress_show(result->progress, connection_bytes(result->connection), result->n_rows);
+	return 0;
 }
 
-int result_ask(
-	struct connection *connection, const char *sql, struct result *result, struct err *err)
+int result_fetch(struct connection *connection, const struct query *query,
+	struct progress *progress, struct result *result, struct err *err)
 {
-	const struct query query = {.sql = sql, .len = strlen(sql)};
+	const struct query_handler handler = {.context = result,
+		.columns = on_columns,
+		.row = on_row,
+		.tick = progress != NULL ? on_tick : NULL,
+		.idle_ms = PROGRESS_IDLE_MS};
+	int rc;
 
-	return result_fetch(connection, &query, result, err);
+	result->connection = connection;
+	result->progress = progress;
+	rc = query_run(connection, query, &handler, &result->answer, err);
+	if (progress != NULL)
+		progress_hide(progress);
+	resolve(result);
+	return rc;
 }
 
 void result_fini(struct result *result)

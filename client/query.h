@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "client/connection.h"
+#include "client/progress.h"
 #include "sql/value.h"
 
 #include <stdbool.h>
@@ -47,12 +48,14 @@ struct query {
 	size_t len;
 	const struct value *params;
 	size_t n_params;
+	int64_t timeout_ms; /* cancelled when it takes longer; 0: none */
 };
 
 /*
- * 0: done. ERR_SQL: the statement failed, *answer says how. ERR_INTERRUPTED:
- * Ctrl-C a second time, or it was of no use. What the handler returned. Else
- * the connection is to be closed.
+ * 0: done. ERR_SQL: the statement failed, *answer says how. ERR_LIMIT: it took
+ * longer than its timeout and was cancelled. What the handler returned. Else
+ * (ERR_INTERRUPTED: Ctrl-C a second time, or it was of no use) the connection
+ * is to be closed.
  */
 int query_run(struct connection *connection, const struct query *query,
 	const struct query_handler *handler, struct answer *answer, struct err *err)
@@ -68,16 +71,18 @@ struct result {
 	size_t cap_cells;
 	struct buf text;     /* what names and texts point into, once the result is whole */
 	struct answer answer;
+	struct connection *connection; /* while it is filled */
+	struct progress *progress;
 	char number[32];     /* result_text's */
 };
 
-/* Fills *result, which begins zeroed, or failing leaves what result_fini takes. */
-int result_fetch(struct connection *connection, const struct query *query, struct result *result,
-	struct err *err) __attribute__((warn_unused_result));
-
-/* The same for a statement of our own without parameters. */
-int result_ask(struct connection *connection, const char *sql, struct result *result,
-	struct err *err) __attribute__((warn_unused_result));
+/*
+ * Fills *result, which begins zeroed, or failing leaves what result_fini takes.
+ * `progress` is shown meanwhile; NULL: none.
+ */
+int result_fetch(struct connection *connection, const struct query *query,
+	struct progress *progress, struct result *result, struct err *err)
+	__attribute__((warn_unused_result));
 
 void result_fini(struct result *result);
 

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "client/chart.h"
+#include "client/clock.h"
 #include "client/display.h"
 #include "client/interrupt.h"
 #include "client/progress.h"
@@ -16,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FLUSH_BYTES 65536
@@ -32,17 +32,8 @@ struct showing {
 	struct result result;    /* for what must be looked at as a whole */
 	bool as_whole;
 	struct progress progress;
-	int64_t deadline_ms; /* monotonic; 0: none */
 	uint64_t n_rows;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* sqlite3's shell keeps a width for every column it has shown; `.show` lists them. */
 static int extend_widths(struct shell *shell, size_t n, struct err *err)
@@ -103,11 +94,18 @@ static int on_tick(void *context, struct err *err)
 {
 	struct showing *showing = context;
 
-	if (showing->deadline_ms > 0 && now_ms() >= showing->deadline_ms)
-		return err_set(err, ERR_LIMIT, "interrupted: it took longer than .timeout allows");
+	(void)err;
 	progress_show(
 		&showing->progress, connection_bytes(showing->shell->connection), showing->n_rows);
 	return 0;
+}
+
+/* What is held to its end writes nothing meanwhile, wherever it will go. */
+static void start_progress(struct showing *showing)
+{
+	progress_start(&showing->progress, showing->as_whole ||
+						   print_mode_is_columnar(showing->print.mode) ||
+						   !output_is_terminal(&showing->shell->output));
 }
 
 static void choose_print(struct showing *showing, const char *sql, size_t len)
@@ -133,7 +131,7 @@ static int ask_streaming(
 		.columns = on_columns,
 		.row = on_row,
 		.tick = on_tick,
-		.idle_ms = 200};
+		.idle_ms = PROGRESS_IDLE_MS};
 	struct err end_err = ERR_INIT;
 	int rc = query_run(showing->shell->connection, query, &handler, answer, err);
 
@@ -161,7 +159,7 @@ static int ask_whole(
 	struct terminal terminal;
 	struct err shown_err = ERR_INIT;
 	int shown;
-	int rc = result_fetch(shell->connection, query, result, err);
+	int rc = result_fetch(shell->connection, query, &showing->progress, result, err);
 
 	*answer = result->answer;
 	showing->n_rows = result->n_rows;
@@ -245,16 +243,17 @@ static int describe(struct shell *shell, const char *sql, int rc, const struct a
 int shell_print_query(
 	struct shell *shell, const char *sql, const struct print_options *print, struct err *err)
 {
-	const struct query query = {.sql = sql, .len = strlen(sql)};
+	const struct query query = {
+		.sql = sql, .len = strlen(sql), .timeout_ms = shell->timeout_ms};
 	struct showing showing = {.shell = shell, .print = *print};
 	struct answer answer;
 	int rc = shell_connect(shell, err);
 
 	if (rc < 0)
 		return rc;
-	progress_start(&showing.progress);
+	start_progress(&showing);
 	rc = ask_streaming(&showing, &query, &answer, err);
-	if (rc < 0 && rc != ERR_SQL)
+	if (rc < 0 && rc != ERR_SQL && rc != ERR_LIMIT)
 		shell_disconnect(shell);
 	return rc;
 }
@@ -284,15 +283,14 @@ static int run_statement(struct shell *shell, const char *explain, const char *s
 	buf_add_char(&text, '\0');
 	if (!buf_ok(&text))
 		return err_nomem(err);
-	query = (struct query){.sql = text.data, .len = text.len - 1};
+	query = (struct query){
+		.sql = text.data, .len = text.len - 1, .timeout_ms = shell->timeout_ms};
 	rc = bind_params(shell, &query, err);
 	if (rc == 0)
 		rc = shell_connect(shell, err);
 	if (rc == 0) {
 		choose_print(&showing, query.sql, query.len);
-		progress_start(&showing.progress);
-		if (shell->timeout_ms > 0)
-			showing.deadline_ms = now_ms() + shell->timeout_ms;
+		start_progress(&showing);
 		output_begin(&shell->output);
 		rc = showing.as_whole ? ask_whole(&showing, &query, answer, err)
 				      : ask_streaming(&showing, &query, answer, err);
@@ -391,7 +389,7 @@ int shell_run_input(struct shell *shell, const char *sql, int line)
 	struct rusage before = {0};
 	struct rusage after = {0};
 	struct buf failure = {0};
-	int64_t started = now_ms();
+	int64_t started = clock_now_ms();
 	int rc;
 
 	free(shell->last_sql);
@@ -401,7 +399,7 @@ int shell_run_input(struct shell *shell, const char *sql, int line)
 	if (shell->times) {
 		(void)getrusage(RUSAGE_SELF, &after);
 		(void)printf("Run Time: real %.3f user %f sys %f\n",
-			(double)(now_ms() - started) * 0.001,
+			(double)(clock_now_ms() - started) * 0.001,
 			seconds(&before.ru_utime, &after.ru_utime),
 			seconds(&before.ru_stime, &after.ru_stime));
 	}

@@ -45,12 +45,14 @@ void shell_disconnect(struct shell *shell)
 
 int shell_ask(struct shell *shell, const char *sql, struct result *result, struct err *err)
 {
+	const struct query query = {
+		.sql = sql, .len = strlen(sql), .timeout_ms = shell->timeout_ms};
 	int rc = shell_connect(shell, err);
 
 	if (rc < 0)
 		return rc;
-	rc = result_ask(shell->connection, sql, result, err);
-	if (rc < 0 && rc != ERR_SQL)
+	rc = result_fetch(shell->connection, &query, NULL, result, err);
+	if (rc < 0 && rc != ERR_SQL && rc != ERR_LIMIT)
 		shell_disconnect(shell);
 	return rc;
 }

@@ -139,8 +139,8 @@ static bool survives(struct watch *watch, int rc, const struct err *err)
 
 	if (rc == 0)
 		return true;
-	if (rc == ERR_SQL || rc == ERR_INVALID || rc == ERR_NOMEM || !watch->is_screen ||
-		!watch->has_shown)
+	if (rc == ERR_SQL || rc == ERR_LIMIT || rc == ERR_INVALID || rc == ERR_NOMEM ||
+		!watch->is_screen || !watch->has_shown)
 		return false;
 	buf_printf(&nothing, "%s\n", err->text);
 	show_screen(watch, ", connection lost, trying again", &nothing);

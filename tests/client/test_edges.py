@@ -208,7 +208,34 @@ def a_timeout_cancels(p):
 	p.serve()
 	done = p.run("-timeout", "300", p.sock, "with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r")
 	same(done.returncode, 9)
-	holds(done.stderr, "interrupted: it took longer than .timeout allows")
+	holds(done.stderr, "interrupted: it took longer than the timeout of 300 ms")
+
+
+def a_timeout_cancels_in_the_modes_that_hold_the_whole(p):
+	p.serve()
+	endless = "with recursive r(i) as (select 1 union all select i + 1 from r) select i from r where i < 0"
+	for mode in ("-chart", "-box", "-csv"):
+		done = p.run(mode, "-timeout", "100", p.sock, endless)
+		same((mode, done.returncode, done.stdout), (mode, 9, ""))
+		holds(done.stderr, "the timeout of 100 ms")
+	# The connection lives on, and what is in it.
+	done = p.run(p.sock, text=f"create temp table t as select 'alive' a;\n.mode box\n.timeout 100\n{endless};\n.mode list\n.timeout 0\nselect a from t;\n")
+	same(done.stdout, "alive\n")
+
+
+def a_daemon_that_hangs_does_not_hang_a_monitor(p):
+	with socket.socket(socket.AF_UNIX) as listener:
+		listener.bind(str(p.sock))
+		listener.listen()
+		for args, status in ((["--ping"], 1), (["--check"], 2), (["--prometheus"], 1)):
+			same((args, p.run(*args, "-timeout", "50", p.sock).returncode), (args, status))
+
+
+def options_of_sqlite3_that_make_no_sense_here_say_so(p):
+	for option in ("-append", "--vfs", "-mmap", "-safe", "-A"):
+		done = p.run(option, p.sock, "select 1")
+		same((done.returncode, done.stdout), (1, ""))
+		holds(done.stderr, "Error: -" + option.lstrip("-") + " does not work at a distance: ")
 
 
 def a_million_rows_take_no_memory(p):

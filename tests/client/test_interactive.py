@@ -287,6 +287,18 @@ def a_long_answer_goes_to_the_pager(place):
 	assert "paged:101" not in t.expect(r"150\r\n")
 
 
+def a_long_answer_says_how_far_it_is_until_it_is_shown(place):
+	t = place.tally()
+	t.expect("tally> ")
+	for mode in ("auto", "box", "chart"):
+		t.line(".mode " + mode)
+		t.line("with recursive r(i) as (select 1 union all select i + 1 from r) select i from r;")
+		t.expect(r"\r[-|/\\] \d+ rows, \d+\.\d MB, \d+\.\d s\x1b\[K")
+		t.send("\x03")
+		t.expect(r"\r\x1b\[K(Interrupt\r\n)?Runtime error: interrupted \(9\)\r\n")
+		t.expect("tally> ")
+
+
 def leaving_the_pager_early_leaves_the_shell_alone(place):
 	t = place.tally(rows=10, PAGER="head -2")
 	t.expect("tally> ")
