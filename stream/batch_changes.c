@@ -41,7 +41,7 @@ static void count_files(
 			continue;
 		progress->n_files++;
 		progress->n_bytes += file->n_bytes;
-		if (prefix_stand(batch->prefix, known, file->slot).file_id == PREFIX_NO_FILE)
+		if (prefix_stand(batch->prefix, known, file->slot).file_id == STAND_NO_FILE)
 			totals->n_files++;
 	}
 	totals->n_bytes += progress->n_bytes;
@@ -348,7 +348,7 @@ static void add_split_offsets(
 		if (file == NULL || file_is_gone(file))
 			continue;
 		stand = prefix_stand(move->to, file, slot);
-		if (stand.file_id == PREFIX_NO_FILE)
+		if (stand.file_id == STAND_NO_FILE)
 			continue;
 		changes->offsets[changes->n_offsets++] = (struct offset_change){
 			.prefix_id = move->to->id, .file_id = file->id, .at = stand.at};
@@ -365,6 +365,10 @@ static int make_offsets(struct batch *batch, struct err *err)
 		mem_new_array(batch->n_moves + batch->intake->prefixes.n, sizeof(*batch->dropped));
 	if (changes->offsets == NULL || batch->dropped == NULL)
 		return err_nomem(err);
+	/* Accepting the batch cannot fail. */
+	if (batch->prefix != NULL &&
+		prefix_reserve_puts(batch->prefix, batch->plan.n_files, err) != 0)
+		return err->code;
 	for (size_t i = 0; i < batch->plan.n_files; i++) {
 		const struct plan_file *file = &batch->plan.files[i];
 

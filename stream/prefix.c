@@ -18,7 +18,7 @@ void prefixes_init(struct prefixes *prefixes, const struct source *source)
 
 static void prefix_free(struct prefix *prefix)
 {
-	free(prefix->stands);
+	stands_fini(&prefix->stands);
 	free(prefix->slots);
 	free(prefix->heap);
 	free(prefix);
@@ -36,14 +36,12 @@ static int reserve(struct prefix *prefix, size_t n_slots, struct err *err)
 {
 	if (n_slots <= prefix->n_slots)
 		return 0;
-	if (!mem_grow(&prefix->stands, &prefix->stands_cap, n_slots, sizeof(*prefix->stands)) ||
+	if (stands_grow(&prefix->stands, n_slots, err) != 0 ||
 		!mem_grow(&prefix->slots, &prefix->slots_cap, n_slots, sizeof(*prefix->slots)) ||
 		!mem_grow(&prefix->heap, &prefix->heap_cap, n_slots, sizeof(*prefix->heap)))
 		return err_nomem(err);
-	for (size_t i = prefix->n_slots; i < n_slots; i++) {
-		prefix->stands[i] = (struct stand){.file_id = PREFIX_NO_FILE};
-		prefix->slots[i] = (struct prefix_slot){0};
-	}
+	memset(prefix->slots + prefix->n_slots, 0,
+		(n_slots - prefix->n_slots) * sizeof(*prefix->slots));
 	prefix->n_slots = n_slots;
 	return 0;
 }
@@ -92,16 +90,12 @@ int prefix_copy(struct prefix *to, const struct prefix *from, struct err *err)
 {
 	int rc = reserve(to, from->n_slots, err);
 
-	if (rc == 0 && from->n_slots > 0)
-		memcpy(to->stands, from->stands, from->n_slots * sizeof(*from->stands));
-	return rc;
+	return rc == 0 ? stands_copy(&to->stands, &from->stands, err) : rc;
 }
 
 struct stand prefix_stand(const struct prefix *prefix, const struct file *file, size_t slot)
 {
-	if (slot < prefix->n_slots && prefix->stands[slot].file_id == file->id)
-		return prefix->stands[slot];
-	return (struct stand){.at = POSITION_START, .file_id = PREFIX_NO_FILE, .seen = -1};
+	return stands_get(&prefix->stands, slot, file->id);
 }
 
 static int compare(int64_t a, int64_t b)
@@ -111,7 +105,7 @@ static int compare(int64_t a, int64_t b)
 
 int prefix_compare(const struct file *file, const struct stand *a, const struct stand *b)
 {
-	int order = compare(a->file_id != PREFIX_NO_FILE, b->file_id != PREFIX_NO_FILE);
+	int order = compare(a->file_id != STAND_NO_FILE, b->file_id != STAND_NO_FILE);
 
 	/* The same byte of a compressed file can be told from two frames, but lies on one line. */
 	if (order == 0 && file->is_compressed)
@@ -124,7 +118,7 @@ int prefix_compare(const struct file *file, const struct stand *a, const struct 
 struct stand prefixes_frontier(
 	const struct prefixes *prefixes, const struct file *file, size_t slot)
 {
-	struct stand most = {.at = POSITION_START, .file_id = PREFIX_NO_FILE, .seen = -1};
+	struct stand most = {.at = POSITION_START, .file_id = STAND_NO_FILE, .seen = -1};
 
 	for (size_t i = 0; i < prefixes->n; i++) {
 		struct stand stand = prefix_stand(prefixes->list[i], file, slot);
@@ -146,10 +140,14 @@ int prefixes_reserve(struct prefixes *prefixes, size_t n_slots, struct err *err)
 	return 0;
 }
 
+int prefix_reserve_puts(struct prefix *prefix, size_t n, struct err *err)
+{
+	return stands_reserve(&prefix->stands, n, err);
+}
+
 void prefix_put(struct prefix *prefix, size_t slot, const struct stand *stand)
 {
-	assert(slot < prefix->n_slots);
-	prefix->stands[slot] = *stand;
+	stands_put(&prefix->stands, slot, stand);
 }
 
 /* --- the heap ------------------------------------------------------------ */
@@ -165,7 +163,7 @@ static bool is_before(
 static void place(struct prefix *prefix, size_t at, uint32_t slot)
 {
 	prefix->heap[at] = slot;
-	prefix->slots[slot].heap = (uint32_t)at + 1;
+	prefix->slots[slot].heap = ((uint32_t)at + 1) & INT32_MAX;
 }
 
 static void sift_up(const struct prefixes *prefixes, struct prefix *prefix, size_t at)

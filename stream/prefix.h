@@ -18,33 +18,25 @@
 #include "base/err.h"
 #include "stream/event.h"
 #include "stream/source.h"
+#include "stream/stands.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where a prefix stands in one file. */
-struct stand {
-	struct position at;
-	int64_t file_id; /* whose position this is; PREFIX_NO_FILE: the file was not begun */
-	int64_t seen;    /* bytes of the file that had been there when `at` was reached */
-};
-
-#define PREFIX_NO_FILE INT64_C(-1)
-
 /* What one slot is to a prefix. */
 struct prefix_slot {
-	uint32_t heap; /* 1 + its place in the heap; 0: nothing to read */
-	bool is_behind;
+	uint32_t heap : 31; /* 1 + its place in the heap; 0: nothing to read */
+	bool is_behind : 1;
 };
 
 struct prefix {
 	int64_t id;
 	size_t n_queries;
 	bool is_in_changes;     /* the checkpoint knows it */
-	struct stand *stands;   /* by slot */
+	struct stands stands;
 	struct prefix_slot *slots;
-	size_t n_slots, stands_cap, slots_cap;
+	size_t n_slots, slots_cap;
 	uint32_t *heap;         /* slots; the next one at the top */
 	size_t n_heap, heap_cap;
 	size_t n_behind;        /* of the heap, those behind the frontier */
@@ -78,10 +70,13 @@ struct stand prefixes_frontier(
 /* <0, 0, >0: by how far `a` and `b` are in the file. */
 int prefix_compare(const struct file *file, const struct stand *a, const struct stand *b);
 
-/* Room for `n_slots` slots in every prefix, so that prefix_put cannot fail. */
+/* Every prefix knows `n_slots` slots. */
 int prefixes_reserve(struct prefixes *prefixes, size_t n_slots, struct err *err)
 	__attribute__((warn_unused_result));
 
+/* The next `n` calls of prefix_put for slots that it knows cannot fail. */
+int prefix_reserve_puts(struct prefix *prefix, size_t n, struct err *err)
+	__attribute__((warn_unused_result));
 void prefix_put(struct prefix *prefix, size_t slot, const struct stand *stand);
 
 /*
@@ -93,7 +88,6 @@ void prefixes_look_at_all(struct prefixes *prefixes);
 
 /* The slot to read next is taken out of the heap (prefixes_look puts it back); SIZE_MAX: none. */
 size_t prefixes_pop(struct prefixes *prefixes, struct prefix *prefix);
-
 
 /* Both stand at the same place in every file that still exists. */
 bool prefixes_are_equal(

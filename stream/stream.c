@@ -207,6 +207,8 @@ int stream_restore_offset(
 	stand.seen = file->is_compressed ? file->size : offset->at.offset;
 	rc = prefixes_reserve(&intake->prefixes, source_n_slots(intake->source), err);
 	if (rc == 0)
+		rc = prefix_reserve_puts(prefix, 1, err);
+	if (rc == 0)
 		prefix_put(prefix, slot, &stand);
 	return rc;
 }

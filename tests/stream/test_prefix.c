@@ -102,6 +102,7 @@ static void stand_at(struct prefix *prefix, int number, int64_t offset)
 		.file_id = source_file(source, slot)->id,
 		.seen = offset};
 
+	ck_assert_int_eq(prefix_reserve_puts(prefix, 1, &err), 0);
 	prefix_put(prefix, slot, &stand);
 	prefixes_look(&prefixes, &slot, 1);
 }
@@ -169,7 +170,7 @@ START_TEST(what_is_behind_the_frontier_comes_before_what_is_new)
 		2);
 	ck_assert_int_eq(
 		prefixes_frontier(&prefixes, source_file(source, slot_of(0)), slot_of(0)).file_id,
-		PREFIX_NO_FILE);
+		STAND_NO_FILE);
 }
 END_TEST
 
@@ -229,7 +230,7 @@ START_TEST(a_position_belongs_to_a_file_and_not_to_its_slot)
 	other.id += 1;
 	ck_assert_int_eq(prefix_stand(prefix, source_file(source, 0), 0).at.offset, 2);
 	ck_assert_int_eq(prefix_stand(prefix, &other, 0).at.offset, 0);
-	ck_assert_int_eq(prefix_stand(prefix, &other, 0).file_id, PREFIX_NO_FILE);
+	ck_assert_int_eq(prefix_stand(prefix, &other, 0).file_id, STAND_NO_FILE);
 }
 END_TEST
 
