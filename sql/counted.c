@@ -1,12 +1,16 @@
-/* The tables are asked for one file at a time: batches change few files, and the row is in the
- * cache anyway. */
+/*
+ * The tables are asked for one file at a time, but for files with a greater id
+ * than any that may stand in them: of these nothing has been noted yet.
+ */
 #include "sql/counted.h"
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "sql/db.h"
 #include "sql/ledger.h"
 #include "sql/schema.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,21 +24,28 @@ struct counted {
 	const struct catalog *catalog;
 	struct ledger *ledger; /* NULL: to be written anew */
 	sqlite3_stmt *known;   /* what the tables say of one file */
+	int64_t *newest;       /* by source: no greater key stands in the tables; -1: ask them */
 };
 
 int counted_open(struct counted **out, sqlite3 *db, const struct checkpoint_dir *dir,
 	const struct catalog *catalog, struct err *err)
 {
 	struct counted *counted = calloc(1, sizeof(*counted));
+	size_t i;
 	int rc;
 
 	*out = NULL;
 	if (counted == NULL)
 		return err_nomem(err);
 	*counted = (struct counted){.db = db, .dir = dir, .catalog = catalog};
-	rc = db_prepare(db,
-		"SELECT path, " IS_COUNTED ", " IS_GONE " FROM files AS f WHERE rowid = ?1",
-		&counted->known, err);
+	counted->newest = mem_new_array(catalog->spec->n_sources, sizeof(*counted->newest));
+	for (i = 0; counted->newest != NULL && i < catalog->spec->n_sources; i++)
+		counted->newest[i] = -1;
+	rc = counted->newest == NULL ? err_nomem(err)
+				     : db_prepare(db,
+					       "SELECT path, " IS_COUNTED ", " IS_GONE
+					       " FROM files AS f WHERE rowid = ?1",
+					       &counted->known, err);
 	if (rc < 0) {
 		counted_close(counted);
 		return rc;
@@ -49,6 +60,7 @@ void counted_close(struct counted *counted)
 		return;
 	(void)sqlite3_finalize(counted->known);
 	ledger_close(counted->ledger);
+	free(counted->newest);
 	free(counted);
 }
 
@@ -91,42 +103,82 @@ static int renew(struct counted *counted, struct err *err)
 	return rc;
 }
 
-static int note_file(struct counted *counted, const struct file_change *change, struct err *err)
+static int find_newest(struct counted *counted, size_t source, struct err *err)
 {
-	const struct file *file = change->file;
-	const struct source_spec *source = &counted->catalog->spec->sources[change->source];
-	int64_t key = schema_key(counted->catalog->sources[change->source].id, file->id);
-	bool is_gone = file_is_gone(file);
-	bool is_known = false;
+	int64_t id = counted->catalog->sources[source].id;
+	sqlite3_stmt *stmt;
 	int rc;
 
-	if (change->is_forgotten ||
-		(change->least_offset == 0 && file->n_events == 0 && file->n_rejects == 0))
+	if (counted->newest[source] >= 0)
 		return 0;
-	(void)sqlite3_bind_int64(counted->known, 1, key);
-	rc = db_step(counted->known, err);
+	rc = db_prepare(counted->db,
+		"SELECT coalesce(max(rowid), ?1) FROM files WHERE rowid BETWEEN ?1 AND ?2", &stmt,
+		err);
 	if (rc < 0)
 		return rc;
-	if (rc == 1) {
-		is_known = strcmp(db_text(counted->known, 0), file->path) == 0 &&
-			   sqlite3_column_int(counted->known, 1) != 0 &&
-			   (sqlite3_column_int(counted->known, 2) != 0) == is_gone;
-		(void)sqlite3_reset(counted->known);
-	}
-	if (!is_known)
-		ledger_add(counted->ledger, key, source->path, file->path, is_gone);
-	return 0;
+	(void)sqlite3_bind_int64(stmt, 1, schema_key(id, 0));
+	(void)sqlite3_bind_int64(stmt, 2, schema_key(id + 1, 0) - 1);
+	rc = db_step(stmt, err);
+	if (rc == 1)
+		counted->newest[source] = sqlite3_column_int64(stmt, 0);
+	(void)sqlite3_finalize(stmt);
+	return rc < 0 ? rc : 0;
+}
+
+/* 1: the tables have the file as it is now; 0: they have not. */
+static int is_known(struct counted *counted, const struct file *file, int64_t key, struct err *err)
+{
+	int rc;
+
+	(void)sqlite3_bind_int64(counted->known, 1, key);
+	rc = db_step(counted->known, err);
+	if (rc != 1)
+		return rc;
+	rc = strcmp(db_text(counted->known, 0), file->path) == 0 &&
+	     sqlite3_column_int(counted->known, 1) != 0 &&
+	     (sqlite3_column_int(counted->known, 2) != 0) == file_is_gone(file);
+	(void)sqlite3_reset(counted->known);
+	return rc;
+}
+
+/* *newest grows with the keys that are noted. */
+static int note_file(
+	struct counted *counted, const struct file_change *change, int64_t *newest, struct err *err)
+{
+	const struct file *file = change->file;
+	const char *dir = counted->catalog->spec->sources[change->source].path;
+	int64_t key = schema_key(counted->catalog->sources[change->source].id, file->id);
+	int rc = 0;
+
+	if (change->is_forgotten)
+		return 0;
+	if (key > *newest)
+		*newest = key;
+	if (change->least_offset == 0 && file->n_events == 0 && file->n_rejects == 0)
+		return 0;
+	if (key <= counted->newest[change->source])
+		rc = is_known(counted, file, key, err);
+	if (rc == 0)
+		ledger_add(counted->ledger, key, dir, file->path, file_is_gone(file));
+	return rc < 0 ? rc : 0;
 }
 
 int counted_note(struct counted *counted, const struct changes *changes, struct err *err)
 {
+	int64_t newest = -1;
 	size_t i;
 	int rc = 0;
 
 	if (counted->ledger == NULL)
 		rc = renew(counted, err);
-	for (i = 0; rc == 0 && i < changes->n_files; i++)
-		rc = note_file(counted, &changes->files[i], err);
+	if (rc == 0 && changes->n_files > 0)
+		rc = find_newest(counted, changes->source, err);
+	for (i = 0; rc == 0 && i < changes->n_files; i++) {
+		assert(changes->files[i].source == changes->source);
+		rc = note_file(counted, &changes->files[i], &newest, err);
+	}
+	if (newest > -1 && newest > counted->newest[changes->source])
+		counted->newest[changes->source] = newest;
 	return rc == 0 ? ledger_write(counted->ledger, err) : rc;
 }
 

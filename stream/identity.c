@@ -3,6 +3,7 @@
 
 #include "stream/xxh64.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <unistd.h>
 
@@ -60,6 +61,14 @@ int identity_fingerprint(int fd, int64_t offset, struct file_identity *identity,
 	identity->fp_tail = rc == 1 ? tail : FINGERPRINT_OF_NOTHING;
 	identity->fp_offset = offset;
 	return 0;
+}
+
+void identity_fingerprint_bytes(const void *bytes, size_t n, struct file_identity *identity)
+{
+	assert(n <= FINGERPRINT_BYTES);
+	identity->fp_head = xxh64(bytes, n, 0);
+	identity->fp_tail = identity->fp_head;
+	identity->fp_offset = (int64_t)n;
 }
 
 static bool is_of_nothing(const struct file_identity *identity)

@@ -45,6 +45,8 @@ struct reader {
 	int64_t offset; /* of the file: the next byte to read from the descriptor */
 	enum reader_format format;
 	bool is_format_known;
+	struct file_identity
+		small;     /* fingerprints of all bytes of a small plain file; fp_offset 0: none */
 	bool is_cut_magic; /* all there is are the first bytes of what may become a compressed file
 			    */
 
@@ -133,6 +135,7 @@ int reader_open(struct reader *reader, const struct reader_target *target, struc
 	reader->offset = target->at.offset;
 	reader->is_format_known = false;
 	reader->is_cut_magic = false;
+	reader->small.fp_offset = 0;
 	reader->n_next = 0;
 	reader->unpacked = 0;
 	reader->is_in_frame = false;
@@ -377,8 +380,11 @@ static int read_start(
 		return rc;
 	learn_format(reader, (const unsigned char *)data, *n);
 	*is_done = reader->format == READER_PLAIN;
-	if (*is_done)
-		reader->offset = (int64_t)*n;
+	if (!*is_done)
+		return 0;
+	reader->offset = (int64_t)*n;
+	if (*n <= FINGERPRINT_BYTES)
+		identity_fingerprint_bytes(data, *n, &reader->small);
 	return 0;
 }
 
@@ -421,6 +427,17 @@ int64_t reader_file_bytes(const struct reader *reader, int64_t delivered)
 	if (!reader->is_format_known || reader->format == READER_PLAIN)
 		return reader->at.offset + delivered;
 	return raw_offset(reader);
+}
+
+int reader_fingerprint(
+	const struct reader *reader, int64_t bytes, struct file_identity *identity, struct err *err)
+{
+	if (bytes == 0 || bytes != reader->small.fp_offset)
+		return identity_fingerprint(reader->fd, bytes, identity, err);
+	identity->fp_offset = bytes;
+	identity->fp_head = reader->small.fp_head;
+	identity->fp_tail = reader->small.fp_tail;
+	return 0;
 }
 
 bool reader_is_mid_frame(const struct reader *reader)

@@ -74,6 +74,14 @@ void reader_position(const struct reader *reader, int64_t delivered, struct posi
  */
 int64_t reader_file_bytes(const struct reader *reader, int64_t delivered);
 
+/*
+ * Takes the fingerprints of the file's first `bytes` bytes. Of a small plain
+ * file that was read at once they are those of the bytes that were read, and
+ * nothing is read again.
+ */
+int reader_fingerprint(const struct reader *reader, int64_t bytes, struct file_identity *identity,
+	struct err *err) __attribute__((warn_unused_result));
+
 /* True when a compressed file ended inside a member or frame: more is expected. */
 bool reader_is_mid_frame(const struct reader *reader);
 

@@ -175,8 +175,7 @@ static void end_of_file(struct run *run)
 	file->bytes_end = fingerprinted;
 	file->identity = *file->known;
 	/* Without new fingerprints the old ones stand: they cover less, and are as true. */
-	if (identity_fingerprint(
-		    reader_fd(run->reader), fingerprinted, &file->identity, &ignored) != 0)
+	if (reader_fingerprint(run->reader, fingerprinted, &file->identity, &ignored) != 0)
 		file->identity = *file->known;
 	file->is_compressed = is_compressed(run);
 	if (file->is_compressed)
