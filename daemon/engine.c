@@ -12,7 +12,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,8 +19,6 @@
 
 /* A line about what was counted, at most this often and only if something was. */
 #define SUMMARY_MS 60000
-/* After a batch of more events the heap is handed back to the system. */
-#define TRIM_EVENTS 1000000
 
 static void lane_advance(struct engine *engine);
 
@@ -277,8 +274,6 @@ static void cycle_done(struct engine *engine)
 		overrun_note(engine, source);
 	}
 	engine_waiters_turn_done(engine);
-	if (job->outcome.n_events > TRIM_EVENTS)
-		(void)malloc_trim(0);
 }
 
 /* The source that is due first; among those that are due, the next in turn. */

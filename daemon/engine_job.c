@@ -9,10 +9,16 @@
 #include "base/mem.h"
 #include "base/timestamp.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* After a batch of more events or files the heap is handed back to the system when nothing follows.
+ */
+#define HEATING_EVENTS 1000000
+#define HEATING_FILES  2000
 
 static int64_t monotonic_us(void)
 {
@@ -41,7 +47,20 @@ static int load(struct job *job, struct err *err)
 		return err->code;
 	int rc = store_load(job->store, &config->spec, job->stream, err);
 	job->is_loaded = rc == 0;
+	/* The first look may find much to read: only when it has, the heap is handed back. */
+	job->is_heated = true;
 	return rc;
+}
+
+/*
+ * A batch's own memory, and what the databases keep to be faster, is worth
+ * keeping while the next batch follows and not when nothing does.
+ */
+static void cool_down(struct job *job)
+{
+	store_rest(job->store);
+	(void)malloc_trim(0);
+	job->is_heated = false;
 }
 
 static int cycle(struct job *job, struct err *err)
@@ -54,6 +73,10 @@ static int cycle(struct job *job, struct err *err)
 	if (rc == 0 && job->wants_mark &&
 		mark_new(&job->mark, job->stream, job->source, &ignored) != 0)
 		job->mark = NULL;
+	if (job->outcome.n_events > HEATING_EVENTS || job->outcome.n_files > HEATING_FILES)
+		job->is_heated = true;
+	else if (rc == 0 && job->is_heated && job->outcome.is_idle)
+		cool_down(job);
 	return rc;
 }
 

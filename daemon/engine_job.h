@@ -43,6 +43,7 @@ struct job {
 	struct config *config; /* the running one */
 	bool is_loaded;        /* the LOAD has succeeded: stream and store agree */
 	int64_t now_us;
+	bool is_heated; /* much was counted since the heap was last handed back */
 
 	/* What is asked. */
 	bool rebuild;                  /* LOAD */

@@ -42,6 +42,7 @@ int cycle_run(struct stream *stream, struct store *store, size_t source, bool fu
 			outcome->n_events = query->progress.n_rows;
 	}
 	outcome->did_batch = true;
+	outcome->n_files = changes->n_files;
 	outcome->snapshot = snapshot_newest_number(store_snapshots(store));
 	if (changes->needs_sync) {
 		struct err sync_err = ERR_INIT;

@@ -19,6 +19,7 @@ struct cycle_outcome {
 	bool is_idle;       /* nothing was pending */
 	int64_t batch_id;   /* of the last published batch */
 	int64_t n_events;
+	size_t n_files;     /* whose rows were written */
 	uint64_t snapshot;  /* number of the published snapshot */
 };
 

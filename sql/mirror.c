@@ -230,3 +230,8 @@ int mirror_set_status(struct mirror *mirror, const struct query_status *status, 
 	/* Where no row differed there is nothing dirty, and nothing is published. */
 	return finish(mirror, rc, err);
 }
+
+void mirror_rest(struct mirror *mirror)
+{
+	(void)sqlite3_db_release_memory(mirror->db);
+}

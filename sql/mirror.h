@@ -51,6 +51,9 @@ int mirror_apply_progress(struct mirror *mirror, const struct changes *changes, 
 void mirror_commit(struct mirror *mirror);
 void mirror_rollback(struct mirror *mirror);
 
+/* Frees the writer's cached pages; no transaction is open. */
+void mirror_rest(struct mirror *mirror);
+
 int mirror_set_status(struct mirror *mirror, const struct query_status *status, struct err *err)
 	__attribute__((warn_unused_result));
 

@@ -222,9 +222,14 @@ int store_load(struct store *store, const struct spec *spec, struct stream *stre
 	restored_fini(&restored);
 	if (rc == 0)
 		rc = stream_restored(stream, err);
+	return rc;
+}
+
+void store_rest(struct store *store)
+{
+	mirror_rest(store->mirror);
 	if (store->checkpoint != NULL)
 		(void)sqlite3_db_release_memory(checkpoint_db(store->checkpoint));
-	return rc;
 }
 
 int store_set_spec(struct store *store, const struct spec *spec, const struct setting *settings,

@@ -71,6 +71,12 @@ int store_commit(struct store *store, const struct changes *changes, struct err 
 /* Everything committed survives a power cut when this returns 0. */
 int store_sync(struct store *store, struct err *err) __attribute__((warn_unused_result));
 
+/*
+ * Nothing is expected for a while: the pages that both databases keep only to
+ * find them faster are freed.
+ */
+void store_rest(struct store *store);
+
 /* What `queries` shows and no batch changed. Texts are copied. */
 struct query_status {
 	const char *message;   /* NULL: stays as it is */
