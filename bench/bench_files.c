@@ -132,7 +132,7 @@ static int64_t read_one(struct source *source, struct reader *reader, size_t slo
 		check(reader_read(reader, data, sizeof(data), &n, &err), &err);
 		n_bytes += (int64_t)n;
 	} while (n > 0);
-	check(identity_fingerprint(reader_fd(reader), n_bytes, &identity, &err), &err);
+	check(reader_fingerprint(reader, n_bytes, &identity, &err), &err);
 	reader_close(reader);
 	source_consumed(source, slot, target.limit, &identity, true);
 	return n_bytes;
