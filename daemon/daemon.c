@@ -497,7 +497,8 @@ static int parts_open(struct daemon *d, struct err *err)
 		.on_reloaded = on_reloaded,
 		.on_stopped = on_engine_stopped};
 
-	executor_init(&d->executor, &d->loop, d->config->max_running_queries);
+	if (executor_open(&d->executor, &d->loop, d->config->max_running_queries, err) != 0)
+		return err->code;
 	call_desk_open(&d->desk, &d->loop, on_call, d);
 	d->service.loop = &d->loop;
 	d->service.executor = &d->executor;

@@ -1,8 +1,8 @@
 /*
- * The lanes' queues and the hand-over to libuv's pool. Handing over is the
- * barrier: a work is touched by the loop or by one worker, never by both. The
- * pool has a thread for every place in every lane, so no lane waits for
- * another (daemon/threads.c counts them).
+ * The lanes' queues and the hand-over to libuv's pool and to the threads of low
+ * priority. Handing over is the barrier: a work is touched by the loop or by
+ * one worker, never by both. There is a thread for every place in every lane,
+ * so no lane waits for another (daemon/threads.c counts the pool's).
  */
 #include "daemon/executor.h"
 
@@ -16,9 +16,11 @@ static void on_wake(uv_async_t *wake)
 	lane_advance(wake->data, LANE_OTHER);
 }
 
-void executor_init(struct executor *executor, uv_loop_t *loop, int max_long)
+int executor_open(struct executor *executor, uv_loop_t *loop, int max_long, struct err *err)
 {
 	*executor = (struct executor){.loop = loop};
+	if (background_start(&executor->background, loop, max_long, err) != 0)
+		return err->code;
 	executor->lanes[LANE_SHORT].max_running = EXECUTOR_MAX_SHORT;
 	executor->lanes[LANE_LONG].max_running = max_long;
 	executor->lanes[LANE_OTHER].max_running = EXECUTOR_MAX_OTHER;
@@ -26,6 +28,7 @@ void executor_init(struct executor *executor, uv_loop_t *loop, int max_long)
 	assert(rc == 0);
 	executor->wake.data = executor;
 	uv_unref((uv_handle_t *)&executor->wake);
+	return 0;
 }
 
 void executor_close(struct executor *executor)
@@ -33,6 +36,7 @@ void executor_close(struct executor *executor)
 	for (int i = 0; i < LANES; i++)
 		assert(executor->lanes[i].first == NULL && executor->lanes[i].n_running == 0);
 	uv_close((uv_handle_t *)&executor->wake, NULL);
+	background_stop(executor->background);
 }
 
 void executor_set_max_long(struct executor *executor, int max_long)
@@ -60,6 +64,11 @@ static void queue(struct executor *executor, struct work *work, enum work_lane t
 
 /* --- on a worker --------------------------------------------------------- */
 
+static struct work *work_of(struct background_task *task)
+{
+	return (struct work *)((char *)task - offsetof(struct work, task));
+}
+
 static void on_worker(uv_work_t *request)
 {
 	struct work *work = request->data;
@@ -67,16 +76,21 @@ static void on_worker(uv_work_t *request)
 	work->outcome = work->step(work, work->lane == LANE_SHORT ? SHORT_BUDGET_US : 0, true);
 }
 
+static void on_background(struct background_task *task)
+{
+	struct work *work = work_of(task);
+
+	work->outcome = work->step(work, 0, true);
+}
+
 /* --- back on the loop ---------------------------------------------------- */
 
 /* The callbacks may start, continue or free works, this one too. */
-static void on_stepped(uv_work_t *request, int status)
+static void stepped(struct work *work)
 {
-	struct work *work = request->data;
 	struct executor *executor = work->executor;
 	enum work_lane lane = work->lane;
 
-	assert(status == 0); /* works are never cancelled by way of libuv */
 	executor->lanes[lane].n_running--;
 	switch (work->outcome) {
 	case WORK_ENDED:
@@ -94,6 +108,29 @@ static void on_stepped(uv_work_t *request, int status)
 	lane_advance(executor, lane);
 }
 
+static void on_stepped(uv_work_t *request, int status)
+{
+	assert(status == 0); /* works are never cancelled by way of libuv */
+	stepped(request->data);
+}
+
+static void on_background_stepped(struct background_task *task)
+{
+	stepped(work_of(task));
+}
+
+static void hand_over(struct executor *executor, struct work *work)
+{
+	if (work->lane == LANE_LONG) {
+		work->task = (struct background_task){
+			.run = on_background, .done = on_background_stepped};
+		background_submit(executor->background, &work->task);
+		return;
+	}
+	int rc = uv_queue_work(executor->loop, &work->request, on_worker, on_stepped);
+	assert(rc == 0);
+}
+
 static void lane_advance(struct executor *executor, enum work_lane which)
 {
 	struct executor_lane *lane = &executor->lanes[which];
@@ -109,8 +146,7 @@ static void lane_advance(struct executor *executor, enum work_lane which)
 		work->next = NULL;
 		work->state = WORK_RUNNING;
 		lane->n_running++;
-		int rc = uv_queue_work(executor->loop, &work->request, on_worker, on_stepped);
-		assert(rc == 0);
+		hand_over(executor, work);
 	}
 }
 

@@ -10,8 +10,9 @@
  *
  * There are lanes, each with workers of its own: SHORT, where a step has 50 ms
  * and a work that needs more moves on; LONG, where it has all the time it
- * wants, for as many works at once as are configured; and OTHER, for works
- * that cannot be begun twice (they change something or ask the daemon).
+ * wants, on threads of low priority, for as many works at once as are
+ * configured; and OTHER, for works that cannot be begun twice (they change
+ * something or ask the daemon).
  *
  *   IDLE ──executor_try──▶ (ended at once: IDLE again, nothing is called)
  *     │                 └─▶ PARKED after on_page, or QUEUED
@@ -24,6 +25,9 @@
  */
 #ifndef DAEMON_EXECUTOR_H
 #define DAEMON_EXECUTOR_H
+
+#include "base/err.h"
+#include "daemon/background.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -65,7 +69,8 @@ struct work {
 	/* The executor's own. */
 	struct executor *executor;
 	struct work *next; /* in the queue */
-	uv_work_t request;
+	uv_work_t request;            /* in the pool */
+	struct background_task task; /* in the LONG lane */
 	enum work_lane lane;
 	enum work_state state;
 	enum work_step outcome;
@@ -79,12 +84,14 @@ struct executor_lane {
 struct executor {
 	uv_loop_t *loop;
 	uv_async_t wake; /* a worker blocks: another may run in its place */
+	struct background *background; /* where the LONG lane runs */
 	struct executor_lane lanes[LANES];
 	atomic_int n_blocked; /* in the OTHER lane */
 };
 
-/* `max_long`: works at once in the LONG lane. */
-void executor_init(struct executor *executor, uv_loop_t *loop, int max_long);
+/* `max_long`: works at once in the LONG lane; so many threads are made for it, and never more. */
+int executor_open(struct executor *executor, uv_loop_t *loop, int max_long, struct err *err)
+	__attribute__((warn_unused_result));
 /* No work is queued or running by then (asserted). */
 void executor_close(struct executor *executor);
 

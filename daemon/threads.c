@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-/* The engine and the saver have a thread each, and every place in the executor's lanes. */
+/* The engine and the saver have a thread each, and every place in the executor's lanes but one. */
 #define OTHER_THREADS (2 + EXECUTOR_MAX_SHORT + EXECUTOR_MAX_OTHER + EXECUTOR_MAX_BLOCKED)
 /* Descriptors for files of events, the checkpoint, the loop and the like. */
 #define OTHER_FILES 128
@@ -56,17 +56,18 @@ int threads_prepare(int max_running_queries, struct err *err)
 {
 	char text[16];
 	struct rlimit files;
-	int n = max_running_queries + OTHER_THREADS;
+	int n_pool = OTHER_THREADS;
 
 	n_statements = max_running_queries;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
-	snprintf(text, sizeof(text), "%d", n);
+	snprintf(text, sizeof(text), "%d", n_pool);
 	if (setenv("UV_THREADPOOL_SIZE", text, 1) != 0)
 		return err_nomem(err);
-	return threads_probe(n, err);
+	/* With those of long statements, which the executor makes. */
+	return threads_probe(n_pool + max_running_queries, err);
 }
 
 int threads_for_statements(void)

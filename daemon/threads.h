@@ -14,7 +14,7 @@
  */
 int threads_prepare(int max_running_queries, struct err *err) __attribute__((warn_unused_result));
 
-/* How many long statements the pool can run at once. */
+/* How many long statements there are threads for. */
 int threads_for_statements(void);
 
 /* At most `wanted`: what the limit of open files leaves to sessions. */
