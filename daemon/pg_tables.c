@@ -223,15 +223,15 @@ static void add_columns(
 	sqlite3 *db, const struct pg_table *table, sqlite3_stmt *rows, sqlite3_str *ddl)
 {
 	int n = sqlite3_column_count(rows);
-	const char *types[MAX_COLUMNS];
+	struct column_type types[MAX_COLUMNS] = {{0}};
 
 	assert(n <= MAX_COLUMNS);
 	for (int i = 0; i < n; i++)
-		types[i] = column_type_declared(sqlite3_column_decltype(rows, i));
+		types[i].type = column_type_declared(sqlite3_column_decltype(rows, i));
 	column_types_infer(db, &pg_catalog, table->select, strlen(table->select), types, (size_t)n);
 	for (int i = 0; i < n; i++)
 		sqlite3_str_appendf(ddl, "%s\"%w\" %s", i == 0 ? "CREATE TABLE x(" : ", ",
-			sqlite3_column_name(rows, i), types[i]);
+			sqlite3_column_name(rows, i), types[i].type);
 	sqlite3_str_appendall(ddl, ")");
 }
 

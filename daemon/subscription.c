@@ -35,6 +35,43 @@ void subscription_sink_fini(struct subscription_sink *sink)
 
 /* --- collecting ---------------------------------------------------------- */
 
+static bool has_aggregate(const struct statement *statement)
+{
+	for (size_t i = 0; i < statement_n_columns(statement); i++)
+		if (statement_column_is_aggregate(statement, i))
+			return true;
+	return false;
+}
+
+static bool has_column(const struct statement *statement, const char *name)
+{
+	for (size_t i = 0; i < statement_n_columns(statement); i++)
+		if (strcmp(statement_column_name(statement, i), name) == 0)
+			return true;
+	return false;
+}
+
+/* Beside its start a window's end tells no rows apart, and that of a session moves. */
+static bool is_end_of_window(const struct statement *statement, size_t column)
+{
+	return strcmp(statement_column_name(statement, column), "window_end") == 0 &&
+	       has_column(statement, "window_start");
+}
+
+/* Beside aggregates the other columns are what the rows were grouped by, numbers too. */
+static enum subscription_column kind_of(
+	const struct statement *statement, size_t column, bool is_grouped)
+{
+	const char *type = statement_column_type(statement, column);
+	bool is_number = strcmp(type, "INTEGER") == 0 || strcmp(type, "REAL") == 0;
+
+	if (is_grouped)
+		return statement_column_is_aggregate(statement, column) ? COLUMN_VALUE : COLUMN_KEY;
+	if (is_number)
+		return COLUMN_VALUE;
+	return type[0] != '\0' ? COLUMN_KEY : COLUMN_ANY;
+}
+
 static int on_begin(
 	void *context, const struct statement *statement, struct buf *page, struct err *err)
 {
@@ -48,13 +85,10 @@ static int on_begin(
 	sink->kinds = mem_new_array(sink->n_columns + 1, sizeof(*sink->kinds));
 	if (sink->kinds == NULL)
 		return err_nomem(err);
-	for (size_t i = 0; i < sink->n_columns; i++) {
-		const char *type = statement_column_type(statement, i);
-		bool is_number = strcmp(type, "INTEGER") == 0 || strcmp(type, "REAL") == 0;
-		sink->kinds[i] = is_number         ? COLUMN_NUMBER
-				 : type[0] != '\0' ? COLUMN_KEY
-						   : COLUMN_ANY;
-	}
+	bool is_grouped = has_aggregate(statement);
+	for (size_t i = 0; i < sink->n_columns; i++)
+		sink->kinds[i] = is_end_of_window(statement, i) ? COLUMN_VALUE
+								: kind_of(statement, i, is_grouped);
 	frames_write_columns(&sink->columns, statement);
 	return buf_ok(&sink->columns) ? 0 : err_nomem(err);
 }

@@ -1,8 +1,10 @@
 /*
  * What a subscriber has seen, and how the newest answer differs from it.
  *
- * Rows are told apart by their key: the cells of all columns that are not
- * INTEGER or REAL, as in a table of counts by group and window.
+ * Rows are told apart by their key: beside aggregates the cells of all other
+ * columns, which are what the rows were grouped by; else of all columns that
+ * are not INTEGER or REAL, as in a table of counts by group and window. The
+ * end of a window is no part of it where its start is.
  * A row with a known key and other cells is an update, one with a new key an
  * insert, a key that is gone a delete. Rows with the same key are paired in
  * their order. Knows no sessions.
@@ -34,8 +36,8 @@ struct subscription_set {
 	size_t n_rows, cap_rows;
 };
 
-/* As announced; of a column that announces nothing the values decide, numbers being no key. */
-enum subscription_column { COLUMN_KEY, COLUMN_NUMBER, COLUMN_ANY };
+/* As announced; of a column that announces nothing the cells decide, numbers being values. */
+enum subscription_column { COLUMN_KEY, COLUMN_VALUE, COLUMN_ANY };
 
 struct subscription_sink {
 	struct subscription_set set; /* what arrives */

@@ -174,7 +174,7 @@ bool infer_is_name(const struct token *token)
 /* --- the way in ------------------------------------------------------------ */
 
 void column_types_infer(sqlite3 *db, const struct sql_extension *extension, const char *text,
-	size_t len, const char **types, size_t n)
+	size_t len, struct column_type *types, size_t n)
 {
 	struct inference inference = {.db = db, .extension = extension};
 	struct offered_table *result = NULL;
@@ -190,9 +190,10 @@ void column_types_infer(sqlite3 *db, const struct sql_extension *extension, cons
 	/* A count that differs means that something was misunderstood. */
 	if (result != NULL && !inference.failed && result->n_columns == n) {
 		for (size_t i = 0; i < n; i++) {
-			if (types[i][0] == '\0' &&
+			types[i].is_aggregate = result->columns[i].is_aggregate;
+			if (types[i].type[0] == '\0' &&
 				strcmp(result->columns[i].type, COLUMN_TYPE_NULL) != 0)
-				types[i] = result->columns[i].type;
+				types[i].type = result->columns[i].type;
 		}
 	}
 	for (struct arena_block *block = inference.blocks; block != NULL; block = next) {

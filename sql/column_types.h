@@ -14,6 +14,7 @@
 #include "sql/statement.h"
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* An INTEGER that is 0 or 1: a comparison's, a literal's, or declared so. */
@@ -25,13 +26,19 @@
  */
 const char *column_type_declared(const char *declared);
 
+/* What is announced of a result column. */
+struct column_type {
+	const char *type;
+	bool is_aggregate; /* an expression with an aggregate of other rows in it */
+};
+
 /*
- * Fills in those of types[0, n) that are "" and can be told. `text` has been
- * prepared without error. `extension` knows the types of functions of its own;
+ * Fills in those of types[0, n) that are "" and can be told, and which are
+ * aggregates. `text` has been prepared without error. `extension` knows the types of functions of its own;
  * NULL: none. The guard must be open: the schema is read. Leaves everything as
  * it is when memory lacks.
  */
 void column_types_infer(sqlite3 *db, const struct sql_extension *extension, const char *text,
-	size_t len, const char **types, size_t n);
+	size_t len, struct column_type *types, size_t n);
 
 #endif

@@ -54,7 +54,7 @@ static bool fill_columns(struct shape *shape, sqlite3_stmt *stmt)
 		shape->names[i] = name != NULL ? copy_name(name) : NULL;
 		if (shape->names[i] == NULL)
 			return false;
-		shape->types[i] = column_type_declared(sqlite3_column_decltype(stmt, (int)i));
+		shape->types[i].type = column_type_declared(sqlite3_column_decltype(stmt, (int)i));
 	}
 	return true;
 }
@@ -67,7 +67,7 @@ static void infer_types(struct connection *connection, struct shape *shape)
 	bool all_told = true;
 
 	for (size_t i = 0; i < shape->n_columns; i++)
-		all_told = all_told && shape->types[i][0] != '\0';
+		all_told = all_told && shape->types[i].type[0] != '\0';
 	if (all_told || shape->is_explain || (shape->saw & GUARD_SAW_PRAGMA))
 		return;
 	/*

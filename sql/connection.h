@@ -36,7 +36,7 @@ struct shape {
 	bool ends_itself; /* the source ends with its semicolon: any text may follow */
 	size_t n_columns;
 	char **names;
-	const char **types; /* static texts */
+	struct column_type *types;
 	size_t n_params;
 	char **params; /* NULL: nameless */
 	bool is_readonly, is_explain;

@@ -22,6 +22,7 @@ struct offered_column {
 	const char *name; /* in the text or the arena; not NUL-terminated */
 	size_t name_len;
 	const char *type;
+	bool is_aggregate; /* made of an aggregate of other rows */
 };
 
 struct offered_table {

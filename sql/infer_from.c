@@ -46,8 +46,10 @@ static struct offered_table *schema_table(struct inference *inference, const cha
 		if (copy == NULL || n == table->n_columns)
 			break;
 		memcpy(copy, sqlite3_column_text(stmt, 0), column_len);
-		table->columns[n++] = (struct offered_column){copy, column_len,
-			column_type_declared((const char *)sqlite3_column_text(stmt, 1))};
+		table->columns[n++] = (struct offered_column){.name = copy,
+			.name_len = column_len,
+			.type = column_type_declared(
+				(const char *)sqlite3_column_text(stmt, 1))};
 	}
 	(void)sqlite3_finalize(stmt);
 	return table;

@@ -76,6 +76,37 @@ static void add_star(struct inference *inference, struct collecting *into,
 	}
 }
 
+/* `min` and `max` of several arguments are of one row. */
+static bool is_aggregate_call(const struct inference *inference, size_t at, size_t to)
+{
+	static const char *const names[] = {"avg", "count", "group_concat", "json_group_array",
+		"json_group_object", "max", "min", "string_agg", "sum", "total", NULL};
+	const struct token *token = &inference->tokens[at];
+	size_t end;
+
+	if (!infer_is_operator(inference, at + 1, to, "(") || !infer_is_any_word(token, names))
+		return false;
+	if (!token_is_word(token, "min") && !token_is_word(token, "max"))
+		return true;
+	end = infer_skip_brackets(inference, at + 1, to) - 1;
+	for (size_t i = at + 2; i < end;) {
+		if (token_is(&inference->tokens[i], ","))
+			return false;
+		i = token_is(&inference->tokens[i], "(") ? infer_skip_brackets(inference, i, end)
+							 : i + 1;
+	}
+	return true;
+}
+
+static bool has_aggregate(const struct inference *inference, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		if (is_aggregate_call(inference, i, to))
+			return true;
+	}
+	return false;
+}
+
 /* One term of the list: `expr [[AS] alias]`, `*`, `t.*`. */
 static void add_term(struct inference *inference, struct collecting *into,
 	const struct scope *scope, size_t from, size_t to)
@@ -115,6 +146,7 @@ static void add_term(struct inference *inference, struct collecting *into,
 	if (column.name == NULL)
 		column.name = "";
 	column.type = infer_expression(inference, scope, from, to);
+	column.is_aggregate = has_aggregate(inference, from, to);
 	add_column(inference, into, column);
 }
 
@@ -199,6 +231,12 @@ static void define(
 	}
 }
 
+static void combine(struct offered_column *column, const struct offered_column *other)
+{
+	column->type = column_type_combine(column->type, other->type);
+	column->is_aggregate = column->is_aggregate || other->is_aggregate;
+}
+
 static struct offered_table *compound_columns(
 	struct inference *inference, const struct scope *outer, size_t from, size_t to)
 {
@@ -220,8 +258,7 @@ static struct offered_table *compound_columns(
 				define(inference, recursive, core);
 		} else {
 			for (size_t i = 0; i < core->n_columns && i < result->n_columns; i++)
-				result->columns[i].type = column_type_combine(
-					result->columns[i].type, core->columns[i].type);
+				combine(&result->columns[i], &core->columns[i]);
 		}
 		from = end + 1;
 		if (infer_is_word(inference, from, to, "all"))

@@ -227,13 +227,19 @@ const char *statement_column_name(const struct statement *statement, size_t colu
 
 const char *statement_column_type(const struct statement *statement, size_t column)
 {
-	return statement_column_is_boolean(statement, column) ? "INTEGER"
-							      : statement->shape->types[column];
+	return statement_column_is_boolean(statement, column)
+		       ? "INTEGER"
+		       : statement->shape->types[column].type;
 }
 
 bool statement_column_is_boolean(const struct statement *statement, size_t column)
 {
-	return strcmp(statement->shape->types[column], COLUMN_TYPE_BOOLEAN) == 0;
+	return strcmp(statement->shape->types[column].type, COLUMN_TYPE_BOOLEAN) == 0;
+}
+
+bool statement_column_is_aggregate(const struct statement *statement, size_t column)
+{
+	return statement->shape->types[column].is_aggregate;
 }
 
 bool statement_is_readonly(const struct statement *statement)

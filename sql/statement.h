@@ -199,6 +199,8 @@ const char *statement_column_type(const struct statement *statement, size_t colu
  * BOOLEAN. For protocols that have a type for it.
  */
 bool statement_column_is_boolean(const struct statement *statement, size_t column);
+/* Made of other rows: sum(x), max(x) + 1, … */
+bool statement_column_is_aggregate(const struct statement *statement, size_t column);
 bool statement_is_readonly(const struct statement *statement);
 bool statement_is_explain(const struct statement *statement);
 

@@ -4,9 +4,9 @@
 import collections
 import json
 import os
+import re
 import signal
 import threading
-import unittest
 
 import harness
 from harness import wait_until
@@ -95,6 +95,82 @@ class Continuous(harness.Case):
         daemon.process_all()
         self.assertEqual(daemon.ask("select sum(count) from counts"),
                          [[arrivals.n * arrivals.n_lines]])
+
+    def changes(self, frames, wanted):
+        """Reads the feed until that many changes have come."""
+        changes = []
+        while len(changes) < wanted:
+            changes += frames.frame().get("changes", [])
+        return changes
+
+    def subscribe(self, daemon, sql):
+        frames = daemon.frames()
+        frames.request("SUBSCRIBE " + sql)
+        rows = []
+        while True:
+            frame = frames.frame()
+            self.assertNotIn("error", frame)
+            rows += frame.get("rows", [])
+            if "changes" in frame:
+                return frames, rows
+
+    def test_what_changed_arrives_as_an_update_of_its_group(self):
+        daemon = self.daemon(config="[source events]\npath = @EVENTS@\n[query counts]\n"
+                             "[query visits]\nsession = 10 minutes\n").start()
+        daemon.write("a", '{"time":0,"action":"7"}\n{"time":0,"action":"8"}\n')
+        daemon.process_all()
+        feeds = {sql: self.subscribe(daemon, sql)[0] for sql in (
+            "select action, max(window_end), sum(count) from counts group by action",
+            "select cast(action as integer) as n, sum(count) from counts group by 1",
+            "select max(window_end), count(*) from counts",
+            "select action, window_start, count from counts",
+            "select * from visits")}
+        daemon.write("b", '{"time":300,"action":"8"}\n')
+        expected = [
+            [["update", "8", "1970-01-01 01:00:00", 2]],
+            [["update", 8, 2]],
+            None,
+            [["update", "8", "1970-01-01 00:00:00", 2]],
+            [["update", "8", "1970-01-01 00:00:00", "1970-01-01 00:15:00", 2]]]
+        for frames, changes in zip(feeds.values(), expected):
+            if changes is not None:
+                self.assertEqual(self.changes(frames, 1), changes)
+        # The newest end of a group moves: still the same group.
+        daemon.write("c", '{"time":7200,"action":"8"}\n')
+        expected = [
+            [["update", "8", "1970-01-01 03:00:00", 3]],
+            [["update", 8, 3]],
+            [["update", "1970-01-01 03:00:00", 3]],
+            [["insert", "8", "1970-01-01 02:00:00", 1]],
+            [["insert", "8", "1970-01-01 02:00:00", "1970-01-01 02:10:00", 1]]]
+        for frames, changes in zip(feeds.values(), expected):
+            self.assertEqual(self.changes(frames, 1), changes)
+            frames.close()
+
+    def test_a_slow_reader_of_changes_gets_the_latest_state(self):
+        daemon = self.daemon().start()
+        frames, rows = self.subscribe(daemon, "select action, count, '%s' from counts"
+                                      % ("x" * 5000))
+        rows = {row[0]: row[1] for row in rows}
+        before = self.resident_kib(daemon)
+        # Each batch changes all groups; unread, the changes would be 200 MB.
+        for batch in range(200):
+            daemon.write("f-%d" % batch, "".join('{"time":0,"action":"%d"}\n' % i
+                                                 for i in range(200)))
+            daemon.process_all()
+        self.assertLess(self.resident_kib(daemon) - before, 60000)
+        n_changes = 0
+        while rows.get("0", 0) < 200:
+            for what, action, count, _ in frames.frame().get("changes", []):
+                self.assertEqual(what, "update" if action in rows else "insert")
+                rows[action], n_changes = count, n_changes + 1
+        self.assertEqual(rows, {str(i): 200 for i in range(200)})
+        self.assertLess(n_changes, 200 * 200 / 2)
+        frames.close()
+
+    def resident_kib(self, daemon):
+        with open("/proc/%d/status" % daemon.process.pid) as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
 
     def expected(self, directory, key, window_s, slide_s=None):
         counts = collections.Counter()

@@ -158,6 +158,38 @@ START_TEST(a_result_has_the_type_that_follows)
 }
 END_TEST
 
+static const struct {
+	const char *sql, *columns; /* a letter a column, A: aggregate */
+} aggregates[] = {
+	{"select action, max(window_end), sum(count) from counts group by action", "-AA"},
+	{"select unix_timestamp(window_start), count(*) from counts group by 1", "-A"},
+	{"select max(action, 'b'), min(max(1, 2)), max(count) + 1 from counts", "-AA"},
+	{"select action, (select sum(count) from counts), count from counts", "-A-"},
+	{"select * from (select action, total(count) from counts group by action)", "-A"},
+	{"with t as (select action, group_concat(count) from counts group by 1) select * from t",
+		"-A"},
+	{"select action, 0 from counts union select 'all', sum(count) from counts", "-A"},
+	{"select * from counts", "----"},
+};
+
+START_TEST(an_aggregate_is_known_as_one)
+{
+	struct err err = ERR_INIT;
+	struct statement *statement = NULL;
+	const char *sql = aggregates[_i].sql;
+	size_t tail;
+
+	ck_assert_msg(statement_prepare(session, sql, strlen(sql), 0, &tail, &statement, &err) == 0,
+		"%s: %s", sql, err.text);
+	ck_assert_uint_eq(statement_n_columns(statement), strlen(aggregates[_i].columns));
+	for (size_t i = 0; i < statement_n_columns(statement); i++)
+		ck_assert_msg(statement_column_is_aggregate(statement, i) ==
+				      (aggregates[_i].columns[i] == 'A'),
+			"%s: column %zu", sql, i);
+	statement_free(statement);
+}
+END_TEST
+
 START_TEST(temp_tables_and_views_have_types_too)
 {
 	struct err err = ERR_INIT;
@@ -206,6 +238,7 @@ int main(void)
 	tcase_set_timeout(tests, 30);
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_loop_test(tests, a_result_has_the_type_that_follows, 0, N_ROWS(rows));
+	tcase_add_loop_test(tests, an_aggregate_is_known_as_one, 0, N_ROWS(aggregates));
 	tcase_add_test(tests, temp_tables_and_views_have_types_too);
 	tcase_add_test(tests, cut_anywhere_nothing_breaks);
 	suite_add_tcase(suite, tests);
