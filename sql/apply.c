@@ -39,7 +39,7 @@ static const char *const statement_texts[N_STATEMENTS] = {
 		"?11)",
 	[FORGET_IDENTITY] = "DELETE FROM \"state:files\" WHERE key = ?1",
 	[FORGET_OFFSETS] = "DELETE FROM \"state:offsets\" WHERE source_id = ?1 AND file_id = ?2",
-	[PUT_OFFSET] = "INSERT OR REPLACE INTO \"state:offsets\" VALUES(?1,?2,?3,?4,?5,?6,?7)",
+	[PUT_OFFSET] = "INSERT OR REPLACE INTO \"state:offsets\" VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
 	[DROP_PREFIX] = "DELETE FROM \"state:offsets\" WHERE source_id = ?1 AND prefix_id = ?2",
 };
 

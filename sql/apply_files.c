@@ -106,6 +106,7 @@ static int apply_offsets(struct apply *apply, const struct changes *changes, str
 		(void)sqlite3_bind_int64(stmt, 5, change->at.skip);
 		(void)sqlite3_bind_int64(stmt, 6, change->at.line);
 		(void)sqlite3_bind_int64(stmt, 7, change->at.flags);
+		(void)sqlite3_bind_int64(stmt, 8, change->at.unpacked);
 		rc = db_run(stmt, err);
 	}
 	return rc;

@@ -120,7 +120,8 @@ static int restore_offsets(
 {
 	sqlite3_stmt *stmt;
 	int rc = db_prepare(db,
-		"SELECT prefix_id, file_id, offset, skip, line, flags FROM \"state:offsets\""
+		"SELECT prefix_id, file_id, offset, skip, line, flags, unpacked FROM "
+		"\"state:offsets\""
 		" WHERE source_id = ?1 AND prefix_id >= 0",
 		&stmt, err);
 
@@ -133,7 +134,8 @@ static int restore_offsets(
 			.at = {.offset = int_of(stmt, 2),
 				.skip = int_of(stmt, 3),
 				.line = int_of(stmt, 4),
-				.flags = (uint32_t)int_of(stmt, 5)}};
+				.flags = (uint32_t)int_of(stmt, 5),
+				.unpacked = int_of(stmt, 6)}};
 
 		rc = stream_restore_offset(stream, source, &offset, err);
 		if (rc < 0)

@@ -57,5 +57,6 @@ CREATE TABLE "state:offsets"(
 	skip INTEGER,
 	line INTEGER,
 	flags INTEGER,
+	unpacked INTEGER,
 	PRIMARY KEY(source_id, file_id, prefix_id)
 ) WITHOUT ROWID;

@@ -76,14 +76,16 @@ struct reject {
 
 /*
  * How far a run of bytes has been consumed. `offset` counts bytes of the file;
- * of a compressed one it is the start of a frame, and `skip` the decompressed
- * bytes consumed behind that start. `line` is the number of the line on which
+ * of a compressed one it is the start of a frame, `unpacked` the decompressed
+ * bytes of the file in front of that start and `skip` those consumed behind it
+ * (both are 0 in a plain file). `line` is the number of the line on which
  * the position stands, 1 at the start of a file.
  */
 struct position {
 	int64_t offset;
 	int64_t skip;
 	int64_t line;
+	int64_t unpacked;
 	uint32_t flags;
 };
 
@@ -95,6 +97,12 @@ struct position {
 	{                                                                                          \
 		.line = 1                                                                          \
 	}
+
+/* The offset of its next byte in the (decompressed) stream: what events and rejects are given. */
+static inline int64_t position_in_stream(const struct position *at, bool is_compressed)
+{
+	return (is_compressed ? at->unpacked : at->offset) + at->skip;
+}
 
 /*
  * Receives what the judge decides, in the order of the bytes. A callback that

@@ -91,7 +91,7 @@ static int judge_file(struct pass *pass, const struct plan_file *file, struct re
 	const struct position *from = &file->read.from;
 	int64_t left = file->settled;
 
-	judge_begin(pass->judge, from, from->offset + from->skip);
+	judge_begin(pass->judge, from, position_in_stream(from, file->read.is_compressed));
 	buf_clear(&pass->data);
 	held_cut(&pass->held, 0);
 	pass->is_in_array = false;

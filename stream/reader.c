@@ -414,11 +414,13 @@ void reader_position(const struct reader *reader, int64_t delivered, struct posi
 
 	if (!reader->is_format_known || reader->format == READER_PLAIN) {
 		at->offset = reader->at.offset + delivered;
+		at->unpacked = 0;
 		at->skip = 0;
 		return;
 	}
 	frame = reader_frames_find(&reader->frames, unpacked);
 	at->offset = frame->offset;
+	at->unpacked = reader->at.unpacked + frame->unpacked;
 	at->skip = unpacked - frame->unpacked;
 }
 

@@ -62,7 +62,7 @@ int reader_read(struct reader *reader, char *data, size_t room, size_t *n, struc
 /*
  * The position of the byte that lies `delivered` bytes behind the start of this
  * opening: plain files just add; compressed ones give a frame start at or
- * before it, the newest that is remembered, and the rest as skip. Line and
+ * before it, the newest that is remembered, with the bytes before it, and the rest as skip. Line and
  * flags are the caller's and stay as they are in *at.
  */
 void reader_position(const struct reader *reader, int64_t delivered, struct position *at);

@@ -234,7 +234,8 @@ int slice_run(struct slice *slice, struct slice_file *file, struct reader *reade
 		run.stop_after = slice->stop - run.begin;
 	if (slice->is_inner)
 		start = (struct position){.offset = run.begin, .flags = POSITION_SKIP_LINE};
-	scan_begin(scan, &start, run.begin + start.skip, run.stop_after);
+	scan_begin(scan, &start, position_in_stream(&start, file->is_compressed && !slice->is_inner),
+		run.stop_after);
 	rc = read_on(&run, &done, err);
 	if (rc == 0)
 		rc = finish(&run, done, err);

@@ -53,8 +53,9 @@ int stands_reserve(struct stands *stands, size_t n, struct err *err)
 
 static bool is_short(const struct stand *stand)
 {
-	return stand->at.skip == 0 && stand->at.flags == 0 && stand->seen == stand->at.offset &&
-	       stand->at.line > 0 && stand->at.line <= UINT32_MAX;
+	return stand->at.skip == 0 && stand->at.unpacked == 0 && stand->at.flags == 0 &&
+	       stand->seen == stand->at.offset && stand->at.line > 0 &&
+	       stand->at.line <= UINT32_MAX;
 }
 
 static void drop_long(struct stands *stands, struct short_stand *slot)

@@ -150,7 +150,11 @@ void sample_add_offset(struct changes *changes, int64_t prefix_id, int64_t file_
 	changes->offsets = grown(changes->offsets, changes->n_offsets, sizeof(*changes->offsets));
 	changes->offsets[changes->n_offsets++] = (struct offset_change){.prefix_id = prefix_id,
 		.file_id = file_id,
-		.at = {.offset = offset, .skip = 5, .line = 11, .flags = POSITION_SKIP_LINE}};
+		.at = {.offset = offset,
+			.skip = 5,
+			.line = 11,
+			.unpacked = 77,
+			.flags = POSITION_SKIP_LINE}};
 }
 
 void sample_add_reject(struct changes *changes, int64_t line)

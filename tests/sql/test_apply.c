@@ -210,7 +210,8 @@ START_TEST(files_show_what_is_known_and_forgotten_ones_go)
 	later->files[0].is_forgotten = true;
 	apply_all(later);
 	asks("SELECT path FROM files", "b.json\n");
-	asks("SELECT file_id, offset, skip, line, flags FROM \"state:offsets\"", "2|900|5|11|1\n");
+	asks("SELECT file_id, offset, skip, line, flags, unpacked FROM \"state:offsets\"",
+		"2|900|5|11|1|77\n");
 	asks("SELECT count(*) FROM \"state:files\"", "1\n");
 }
 END_TEST

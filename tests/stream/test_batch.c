@@ -274,6 +274,68 @@ START_TEST(a_compressed_file_that_grows_waits_for_the_rest_of_its_member)
 }
 END_TEST
 
+/* Lines, some of them bad, one with a value too long to group by. */
+static void lines_with_rejects(struct buf *out)
+{
+	for (int i = 0; i < 30; i++) {
+		if (i == 11)
+			buf_add_text(out, "{\"time\":1,\"action\":\"");
+		for (int n = 0; i == 11 && n < 65537; n++)
+			buf_add_char(out, 'x');
+		if (i == 11)
+			buf_add_text(out, "\"}\n");
+		else if (i % 5 == 3)
+			buf_printf(out, "bad %d\n", i);
+		else
+			buf_printf(out, "{\"time\":%d,\"action\":\"b\"}\n", i);
+	}
+}
+
+static void check_rejects_alike(size_t first, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct kept_reject *plain = &bench.store.rejects[i];
+		const struct kept_reject *packed = &bench.store.rejects[first + i];
+
+		ck_assert_int_eq(packed->line, plain->line);
+		ck_assert_int_eq(packed->offset, plain->offset);
+		ck_assert_int_eq(packed->reason, plain->reason);
+	}
+}
+
+START_TEST(rejects_of_a_compressed_file_stand_where_they_stand_in_the_whole_of_it)
+{
+	struct buf all = {0};
+
+	bench_open(&bench);
+	lines_with_rejects(&all);
+	bench_append(&bench, "plain", all.data, all.len);
+	(void)bench_run(&bench);
+	ck_assert_uint_eq(bench.store.n_rejects, 7);
+	srand(5);
+	/* Three members, cut anywhere; a batch and sometimes another run between them. */
+	for (int i = 0; i < 60; i++) {
+		size_t one = i == 0 ? 30 : (size_t)rand() % all.len;
+		size_t two = one + (size_t)rand() % (all.len - one);
+		size_t first = bench.store.n_rejects;
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "%d.gz", i);
+		write_gzip(name, all.data, one, 0);
+		(void)bench_run(&bench);
+		write_gzip(name, all.data + one, two - one, 0);
+		if (rand() % 4 == 0)
+			bench_restart(&bench);
+		(void)bench_run(&bench);
+		write_gzip(name, all.data + two, all.len - two, 0);
+		(void)bench_run(&bench);
+		ck_assert_uint_eq(bench.store.n_rejects, first + 7);
+		check_rejects_alike(first, 7);
+	}
+	buf_fini(&all);
+}
+END_TEST
+
 START_TEST(a_file_whose_last_lines_are_longer_than_slices_is_counted_once)
 {
 	struct buf line = {0};
@@ -582,6 +644,8 @@ int main(void)
 	tcase_add_test(tcase, broken_compression_counts_what_was_read_whole_and_is_retried);
 	tcase_add_test(tcase, a_file_that_cannot_be_read_at_all_makes_no_numbered_batch);
 	tcase_add_test(tcase, a_compressed_file_that_grows_waits_for_the_rest_of_its_member);
+	tcase_add_test(
+		tcase, rejects_of_a_compressed_file_stand_where_they_stand_in_the_whole_of_it);
 	tcase_add_loop_test(
 		tcase, a_file_whose_last_lines_are_longer_than_slices_is_counted_once, 0, 3);
 	tcase_add_test(tcase, on_malformed_fail_stops_the_query_with_file_line_and_reason);
