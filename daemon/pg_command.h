@@ -38,7 +38,7 @@ enum pg_command_kind {
 
 struct pg_command {
 	enum pg_command_kind kind;
-	char name[PG_COMMAND_TEXT_BYTES];  /* of a setting, channel, cursor or statement; "" with DEALLOCATE ALL and the like */
+	char name[PG_COMMAND_TEXT_BYTES];  /* of a setting, channel, cursor …; "": ALL */
 	char value[PG_COMMAND_TEXT_BYTES]; /* SET's */
 	bool is_default;                   /* SET … TO DEFAULT */
 	int64_t n_rows;                    /* FETCH; 0: all */

@@ -121,7 +121,7 @@ int pg_name_columns(struct pg_rewrite *rewrite, struct err *err)
 	return from < end ? name_item(rewrite, from, end, err) : 0;
 }
 
-/* --- questions about what tallyd has none of ------------------------------ */
+/* --- questions about what there is none of -------------------------------- */
 
 bool pg_asks_for_nothing(const struct pg_rewrite *rewrite)
 {
@@ -133,10 +133,15 @@ bool pg_asks_for_nothing(const struct pg_rewrite *rewrite)
 		"pg_rewrite", "pg_sequence", "pg_statistic_ext", "pg_subscription", "pg_trigger",
 		"pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template", "pg_user_mappings"};
 
-	for (size_t i = 0; i < rewrite->n; i++)
+	for (size_t i = 0; i < rewrite->n; i++) {
+		const struct pg_token *token = &rewrite->pieces[i].token;
+
+		if (token->len < 3 || strncasecmp(token->text, "pg_", 3) != 0)
+			continue;
 		for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
-			if (pg_rewrite_is(rewrite, i, names[k]))
+			if (pg_token_is(token, names[k]))
 				return true;
+	}
 	return false;
 }
 

@@ -17,10 +17,11 @@
 void pg_param_guess(const char *text, size_t len, enum pg_oid *types, size_t n);
 
 /*
- * A parameter as it came (len -1: NULL). `oid` is what the client declared;
- * 0 and unknown are taken as text, and SQLite applies the
- * affinity of the column it is compared with. An array becomes PostgreSQL's text of it. Bytes of *value are borrowed from
- * `data` or `scratch`, until something is added to scratch again. ERR_INVALID is SQLSTATE 22P02 (text) or 22P03 (binary).
+ * A parameter as it came (len -1: NULL). `oid` is what the client declared; 0
+ * and unknown are taken as text, and SQLite applies the affinity of the column
+ * it is compared with. An array becomes PostgreSQL's text of it. Bytes of
+ * *value are borrowed from `data` or `scratch`, until something is added to
+ * scratch again. ERR_INVALID is SQLSTATE 22P02 (text) or 22P03 (binary).
  */
 struct pg_parameter {
 	enum pg_oid oid;

@@ -82,7 +82,7 @@ void pg_param_guess(const char *text, size_t len, enum pg_oid *types, size_t n)
 {
 	struct context context = {0};
 
-	for (size_t at = 0; at < len;) {
+	for (size_t at = 0; at < len && n > 0;) {
 		struct pg_token token = pg_token_next(text + at, len - at);
 		size_t param = 0;
 

@@ -82,16 +82,6 @@ size_t pg_rewrite_before(const struct pg_rewrite *rewrite, size_t i)
 	return SIZE_MAX;
 }
 
-bool pg_rewrite_is(const struct pg_rewrite *rewrite, size_t i, const char *word)
-{
-	return i < rewrite->n && pg_token_is(&rewrite->pieces[i].token, word);
-}
-
-bool pg_rewrite_is_kind(const struct pg_rewrite *rewrite, size_t i, enum pg_token_kind kind)
-{
-	return i < rewrite->n && rewrite->pieces[i].token.kind == kind;
-}
-
 size_t pg_rewrite_closing(const struct pg_rewrite *rewrite, size_t open)
 {
 	size_t partner = open < rewrite->n ? rewrite->pieces[open].partner : SIZE_MAX;

@@ -42,7 +42,7 @@ struct pg_rewrite {
 	size_t n_texts, cap_texts;
 };
 
-/* `text` is borrowed. ERR_NOMEM, or ERR_INVALID for an unclosed quote; pg_rewrite_fini either way. */
+/* Borrows `text`. ERR_NOMEM, or ERR_INVALID for an unclosed quote; pg_rewrite_fini either way. */
 int pg_rewrite_init(struct pg_rewrite *rewrite, const char *text, size_t len, struct err *err)
 	__attribute__((warn_unused_result));
 void pg_rewrite_fini(struct pg_rewrite *rewrite);
@@ -52,8 +52,15 @@ size_t pg_rewrite_skip(const struct pg_rewrite *rewrite, size_t i);
 /* The piece before i that is no space and stands as it was; SIZE_MAX at the start. */
 size_t pg_rewrite_before(const struct pg_rewrite *rewrite, size_t i);
 /* False at the end. */
-bool pg_rewrite_is(const struct pg_rewrite *rewrite, size_t i, const char *word);
-bool pg_rewrite_is_kind(const struct pg_rewrite *rewrite, size_t i, enum pg_token_kind kind);
+static inline bool pg_rewrite_is(const struct pg_rewrite *rewrite, size_t i, const char *word)
+{
+	return i < rewrite->n && pg_token_is(&rewrite->pieces[i].token, word);
+}
+static inline bool pg_rewrite_is_kind(
+	const struct pg_rewrite *rewrite, size_t i, enum pg_token_kind kind)
+{
+	return i < rewrite->n && rewrite->pieces[i].token.kind == kind;
+}
 /* What closes the bracket at `open`; n: nothing does, or there is no bracket. */
 size_t pg_rewrite_closing(const struct pg_rewrite *rewrite, size_t open);
 /* Where the operand that ends at `end` begins. */
@@ -61,13 +68,13 @@ size_t pg_rewrite_operand(const struct pg_rewrite *rewrite, size_t end);
 
 /* Pieces [from, to) become nothing. */
 void pg_rewrite_erase(struct pg_rewrite *rewrite, size_t from, size_t to);
-/* `opening` in front of `start`, `closing` behind `end`; the whole is one operand then. Static texts. */
+/* Puts static texts in front of `start` and behind `end`; the whole is one operand then. */
 int pg_rewrite_wrap(struct pg_rewrite *rewrite, size_t start, const char *opening, size_t end,
 	const char *closing, struct err *err) __attribute__((warn_unused_result));
 /* One more text behind a piece, outside of those that are there. */
 int pg_rewrite_append(struct pg_rewrite *rewrite, size_t i, const char *text, struct err *err)
 	__attribute__((warn_unused_result));
-/* The source of pieces [from, to) between two texts; it lives as long as the rewrite. NULL: no memory. */
+/* The source of pieces [from, to) between two texts; lives with the rewrite. NULL: no memory. */
 const char *pg_rewrite_text(struct pg_rewrite *rewrite, const char *head, size_t from, size_t to,
 	const char *tail);
 

@@ -2,7 +2,7 @@
  * Rows as DataRow messages, or as the lines of COPY. Runs on the thread that
  * steps the statement; everything it touches is in struct pg_rows.
  */
-#include "daemon/pg_session.h"
+#include "daemon/pg_rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>

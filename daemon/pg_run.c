@@ -1,17 +1,13 @@
 /*
- * Running one statement at a time through the common execution, and saying how
- * it ended: the statements of a Query message one after the other, portals,
- * the control statements of transactions, COPY, and the look at what LISTEN
- * waits for.
- *
- * Several statements in one Query are one implicit transaction, so they see one
- * snapshot, as they would in PostgreSQL.
+ * One execution at a time: a portal's own, or the session's. What it wrote goes
+ * out page by page; how it ended is said behind the last.
  */
-#include "daemon/pg_session.h"
+#include "daemon/pg_run.h"
 
-#include "base/utf8.h"
+#include "daemon/pg_answer.h"
 #include "daemon/pg_dialect.h"
 #include "daemon/pg_error.h"
+#include "daemon/pg_rows.h"
 #include "daemon/pg_token.h"
 
 #include <assert.h>
@@ -82,35 +78,8 @@ static void write_tag(struct pg_session *pg, const struct pg_command *command,
 
 static void say_failure(struct pg_session *pg, const struct execution *execution)
 {
-	int offset = execution->offset;
-	const char *text = pg->original;
-	size_t len = pg->original_len;
-
-	if (text == NULL)
-		offset = -1;
-	else if (offset >= 0)
-		offset = (int)pg_translate_offset(text, len, (size_t)offset);
-	pg_fail(pg, pg_state_of(&execution->err), execution->err.text, text, len, offset);
-}
-
-/* The end of a Query message, however it came. */
-static void query_end(struct pg_session *pg)
-{
-	buf_fini(&pg->query);
-	pg->query_at = 0;
-	if (pg->is_implicit)
-		sql_session_reset(pg->session.sql, false);
-	pg->is_implicit = false;
-	pg_write_ready(&pg->out, pg_transaction_status(pg));
-}
-
-/* What failed ends its Query message, or makes the session skip until Sync. */
-static void give_up(struct pg_session *pg)
-{
-	if (pg->query.len > 0)
-		query_end(pg);
-	else
-		pg->state = PG_STATE_SKIPPING;
+	pg_refuse_translated(
+		pg, &execution->err, pg->original, pg->original_len, execution->offset);
 }
 
 static void portal_ended(struct pg_session *pg, struct pg_portal *portal)
@@ -120,7 +89,6 @@ static void portal_ended(struct pg_session *pg, struct pg_portal *portal)
 	portal->is_done = execution->end != EXECUTION_SUSPENDED;
 	if (execution->end == EXECUTION_FAILED) {
 		say_failure(pg, execution);
-		give_up(pg);
 	} else if (execution->end == EXECUTION_SUSPENDED && !pg->is_fetch) {
 		pg_write_empty(&pg->out, 's');
 	} else {
@@ -130,16 +98,12 @@ static void portal_ended(struct pg_session *pg, struct pg_portal *portal)
 
 static void control_ended(struct pg_session *pg)
 {
-	if (pg->execution.end == EXECUTION_FAILED) {
+	if (pg->execution.end == EXECUTION_FAILED)
 		say_failure(pg, &pg->execution);
-		give_up(pg);
-	} else if (pg->tag != NULL) {
+	else if (pg->tag != NULL)
 		pg_write_complete(&pg->out, pg->tag);
-	} else if (pg->query_at >= pg->query.len && pg->query.len > 0) {
-		/* The COMMIT of an implicit transaction. */
-		pg->is_implicit = false;
-		query_end(pg);
-	}
+	else if (pg->query_at >= pg->query.len)
+		pg->is_implicit = false; /* that was its COMMIT */
 }
 
 static void run_ended(struct pg_session *pg)
@@ -156,7 +120,6 @@ static void run_ended(struct pg_session *pg)
 	case PG_RUN_SIMPLE:
 		if (execution->end == EXECUTION_FAILED) {
 			say_failure(pg, execution);
-			give_up(pg);
 		} else {
 			pg->is_fetch = false;
 			write_tag(pg, &pg->command, execution, &pg->rows);
@@ -168,20 +131,7 @@ static void run_ended(struct pg_session *pg)
 
 /* --- starting ------------------------------------------------------------ */
 
-static void start(struct pg_session *pg, struct execution *execution, enum pg_running what)
-{
-	execution->sql = pg->session.sql;
-	pg->running = what;
-	session_runs(&pg->session, execution->text, execution->len);
-	if (execution_start(execution, pg->session.service->executor)) {
-		bool is_there = session_ran(&pg->session);
-
-		assert(is_there); /* it is not closed from within its own turn */
-		run_ended(pg);
-	}
-}
-
-void pg_run_on_page(struct execution *execution)
+static void on_page(struct execution *execution)
 {
 	struct pg_session *pg = ((struct pg_rows *)execution->sink_context)->owner;
 
@@ -190,14 +140,29 @@ void pg_run_on_page(struct execution *execution)
 	session_page_written(&pg->session, execution);
 }
 
-void pg_run_on_ended(struct execution *execution)
+static void on_ended(struct execution *execution)
 {
 	struct pg_session *pg = ((struct pg_rows *)execution->sink_context)->owner;
 
 	if (!session_ran(&pg->session))
 		return;
 	run_ended(pg);
-	pg_go_on(pg);
+	pg->go_on(pg);
+}
+
+static void start(struct pg_session *pg, struct execution *execution, enum pg_running what)
+{
+	execution->sql = pg->session.sql;
+	execution->on_page = on_page;
+	execution->on_ended = on_ended;
+	pg->running = what;
+	session_runs(&pg->session, execution->text, execution->len);
+	if (execution_start(execution, pg->session.service->executor)) {
+		bool is_there = session_ran(&pg->session);
+
+		assert(is_there); /* it is not closed from within its own turn */
+		run_ended(pg);
+	}
 }
 
 /* The session's own execution, for everything but portals. */
@@ -229,8 +194,7 @@ static bool translate(struct pg_session *pg, const char *text, size_t len)
 	buf_clear(&pg->sql);
 	if (pg_translate(text, len, &pg->sql, &err) == 0)
 		return true;
-	pg_fail(pg, pg_state_of(&err), err.text, NULL, 0, -1);
-	give_up(pg);
+	pg_refuse_err(pg, &err);
 	return false;
 }
 
@@ -298,12 +262,7 @@ void pg_run_portal(struct pg_session *pg, struct pg_portal *portal, int64_t max_
 	start(pg, execution, PG_RUN_PORTAL);
 }
 
-/* --- Query --------------------------------------------------------------- */
-
-static const char failed_sentence[] =
-	"current transaction is aborted, commands ignored until end of transaction block";
-
-static void run_simple(struct pg_session *pg, const char *text, size_t len)
+void pg_run_simple(struct pg_session *pg, const char *text, size_t len)
 {
 	if (!translate(pg, text, len))
 		return;
@@ -317,153 +276,9 @@ static void run_simple(struct pg_session *pg, const char *text, size_t len)
 	start(pg, &pg->execution, PG_RUN_SIMPLE);
 }
 
-/* More than one statement, none of which is about transactions itself. */
-static bool wants_implicit_transaction(const struct pg_session *pg)
+void pg_run_sink(struct pg_session *pg, const char *sql, const struct execution_sink *sink)
 {
-	size_t at = 0;
-	int n = 0;
-
-	if (sql_session_in_transaction(pg->session.sql))
-		return false;
-	while (at < pg->query.len) {
-		struct pg_command command;
-		bool is_empty;
-		size_t len =
-			pg_statement_length(pg->query.data + at, pg->query.len - at, &is_empty);
-
-		pg_command_parse(pg->query.data + at, len, &command);
-		if (command.kind != PG_COMMAND_QUERY && command.kind != PG_COMMAND_NONE)
-			return false;
-		n += !is_empty;
-		at += len;
-	}
-	return n > 1;
-}
-
-void pg_query_go_on(struct pg_session *pg)
-{
-	const char *text = pg->query.data + pg->query_at;
-	size_t rest = pg->query.len - pg->query_at;
-	bool is_empty;
-	size_t len;
-
-	if (pg->query_at == 0 && !pg->is_implicit && wants_implicit_transaction(pg)) {
-		pg->is_implicit = true;
-		pg_run_control(pg, "BEGIN", NULL);
-		return;
-	}
-	len = pg_statement_length(text, rest, &is_empty);
-	if (rest == 0 || (is_empty && len == rest)) {
-		if (pg->query_at == 0)
-			pg_write_empty(&pg->out, 'I');
-		pg->query_at = pg->query.len;
-		if (pg->is_implicit)
-			pg_run_control(pg, "COMMIT", NULL);
-		else
-			query_end(pg);
-		return;
-	}
-	pg->query_at += len;
-	pg->query_len = len;
-	pg_command_parse(text, len, &pg->command);
-	if (pg->is_failed && !pg_utility_is_heard(&pg->command)) {
-		pg_fail(pg, PG_STATE_FAILED, failed_sentence, NULL, 0, -1);
-		query_end(pg);
-	} else if (pg->command.kind == PG_COMMAND_QUERY) {
-		run_simple(pg, text, len);
-	} else if (pg->command.kind != PG_COMMAND_NONE) {
-		struct pg_command command = pg->command;
-
-		pg_utility(pg, &command, NULL);
-	}
-}
-
-void pg_query(struct pg_session *pg, const struct pg_message *message)
-{
-	struct pg_reader reader = pg_reader_of(message);
-	const char *text = pg_read_text(&reader);
-
-	if (!pg_reader_is_done(&reader)) {
-		pg_die(pg, PG_STATE_PROTOCOL, "invalid Query message");
-		return;
-	}
-	if (*text == '\0') {
-		pg_write_empty(&pg->out, 'I');
-		pg_write_ready(&pg->out, pg_transaction_status(pg));
-		return;
-	}
-	buf_clear(&pg->query);
-	buf_add(&pg->query, text, message->len - 1);
-	pg->query_at = 0;
-	if (!buf_ok(&pg->query)) {
-		pg_die(pg, "53200", "out of memory");
-		return;
-	}
-	if (utf8_valid_prefix(text, message->len - 1) < message->len - 1) {
-		pg_fail(pg, "22021", "invalid byte sequence for encoding \"UTF8\"", NULL, 0, -1);
-		query_end(pg);
-	}
-}
-
-/* --- LISTEN -------------------------------------------------------------- */
-
-static int channels_begin(
-	void *context, const struct statement *statement, struct buf *page, struct err *err)
-{
-	(void)context;
-	(void)statement;
-	(void)page;
-	(void)err;
-	return 0;
-}
-
-/* NotificationResponse for a query that has a newer batch than was told. The loop leaves `channels`
- * alone meanwhile. */
-static int channels_row(
-	void *context, const struct value *values, struct buf *page, struct err *err)
-{
-	struct pg_session *pg = ((struct pg_rows *)context)->owner;
-
-	(void)err;
-	for (struct pg_channel *channel = pg->channels; channel != NULL; channel = channel->next) {
-		size_t mark;
-
-		if (values[0].len != strlen(channel->name) ||
-			strncasecmp(values[0].data, channel->name, values[0].len) != 0)
-			continue;
-		if (channel->batch_id != INT64_MIN && channel->batch_id != values[1].integer) {
-			mark = pg_begin(page, 'A');
-			pg_add_int32(page, pg->identity.backend_pid);
-			pg_add_text(page, channel->name);
-			buf_add_int(page, values[1].integer);
-			buf_add_char(page, '\0');
-			pg_end(page, mark);
-		}
-		channel->batch_id = values[1].integer;
-	}
-	return 0;
-}
-
-static int channels_end(void *context, const struct statement *statement, int64_t n_rows,
-	struct buf *page, struct err *err)
-{
-	(void)context;
-	(void)statement;
-	(void)n_rows;
-	(void)page;
-	(void)err;
-	return 0;
-}
-
-static const struct execution_sink channels_sink = {
-	.begin = channels_begin, .row = channels_row, .end = channels_end};
-
-void pg_run_channels(struct pg_session *pg)
-{
-	static const char sql[] = "SELECT name, coalesce(batch_id, -1) FROM queries";
-
-	pg->wants_channels = false;
 	prepare_own(pg, sql, strlen(sql));
-	pg->execution.sink = &channels_sink;
+	pg->execution.sink = sink;
 	start(pg, &pg->execution, PG_RUN_CHANNELS);
 }

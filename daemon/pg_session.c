@@ -5,9 +5,15 @@
  */
 #include "daemon/pg_session.h"
 
-#include "base/utf8.h"
-#include "daemon/pg_dialect.h"
+#include "daemon/pg_answer.h"
+#include "daemon/pg_channel.h"
 #include "daemon/pg_error.h"
+#include "daemon/pg_extended.h"
+#include "daemon/pg_object.h"
+#include "daemon/pg_query.h"
+#include "daemon/pg_rows.h"
+#include "daemon/pg_run.h"
+#include "daemon/pg_utility.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,62 +26,6 @@
 #define MESSAGE_MAX_BYTES (4 * 1024 * 1024)
 /* With more than this here, the peer waits. */
 #define READ_AHEAD_BYTES (256 * 1024)
-
-void pg_flush(struct pg_session *pg)
-{
-	if (pg->out.len == 0 && buf_ok(&pg->out))
-		return;
-	session_flush(&pg->session, &pg->out);
-}
-
-char pg_transaction_status(const struct pg_session *pg)
-{
-	if (pg->is_failed)
-		return 'E';
-	return sql_session_in_transaction(pg->session.sql) && !pg->is_implicit ? 'T' : 'I';
-}
-
-/* In characters from 1, as PostgreSQL counts; 0: none. */
-static int position_of(const char *text, size_t len, int offset)
-{
-	if (offset < 0 || text == NULL || (size_t)offset > len)
-		return 0;
-	return (int)utf8_length(text, (size_t)offset) + 1;
-}
-
-void pg_fail(struct pg_session *pg, const char *state, const char *sentence, const char *text,
-	size_t len, int offset)
-{
-	struct pg_report report = {.severity = "ERROR",
-		.sqlstate = state,
-		.text = sentence,
-		.position = position_of(text, len, offset)};
-
-	if (pg->session.service->is_stopping) {
-		report.sqlstate = "57P01";
-		report.text = "terminating connection: tallyd is shutting down";
-	}
-	pg_write_error(&pg->out, &report);
-	if (sql_session_in_transaction(pg->session.sql) && !pg->is_implicit)
-		pg->is_failed = true;
-}
-
-void pg_notice(struct pg_session *pg, const char *state, const char *sentence)
-{
-	struct pg_report report = {.severity = "WARNING", .sqlstate = state, .text = sentence};
-
-	pg_write_notice(&pg->out, &report);
-}
-
-void pg_die(struct pg_session *pg, const char *state, const char *sentence)
-{
-	struct pg_report report = {.severity = "FATAL", .sqlstate = state, .text = sentence};
-
-	pg_write_error(&pg->out, &report);
-	pg->state = PG_STATE_OVER;
-	pg_flush(pg);
-	session_finish(&pg->session);
-}
 
 /* --- start-up ------------------------------------------------------------ */
 
@@ -272,7 +222,7 @@ static void drop_consumed(struct pg_session *pg)
 		buf_shrink(&pg->in);
 }
 
-void pg_go_on(struct pg_session *pg)
+static void go_on(struct pg_session *pg)
 {
 	if (pg->is_in_turn)
 		return;
@@ -292,7 +242,7 @@ void pg_go_on(struct pg_session *pg)
 	drop_consumed(pg);
 	if (pg->wants_channels && pg->running == PG_RUN_NONE && pg->query.len == 0 &&
 		pg_transaction_status(pg) == 'I')
-		pg_run_channels(pg);
+		pg_channels_look(pg);
 	pg_flush(pg);
 	if (pg->in.len < READ_AHEAD_BYTES)
 		transport_read_start(&pg->session.transport);
@@ -306,6 +256,7 @@ static int on_open(struct session *session, struct err *err)
 {
 	struct pg_session *pg = pg_of(session);
 
+	pg->go_on = go_on;
 	pg->identity = (struct pg_identity){.user = pg->user,
 		.database = pg->database,
 		.backend_pid = (int32_t)session->id,
@@ -314,8 +265,6 @@ static int on_open(struct session *session, struct err *err)
 	if (getrandom(&pg->secret, sizeof(pg->secret), 0) != sizeof(pg->secret))
 		return err_set_errno(err, errno, "cannot make a secret for the session");
 	execution_init(&pg->execution);
-	pg->execution.on_page = pg_run_on_page;
-	pg->execution.on_ended = pg_run_on_ended;
 	pg->rows.owner = pg;
 	return 0;
 }
@@ -346,7 +295,7 @@ static void on_bytes(struct session *session, const char *bytes, size_t len)
 	 */
 	if (pg->running != PG_RUN_NONE && pg->in.len >= READ_AHEAD_BYTES)
 		transport_read_stop(&session->transport);
-	pg_go_on(pg);
+	go_on(pg);
 }
 
 static void on_end(struct session *session)
@@ -367,7 +316,7 @@ static void on_drained(struct session *session)
 	struct execution *execution = pg_run_current(pg);
 
 	if (execution == NULL || !execution_resume(execution))
-		pg_go_on(pg);
+		go_on(pg);
 }
 
 static void on_snapshot(struct session *session)
@@ -382,7 +331,7 @@ static void on_snapshot(struct session *session)
 
 static void on_turn(struct session *session)
 {
-	pg_go_on(pg_of(session));
+	go_on(pg_of(session));
 }
 
 static void on_transaction_timeout(struct session *session, const char *sentence)

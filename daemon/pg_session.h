@@ -1,16 +1,20 @@
 /*
- * A session that speaks PostgreSQL's protocol, version 3.
- *
- * Outside, only the ops are used; the rest of this header is shared by the
- * files that make it up: pg_session.c (life, start-up, reading messages),
- * pg_extended.c (prepared statements and portals), pg_run.c (running one
- * statement and saying how it ended), pg_utility.c (the commands that SQLite
- * does not know), pg_rows.c (rows as messages). All on the loop, but for the
- * sink in pg_rows.c.
+ * A session that speaks PostgreSQL's protocol, version 3: what it consists of.
+ * All on the loop, but for the sinks.
  *
  *   STARTUP ──packet──▶ READY ──a statement──▶ RUNNING ──ended──▶ READY
  *                         │ error in an extended message
  *                         └──▶ SKIPPING ──Sync──▶ READY
+ *
+ * Its files, each of which includes only those above it:
+ *   pg_answer    what is said beside rows
+ *   pg_object    statements and portals by name; pg_rows: rows as messages
+ *   pg_run       running one statement, and how it ended; pg_compile: for Parse
+ *   pg_cursor    DECLARE, FETCH; pg_channel: LISTEN
+ *   pg_utility   the commands that SQLite does not know
+ *   pg_query     the Query message; pg_extended: Parse to Close
+ *   pg_session   life, start-up, reading messages
+ * What ends on a later turn of the loop calls `go_on`, which is the way up.
  */
 #ifndef DAEMON_PG_SESSION_H
 #define DAEMON_PG_SESSION_H
@@ -35,7 +39,13 @@ extern const struct session_ops pg_session_ops;
 /* PostgreSQL's own bound is 65,535; SQLite's is 32,766. */
 #define PG_MAX_PARAMS 32766
 
-enum pg_state { PG_STATE_STARTUP, PG_STATE_READY, PG_STATE_RUNNING, PG_STATE_SKIPPING, PG_STATE_OVER };
+enum pg_state {
+	PG_STATE_STARTUP,
+	PG_STATE_READY,
+	PG_STATE_RUNNING,
+	PG_STATE_SKIPPING,
+	PG_STATE_OVER,
+};
 
 struct pg_column {
 	char name[PG_NAME_BYTES];
@@ -113,12 +123,14 @@ struct pg_compile {
 	struct err err;
 	int offset;
 	bool is_failed;
-	bool declares; /* it is a DECLARE of a Query message, else Parse's */
+	void (*done)(struct pg_session *pg, struct pg_statement *made);
 };
 
 struct pg_session {
 	struct session session; /* first */
 	enum pg_state state;
+	/* Goes on reading messages, after something that ran has ended. */
+	void (*go_on)(struct pg_session *pg);
 	bool has_ended;  /* the peer sends no more */
 	bool is_in_turn; /* messages are being read further up the stack */
 	struct buf in, out;
@@ -148,8 +160,9 @@ struct pg_session {
 	struct buf query; /* the Query message's text; empty: none is under way */
 	size_t query_at, query_len; /* behind the statement that is taken now; its length */
 	bool is_implicit; /* the transaction around several statements is ours */
+	bool is_abandoned; /* one of them failed: the rest is not wanted */
 	const char *tag;  /* PG_RUN_CONTROL: what is said afterwards; NULL: nothing */
-	const char *original; /* of the running statement, for error positions; NULL: its offsets are its own */
+	const char *original; /* text of what runs, for error positions; NULL: none of the client's */
 	size_t original_len;
 	bool is_fetch; /* the portal runs for FETCH, not for Execute */
 };
@@ -158,81 +171,5 @@ static inline struct pg_session *pg_of(struct session *session)
 {
 	return (struct pg_session *)session;
 }
-
-/* --- pg_session.c -------------------------------------------------------- */
-
-/* Goes on reading messages, after something that ran has ended. */
-void pg_go_on(struct pg_session *pg);
-void pg_flush(struct pg_session *pg);
-char pg_transaction_status(const struct pg_session *pg);
-/* Says ERROR. `offset` in `text`, -1: none; a failed transaction block is noted. */
-void pg_fail(struct pg_session *pg, const char *state, const char *sentence, const char *text,
-	size_t len, int offset);
-void pg_notice(struct pg_session *pg, const char *state, const char *sentence);
-/* The protocol was broken: FATAL, and the session ends. */
-void pg_die(struct pg_session *pg, const char *state, const char *sentence);
-
-/* --- pg_extended.c ------------------------------------------------------- */
-
-void pg_parse(struct pg_session *pg, const struct pg_message *message);
-void pg_bind(struct pg_session *pg, const struct pg_message *message);
-void pg_describe(struct pg_session *pg, const struct pg_message *message);
-void pg_execute(struct pg_session *pg, const struct pg_message *message);
-void pg_close(struct pg_session *pg, const struct pg_message *message);
-void pg_parse_ended(struct pg_session *pg);
-struct pg_portal *pg_portal_find(struct pg_session *pg, const char *name);
-/*
- * DECLARE: a portal under the cursor's name. Of a Query message it is compiled
- * first (NULL); else `from` is the portal whose statement it is, and its
- * parameters go over to the cursor.
- */
-void pg_declare(struct pg_session *pg, const struct pg_command *command, struct pg_portal *from);
-void pg_portal_drop(struct pg_session *pg, struct pg_portal *portal);
-void pg_portals_drop(struct pg_session *pg); /* the end of a transaction */
-void pg_statements_drop(struct pg_session *pg, const char *name); /* NULL: all; "" too is a name */
-void pg_write_description(struct buf *out, const struct pg_column *columns, size_t n,
-	const unsigned char *formats);
-
-/* --- pg_run.c ------------------------------------------------------------ */
-
-void pg_query(struct pg_session *pg, const struct pg_message *message);
-/* The next statement of the Query message, if one is under way. */
-void pg_query_go_on(struct pg_session *pg);
-/* Execute; with `is_fetch` a FETCH of a cursor. max_rows 0: all. */
-void pg_run_portal(
-	struct pg_session *pg, struct pg_portal *portal, int64_t max_rows, bool is_fetch);
-/* BEGIN, COMMIT, ROLLBACK for SQLite; `tag` is said afterwards, NULL: nothing. */
-void pg_run_control(struct pg_session *pg, const char *sql, const char *tag);
-/* COPY (SELECT …) TO STDOUT */
-void pg_run_copy(struct pg_session *pg, const struct pg_command *command);
-void pg_run_channels(struct pg_session *pg);
-void pg_run_cancel(struct pg_session *pg);
-struct execution *pg_run_current(struct pg_session *pg);
-void pg_run_on_page(struct execution *execution);
-void pg_run_on_ended(struct execution *execution);
-
-/* --- pg_utility.c -------------------------------------------------------- */
-
-/*
- * Does a command that is no QUERY and says so, rows of SHOW included. `from` is
- * the portal that Execute named; NULL: it comes from a Query message, and rows
- * are described first. It may start something that runs, and drop `from`.
- */
-void pg_utility(struct pg_session *pg, const struct pg_command *command, struct pg_portal *from);
-/* An error of a command: in a Query message the rest is dropped, in an extended one all until Sync. */
-void pg_refuse_command(struct pg_session *pg, const char *state, const char *sentence);
-/* The columns that a command answers with (SHOW); 0: none. */
-size_t pg_utility_columns(const struct pg_command *command, struct pg_column columns[3]);
-void pg_report_settings(struct pg_session *pg);
-/* After a failure in a transaction block only these are heard. */
-bool pg_utility_is_heard(const struct pg_command *command);
-void pg_channels_drop(struct pg_session *pg, const char *name); /* NULL: all */
-
-/* --- pg_rows.c ----------------------------------------------------------- */
-
-/* What a compiled statement's column is announced as. */
-enum pg_oid pg_column_oid(const struct statement *statement, size_t column);
-extern const struct execution_sink pg_rows_sink;
-void pg_rows_fini(struct pg_rows *rows);
 
 #endif

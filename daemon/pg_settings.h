@@ -35,7 +35,10 @@ bool pg_setting_is_reported(const char *name, const char **canonical);
 /* The i-th known name, for SHOW ALL and start-up; NULL behind the last. */
 const char *pg_setting_name_at(size_t i);
 
-/* ERR_INVALID for a value that the setting cannot have (client_encoding), ERR_DENIED for one that cannot be set, ERR_LIMIT for too many. */
+/*
+ * ERR_INVALID for a value that the setting cannot have (client_encoding),
+ * ERR_DENIED for one that cannot be set, ERR_LIMIT for too many.
+ */
 int pg_settings_set(struct pg_settings *settings, const char *name, const char *value,
 	struct err *err) __attribute__((warn_unused_result));
 

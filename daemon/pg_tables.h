@@ -8,7 +8,7 @@
 
 #include <sqlite3.h>
 
-/* Registers all of them; an SQLite result code. The functions of pg_functions.h must be there first. */
+/* Registers all of them; an SQLite result code. After the functions of pg_functions.h. */
 int pg_tables_install(sqlite3 *db);
 
 #endif

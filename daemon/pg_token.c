@@ -167,12 +167,3 @@ struct pg_token pg_token_next(const char *text, size_t len)
 	}
 	return (struct pg_token){PG_TOKEN_OPERATOR, text, operator_length(text, len)};
 }
-
-bool pg_token_is(const struct pg_token *token, const char *word)
-{
-	size_t n = strlen(word);
-
-	if (token->kind != PG_TOKEN_NAME && token->kind != PG_TOKEN_OPERATOR)
-		return false;
-	return token->len == n && strncasecmp(token->text, word, n) == 0;
-}

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
+#include <strings.h>
 
 enum pg_token_kind {
 	PG_TOKEN_END,
@@ -30,7 +32,15 @@ struct pg_token {
 /* The token at text[0, len); its length is at least 1 unless END. */
 struct pg_token pg_token_next(const char *text, size_t len);
 
-/* The token is this word (lower case), in any case, not quoted. */
-bool pg_token_is(const struct pg_token *token, const char *word);
+/*
+ * The token is this word (lower case), in any case, not quoted. Inline: every
+ * word of every statement is compared with all that the rules know.
+ */
+static inline bool pg_token_is(const struct pg_token *token, const char *word)
+{
+	return token->len > 0 && ((token->text[0] ^ word[0]) & ~0x20) == 0 &&
+	       (token->kind == PG_TOKEN_NAME || token->kind == PG_TOKEN_OPERATOR) &&
+	       token->len == strlen(word) && strncasecmp(token->text, word, token->len) == 0;
+}
 
 #endif

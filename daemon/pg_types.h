@@ -51,7 +51,7 @@ enum pg_oid {
 	PG_TIMESTAMPTZ_ARRAY = 1185,
 };
 
-/* The OID that a column with this announced type (INTEGER, REAL, TEXT, BLOB, TIMESTAMP, "") gets. */
+/* The OID of a column with this announced type (INTEGER, REAL, TEXT, BLOB, TIMESTAMP, ""). */
 enum pg_oid pg_oid_of_type(const char *type);
 
 /* pg_type.typlen: bytes, or -1 for variable length. */

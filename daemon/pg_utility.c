@@ -2,31 +2,20 @@
  * The commands that PostgreSQL's clients send and SQLite does not know:
  * transactions in all their spellings, SET and SHOW, DISCARD, LISTEN, cursors.
  */
-#include "daemon/pg_session.h"
+#include "daemon/pg_utility.h"
 
-#include "base/quantity.h"
+#include "daemon/pg_answer.h"
+#include "daemon/pg_channel.h"
+#include "daemon/pg_cursor.h"
 #include "daemon/pg_error.h"
+#include "daemon/pg_object.h"
+#include "daemon/pg_run.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-void pg_refuse_command(struct pg_session *pg, const char *state, const char *sentence)
-{
-	pg_fail(pg, state, sentence, NULL, 0, -1);
-	if (pg->query.len > 0)
-		pg->query_at = pg->query.len;
-	else
-		pg->state = PG_STATE_SKIPPING;
-}
-
-bool pg_utility_is_heard(const struct pg_command *command)
-{
-	return command->kind == PG_COMMAND_COMMIT || command->kind == PG_COMMAND_ROLLBACK ||
-	       command->kind == PG_COMMAND_ROLLBACK_TO;
-}
 
 /* --- transactions -------------------------------------------------------- */
 
@@ -59,7 +48,7 @@ static void transaction_end(struct pg_session *pg, const struct pg_command *comm
 static void savepoint(struct pg_session *pg, const struct pg_command *command)
 {
 	if (!sql_session_in_transaction(pg->session.sql)) {
-		pg_refuse_command(pg, PG_STATE_NO_TRANSACTION,
+		pg_refuse(pg, PG_STATE_NO_TRANSACTION,
 			"SAVEPOINT can only be used in transaction blocks");
 		return;
 	}
@@ -156,7 +145,7 @@ static void setting_set(struct pg_session *pg, const struct pg_command *command)
 	if (rc == 0 && !is_reset)
 		rc = pg_settings_set(&pg->settings, command->name, value, &err);
 	if (rc != 0) {
-		pg_refuse_command(pg, rc == ERR_DENIED ? "55P02" : "22023", err.text);
+		pg_refuse(pg, rc == ERR_DENIED ? "55P02" : "22023", err.text);
 		return;
 	}
 	if (!is_known && strchr(command->name, '.') == NULL) {
@@ -214,7 +203,7 @@ static void setting_show(
 	if (command->name[0] != '\0' && value == NULL) {
 		(void)snprintf(sentence, sizeof(sentence),
 			"unrecognized configuration parameter \"%s\"", command->name);
-		pg_refuse_command(pg, PG_STATE_UNKNOWN_SETTING, sentence);
+		pg_refuse(pg, PG_STATE_UNKNOWN_SETTING, sentence);
 		return;
 	}
 	if (from == NULL)
@@ -231,96 +220,10 @@ static void setting_show(
 	pg_write_complete(&pg->out, command->tag);
 }
 
-/* --- channels ------------------------------------------------------------ */
-
-void pg_channels_drop(struct pg_session *pg, const char *name)
-{
-	struct pg_channel **link = &pg->channels;
-
-	while (*link != NULL) {
-		struct pg_channel *channel = *link;
-
-		if (name != NULL && strcmp(channel->name, name) != 0) {
-			link = &channel->next;
-			continue;
-		}
-		*link = channel->next;
-		free(channel);
-	}
-}
-
-static void listen_to(struct pg_session *pg, const struct pg_command *command)
-{
-	struct pg_channel *channel;
-	int n = 0;
-
-	for (channel = pg->channels; channel != NULL; channel = channel->next, n++)
-		if (strcmp(channel->name, command->name) == 0)
-			break;
-	if (channel == NULL) {
-		channel = n < PG_MAX_OBJECTS ? calloc(1, sizeof(*channel)) : NULL;
-		if (channel == NULL) {
-			pg_refuse_command(pg, "53400", "too many channels, or out of memory");
-			return;
-		}
-		(void)snprintf(channel->name, sizeof(channel->name), "%.63s", command->name);
-		channel->batch_id = INT64_MIN;
-		channel->next = pg->channels;
-		pg->channels = channel;
-		pg->wants_channels = true;
-	}
-	pg_write_complete(&pg->out, command->tag);
-}
-
-/* --- cursors ------------------------------------------------------------- */
-
-/* The formats in which Execute wants what FETCH finds; a Query message wants text and a
- * description. */
-static void cursor_fetch(struct pg_session *pg, const struct pg_command *command,
-	struct pg_portal *cursor, const struct pg_portal *from)
-{
-	const struct pg_statement *statement = cursor->statement;
-	size_t n = statement->n_columns;
-
-	if (from == NULL)
-		pg_write_description(&pg->out, statement->columns, n, NULL);
-	if (from != NULL && from->statement->n_columns == n)
-		memcpy(cursor->rows.formats, from->rows.formats, n);
-	else
-		memset(cursor->rows.formats, 0, n);
-	pg_run_portal(pg, cursor, command->n_rows, true);
-}
-
-static void cursor_use(
-	struct pg_session *pg, const struct pg_command *command, const struct pg_portal *from)
-{
-	struct pg_portal *portal;
-	char sentence[200];
-
-	if (command->kind == PG_COMMAND_CLOSE && command->name[0] == '\0') {
-		pg_portals_drop(pg);
-		pg_write_complete(&pg->out, command->tag);
-		return;
-	}
-	portal = pg_portal_find(pg, command->name);
-	if (portal == NULL) {
-		(void)snprintf(
-			sentence, sizeof(sentence), "cursor \"%s\" does not exist", command->name);
-		pg_refuse_command(pg, PG_STATE_NO_CURSOR, sentence);
-	} else if (command->kind == PG_COMMAND_FETCH && command->n_rows >= 0) {
-		cursor_fetch(pg, command, portal, from);
-	} else if (command->kind == PG_COMMAND_FETCH) {
-		pg_refuse_command(pg, PG_STATE_UNSUPPORTED, "cursors only go forward");
-	} else {
-		pg_portal_drop(pg, portal);
-		pg_write_complete(&pg->out, command->tag);
-	}
-}
-
 static void discard(struct pg_session *pg, const struct pg_command *command)
 {
 	if (sql_session_in_transaction(pg->session.sql)) {
-		pg_refuse_command(pg, "25001", "DISCARD ALL cannot run inside a transaction block");
+		pg_refuse(pg, "25001", "DISCARD ALL cannot run inside a transaction block");
 		return;
 	}
 	pg_portals_drop(pg);
@@ -336,7 +239,7 @@ static void unsupported(struct pg_session *pg, const struct pg_command *command)
 	char sentence[200];
 
 	(void)snprintf(sentence, sizeof(sentence), "tallyd does not support %s", command->name);
-	pg_refuse_command(pg, PG_STATE_UNSUPPORTED, sentence);
+	pg_refuse(pg, PG_STATE_UNSUPPORTED, sentence);
 }
 
 void pg_utility(struct pg_session *pg, const struct pg_command *command, struct pg_portal *from)
@@ -358,15 +261,15 @@ void pg_utility(struct pg_session *pg, const struct pg_command *command, struct 
 		pg_statements_drop(pg, command->name[0] == '\0' ? NULL : command->name);
 		pg_write_complete(&pg->out, command->tag);
 		break;
-	case PG_COMMAND_LISTEN: listen_to(pg, command); break;
+	case PG_COMMAND_LISTEN: pg_channel_listen(pg, command); break;
 	case PG_COMMAND_UNLISTEN:
 		pg_channels_drop(pg, command->name[0] == '\0' ? NULL : command->name);
 		pg_write_complete(&pg->out, command->tag);
 		break;
 	case PG_COMMAND_NOTIFY: pg_write_complete(&pg->out, command->tag); break;
-	case PG_COMMAND_DECLARE: pg_declare(pg, command, from); break;
+	case PG_COMMAND_DECLARE: pg_cursor_declare(pg, command, from); break;
 	case PG_COMMAND_FETCH:
-	case PG_COMMAND_CLOSE: cursor_use(pg, command, from); break;
+	case PG_COMMAND_CLOSE: pg_cursor_use(pg, command, from); break;
 	case PG_COMMAND_COPY: pg_run_copy(pg, command); break;
 	case PG_COMMAND_UNSUPPORTED: unsupported(pg, command); break;
 	}

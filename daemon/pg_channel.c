@@ -1,0 +1,109 @@
+/*
+ * What was told last stands in each channel; a new snapshot makes the session
+ * look at `queries` again, when nothing else runs.
+ */
+#include "daemon/pg_channel.h"
+
+#include "daemon/pg_answer.h"
+#include "daemon/pg_run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+void pg_channels_drop(struct pg_session *pg, const char *name)
+{
+	struct pg_channel **link = &pg->channels;
+
+	while (*link != NULL) {
+		struct pg_channel *channel = *link;
+
+		if (name != NULL && strcmp(channel->name, name) != 0) {
+			link = &channel->next;
+			continue;
+		}
+		*link = channel->next;
+		free(channel);
+	}
+}
+
+void pg_channel_listen(struct pg_session *pg, const struct pg_command *command)
+{
+	struct pg_channel *channel;
+	int n = 0;
+
+	for (channel = pg->channels; channel != NULL; channel = channel->next, n++)
+		if (strcmp(channel->name, command->name) == 0)
+			break;
+	if (channel == NULL) {
+		channel = n < PG_MAX_OBJECTS ? calloc(1, sizeof(*channel)) : NULL;
+		if (channel == NULL) {
+			pg_refuse(pg, "53400", "too many channels, or out of memory");
+			return;
+		}
+		(void)snprintf(channel->name, sizeof(channel->name), "%.63s", command->name);
+		channel->batch_id = INT64_MIN;
+		channel->next = pg->channels;
+		pg->channels = channel;
+		pg->wants_channels = true;
+	}
+	pg_write_complete(&pg->out, command->tag);
+}
+
+static int channels_begin(
+	void *context, const struct statement *statement, struct buf *page, struct err *err)
+{
+	(void)context;
+	(void)statement;
+	(void)page;
+	(void)err;
+	return 0;
+}
+
+/* NotificationResponse for a query that has a newer batch than was told. The loop leaves `channels`
+ * alone meanwhile. */
+static int channels_row(
+	void *context, const struct value *values, struct buf *page, struct err *err)
+{
+	struct pg_session *pg = ((struct pg_rows *)context)->owner;
+
+	(void)err;
+	for (struct pg_channel *channel = pg->channels; channel != NULL; channel = channel->next) {
+		size_t mark;
+
+		if (values[0].len != strlen(channel->name) ||
+			strncasecmp(values[0].data, channel->name, values[0].len) != 0)
+			continue;
+		if (channel->batch_id != INT64_MIN && channel->batch_id != values[1].integer) {
+			mark = pg_begin(page, 'A');
+			pg_add_int32(page, pg->identity.backend_pid);
+			pg_add_text(page, channel->name);
+			buf_add_int(page, values[1].integer);
+			buf_add_char(page, '\0');
+			pg_end(page, mark);
+		}
+		channel->batch_id = values[1].integer;
+	}
+	return 0;
+}
+
+static int channels_end(void *context, const struct statement *statement, int64_t n_rows,
+	struct buf *page, struct err *err)
+{
+	(void)context;
+	(void)statement;
+	(void)n_rows;
+	(void)page;
+	(void)err;
+	return 0;
+}
+
+static const struct execution_sink channels_sink = {
+	.begin = channels_begin, .row = channels_row, .end = channels_end};
+
+void pg_channels_look(struct pg_session *pg)
+{
+	pg->wants_channels = false;
+	pg_run_sink(pg, "SELECT name, coalesce(batch_id, -1) FROM queries", &channels_sink);
+}
