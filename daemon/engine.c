@@ -15,20 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 /* A line about what was counted, at most this often and only if something was. */
 #define SUMMARY_MS 60000
 
 static void lane_advance(struct engine *engine);
-
-static int64_t wall_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
-}
 
 static int64_t monotonic_us(void)
 {
@@ -52,7 +43,7 @@ static void job_start(struct engine *engine, enum job_kind kind)
 	engine->is_busy = true;
 	job->kind = kind;
 	job->config = engine->config;
-	job->now_us = wall_us();
+	job->now_us = engine_now_us();
 	job->request.data = engine;
 	int rc = uv_queue_work(engine->loop, &job->request, on_worker, on_job_done);
 	assert(rc == 0);
@@ -70,7 +61,7 @@ static void on_change(void *context, size_t source)
 {
 	struct engine *engine = context;
 
-	trigger_call(&engine->sources[source].trigger, wall_us(), false);
+	trigger_call(&engine->sources[source].trigger, engine_now_us(), false);
 	lane_advance(engine);
 }
 
@@ -176,7 +167,7 @@ static bool call_start(struct engine *engine)
 		if (!call_judge(engine, call, &query))
 			continue;
 		if (call->kind == CALL_PROCESS_ALL) {
-			engine_waiter_add(engine, call, query, wall_us());
+			engine_waiter_add(engine, call, query, engine_now_us());
 			continue;
 		}
 		engine->job.call = call;
@@ -200,7 +191,7 @@ static void query_changed(struct engine *engine)
 			job->call->kind == CALL_START ? "start:" : "stop:", state);
 	call_answer(engine->desk, job->call, &job->err, state, -1);
 	/* What was behind may count now, and its state is to be made durable. */
-	trigger_call(&engine->sources[query->source].trigger, wall_us(), true);
+	trigger_call(&engine->sources[query->source].trigger, engine_now_us(), true);
 }
 
 /* --- turns of a source --------------------------------------------------- */
@@ -208,7 +199,7 @@ static void query_changed(struct engine *engine)
 static void cycle_failed(struct engine *engine, struct source_state *source)
 {
 	const struct job *job = &engine->job;
-	int64_t now_us = wall_us();
+	int64_t now_us = engine_now_us();
 	uint32_t left_out;
 
 	trigger_fail(&source->trigger, job->full, now_us);
@@ -220,7 +211,7 @@ static void cycle_failed(struct engine *engine, struct source_state *source)
 
 static void overrun_note(struct engine *engine, struct source_state *source)
 {
-	int64_t overrun_us = trigger_overrun_us(&source->trigger, wall_us());
+	int64_t overrun_us = trigger_overrun_us(&source->trigger, engine_now_us());
 	uint32_t left_out;
 
 	/* A batch that was called for shortly before a multiple ends behind it without being slow.
@@ -302,7 +293,7 @@ static void on_due(uv_timer_t *timer)
 
 static void cycle_start_or_wait(struct engine *engine)
 {
-	int64_t now_us = wall_us();
+	int64_t now_us = engine_now_us();
 	size_t source = 0;
 	int64_t due_us = source_choose(engine, now_us, &source);
 
@@ -436,6 +427,7 @@ static void lane_advance(struct engine *engine)
 		job_start(engine, JOB_FINISH);
 		return;
 	}
+	engine_clock_review(engine);
 	if (!engine->is_loaded || call_start(engine))
 		return;
 	if (engine->wants_reload)

@@ -1,6 +1,6 @@
 /*
- * The engine from within: engine.c (the lane and its jobs) and engine_wait.c
- * (those that wait for everything to be counted). All of it is the loop's, but
+ * The engine from within: engine.c (the lane and its jobs), engine_wait.c
+ * (those that wait for everything to be counted) and engine_clock.c. All of it is the loop's, but
  * for the job while one is under way.
  */
 #ifndef DAEMON_ENGINE_PRIVATE_H
@@ -53,6 +53,8 @@ struct engine {
 	struct waiter *waiters;
 	struct config_request reload;
 	size_t next_source; /* whose turn it is among those that are due */
+	int64_t clock_offset_us; /* from the monotonic clock to the wall's */
+	bool is_clock_known;     /* else the offset is yet to be taken */
 	int64_t n_summary_events, n_summary_batches;
 	bool is_busy, is_loaded, is_stopping, is_finished, wants_reload, is_idle;
 };
@@ -70,5 +72,12 @@ bool engine_waiters_want_mark(const struct engine *engine, size_t source);
 void engine_waiters_turn_done(struct engine *engine);
 /* Answers all of them with an error. */
 void engine_waiters_end(struct engine *engine, const char *sentence);
+
+/* --- engine_clock.c ------------------------------------------------------- */
+
+/* Microseconds since the epoch by the wall clock. */
+int64_t engine_now_us(void);
+/* With an idle lane: what is planned moves along if the clock was set since the last call. */
+void engine_clock_review(struct engine *engine);
 
 #endif

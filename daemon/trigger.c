@@ -97,6 +97,21 @@ void trigger_fail(struct trigger *trigger, bool was_full, int64_t now_us)
 	trigger_call(trigger, trigger->last_us, was_full);
 }
 
+static void move(int64_t *time_us, int64_t step_us)
+{
+	if (*time_us != AT_ONCE && *time_us != TRIGGER_NEVER)
+		*time_us += step_us;
+}
+
+void trigger_move_clock(struct trigger *trigger, int64_t step_us)
+{
+	move(&trigger->called_us, step_us);
+	move(&trigger->next_look_us, step_us);
+	move(&trigger->last_us, step_us);
+	if (trigger->retry_us > 0)
+		trigger->retry_us += step_us;
+}
+
 int64_t trigger_overrun_us(const struct trigger *trigger, int64_t now_us)
 {
 	if (trigger->interval_us == 0 || trigger->last_us == INT64_MIN)

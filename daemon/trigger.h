@@ -47,6 +47,9 @@ void trigger_succeed(
 	struct trigger *trigger, bool did_batch, int64_t next_look_us, bool next_look_is_full);
 void trigger_fail(struct trigger *trigger, bool was_full, int64_t now_us);
 
+/* The wall clock was set by `step_us`: what is planned is as far away as before. */
+void trigger_move_clock(struct trigger *trigger, int64_t step_us);
+
 /* How many microseconds the turn that began at last_us overran its trigger by `now_us`; 0: it did not. */
 int64_t trigger_overrun_us(const struct trigger *trigger, int64_t now_us);
 

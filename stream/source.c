@@ -220,6 +220,18 @@ int64_t source_next_look_us(const struct source *source, bool *full)
 	return due_us;
 }
 
+void source_move_clock(struct source *source, int64_t step_us)
+{
+	size_t i;
+
+	if (source->looked_us != INT64_MIN)
+		source->looked_us += step_us;
+	for (i = 0; i < source->n_retries; i++) {
+		if (source->retries[i].due_us != INT64_MIN)
+			source->retries[i].due_us += step_us;
+	}
+}
+
 /* --- what the batch and the checkpoint tell ------------------------------ */
 
 void source_add_retry(struct source *source, size_t slot, int64_t due_us)

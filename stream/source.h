@@ -123,6 +123,9 @@ char *source_take_note(struct source *source);
  */
 int64_t source_next_look_us(const struct source *source, bool *full);
 
+/* The clock was set by so much: retries and the next poll are as far away as before. */
+void source_move_clock(struct source *source, int64_t step_us);
+
 int source_dir_fd(const struct source *source);
 const struct source_spec *source_spec(const struct source *source);
 

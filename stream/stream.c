@@ -428,6 +428,17 @@ int64_t stream_next_look_us(const struct stream *stream, size_t source, bool *fu
 	return intake->clean_retry_us;
 }
 
+void stream_move_clock(struct stream *stream, int64_t step_us)
+{
+	for (size_t i = 0; i < stream->spec->n_sources; i++) {
+		struct intake *intake = &stream->intakes[i];
+
+		if (intake->clean_retry_us != INT64_MAX)
+			intake->clean_retry_us += step_us;
+		source_move_clock(intake->source, step_us);
+	}
+}
+
 char *stream_take_note(struct stream *stream, size_t source)
 {
 	struct intake *intake = &stream->intakes[source];

@@ -108,6 +108,9 @@ const char *stream_source_trouble(const struct stream *stream, size_t source);
 /* When stream_scan is due without a notice, and whether a full one; INT64_MAX: only on notice. */
 int64_t stream_next_look_us(const struct stream *stream, size_t source, bool *full);
 
+/* The clock that `now_us` is read from was set by so much: what is planned moves along. */
+void stream_move_clock(struct stream *stream, int64_t step_us);
+
 /* A sentence for the log about a file of the source, each said once; NULL: no more. The caller frees it. */
 char *stream_take_note(struct stream *stream, size_t source);
 

@@ -125,6 +125,25 @@ START_TEST(a_clock_that_is_set_back_stalls_nothing)
 }
 END_TEST
 
+START_TEST(what_is_planned_moves_with_a_clock_that_is_set)
+{
+	struct trigger trigger = at_rest(0);
+	int64_t step_us;
+
+	for (step_us = -900 * S; step_us <= 900 * S; step_us += 1800 * S) {
+		(void)trigger_begin(&trigger, 1000 * S);
+		trigger_succeed(&trigger, false, 1030 * S, true);
+		ck_assert_int_eq(trigger_due_us(&trigger, 1010 * S), 1030 * S);
+		trigger_move_clock(&trigger, step_us);
+		ck_assert_int_eq(trigger_due_us(&trigger, 1010 * S + step_us), 1030 * S + step_us);
+	}
+	(void)trigger_begin(&trigger, 1000 * S);
+	trigger_succeed(&trigger, false, TRIGGER_NEVER, false);
+	trigger_move_clock(&trigger, -900 * S);
+	ck_assert_int_eq(trigger_due_us(&trigger, 100 * S), TRIGGER_NEVER);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("daemon/trigger");
@@ -137,6 +156,7 @@ int main(void)
 	tcase_add_test(tests, who_waits_for_all_to_be_counted_does_not_wait_for_the_multiple);
 	tcase_add_test(tests, a_failed_turn_is_tried_again_after_a_growing_pause);
 	tcase_add_test(tests, a_clock_that_is_set_back_stalls_nothing);
+	tcase_add_test(tests, what_is_planned_moves_with_a_clock_that_is_set);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }
