@@ -48,8 +48,7 @@ static struct offered_table *schema_table(struct inference *inference, const cha
 		memcpy(copy, sqlite3_column_text(stmt, 0), column_len);
 		table->columns[n++] = (struct offered_column){.name = copy,
 			.name_len = column_len,
-			.type = column_type_declared(
-				(const char *)sqlite3_column_text(stmt, 1))};
+			.type = column_type_declared((const char *)sqlite3_column_text(stmt, 1))};
 	}
 	(void)sqlite3_finalize(stmt);
 	return table;

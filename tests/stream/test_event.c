@@ -583,11 +583,24 @@ END_TEST
 
 /* --- time ---------------------------------------------------------------- */
 
-static const struct {
+struct time_row {
 	const char *value;
 	enum time_unit unit;
 	int64_t us;
-} time_rows[] = {
+};
+
+static void check_time(const struct time_row *row)
+{
+	char text[128], expected[128];
+
+	shape.time_unit = row->unit;
+	(void)snprintf(text, sizeof(text), "{\"time\":%s}\n", row->value);
+	(void)snprintf(expected, sizeof(expected), "event 1 0 %lld NULL\nsettled %zu line 2\n",
+		(long long)row->us, strlen(text));
+	check(text, expected);
+}
+
+static const struct time_row integer_rows[] = {
 	{"1469501107", TIME_UNIT_S, 1469501107000000},
 	{"1469501107123", TIME_UNIT_MS, 1469501107123000},
 	{"1469501107123456", TIME_UNIT_US, 1469501107123456},
@@ -596,6 +609,17 @@ static const struct {
 	{"0", TIME_UNIT_S, 0},
 	{"-0", TIME_UNIT_S, 0},
 	{"-1", TIME_UNIT_S, -1000000},
+	{"-62135596800", TIME_UNIT_S, -62135596800000000},
+	{"253402300799", TIME_UNIT_S, 253402300799000000},
+};
+
+START_TEST(an_integer_is_whole_units_since_1970)
+{
+	check_time(&integer_rows[_i]);
+}
+END_TEST
+
+static const struct time_row decimal_rows[] = {
 	{"1469501107.5", TIME_UNIT_S, 1469501107500000},
 	{"1469501107.123456", TIME_UNIT_S, 1469501107123456},
 	{"1469501107.1234569", TIME_UNIT_S, 1469501107123456},
@@ -609,9 +633,16 @@ static const struct {
 	{"1469501107123.9999", TIME_UNIT_MS, 1469501107123999},
 	{"0e99999999999999999999", TIME_UNIT_S, 0},
 	{"1e-99999999999999999999", TIME_UNIT_S, 0},
-	{"-62135596800", TIME_UNIT_S, -62135596800000000},
-	{"253402300799", TIME_UNIT_S, 253402300799000000},
 	{"253402300799.9999999", TIME_UNIT_S, 253402300799999999},
+};
+
+START_TEST(a_decimal_or_exponent_is_exact_and_floored_to_microseconds)
+{
+	check_time(&decimal_rows[_i]);
+}
+END_TEST
+
+static const struct time_row string_rows[] = {
 	{"\"2016-07-26\"", TIME_UNIT_MS, 1469491200000000},
 	{"\"2016-07-26T02:45:07Z\"", TIME_UNIT_S, 1469501107000000},
 	{"\"2016-07-26 02:45\"", TIME_UNIT_S, 1469501100000000},
@@ -620,15 +651,9 @@ static const struct {
 	{"\"2016\\u002d07-26T02:45:07\\u005A\"", TIME_UNIT_S, 1469501107000000},
 };
 
-START_TEST(a_time_is_exact_to_the_microsecond)
+START_TEST(a_string_is_a_date_then_a_time_then_a_zone)
 {
-	char text[128], expected[128];
-
-	shape.time_unit = time_rows[_i].unit;
-	(void)snprintf(text, sizeof(text), "{\"time\":%s}\n", time_rows[_i].value);
-	(void)snprintf(expected, sizeof(expected), "event 1 0 %lld NULL\nsettled %zu line 2\n",
-		(long long)time_rows[_i].us, strlen(text));
-	check(text, expected);
+	check_time(&string_rows[_i]);
 }
 END_TEST
 
@@ -892,7 +917,10 @@ static TCase *field_tests(void)
 	tcase_add_test(tcase, a_dotted_path_reaches_inside_objects_and_the_last_object_wins_whole);
 	tcase_add_test(tcase, the_reasons_have_the_names_of_the_contract);
 	tcase_add_test(tcase, the_detail_of_a_bad_json_names_the_place_and_what_is_wrong);
-	tcase_add_loop_test(tcase, a_time_is_exact_to_the_microsecond, 0, N(time_rows));
+	tcase_add_loop_test(tcase, an_integer_is_whole_units_since_1970, 0, N(integer_rows));
+	tcase_add_loop_test(tcase, a_decimal_or_exponent_is_exact_and_floored_to_microseconds, 0,
+		N(decimal_rows));
+	tcase_add_loop_test(tcase, a_string_is_a_date_then_a_time_then_a_zone, 0, N(string_rows));
 	tcase_add_loop_test(
 		tcase, a_bad_time_is_rejected_with_what_would_be_right, 0, N(bad_time_rows));
 	tcase_add_test(tcase, null_or_missing_time_is_no_time);
