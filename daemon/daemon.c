@@ -507,6 +507,7 @@ static int parts_open(struct daemon *d, struct err *err)
 	d->engine = engine_new(&d->loop, d->config, &d->desk, &hooks);
 	if (d->service.cache == NULL || d->service.sessions == NULL || d->engine == NULL)
 		return err_nomem(err);
+	d->service.engine = d->engine;
 	limits_set(d);
 	timer_open(d, &d->watchdog);
 	timer_open(d, &d->load_notice);

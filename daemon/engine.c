@@ -477,13 +477,23 @@ void engine_reload(struct engine *engine, const struct config_request *request)
 
 void engine_status(const struct engine *engine, struct engine_status *status)
 {
-	*status = (struct engine_status){.is_idle = engine->is_idle};
+	*status = (struct engine_status){.is_idle = engine->is_idle, .max_time_us = INT64_MIN};
 	for (size_t i = 0; engine->queries != NULL && i < engine->config->spec.n_queries; i++) {
 		status->n_files += engine->queries[i].totals.n_files;
 		status->n_events += engine->queries[i].totals.n_events;
 		status->n_rejects += engine->queries[i].totals.n_rejects;
 		status->n_files_behind += engine->queries[i].n_files_behind;
+		if (engine->queries[i].totals.max_time_us > status->max_time_us)
+			status->max_time_us = engine->queries[i].totals.max_time_us;
 	}
+}
+
+bool engine_newest_event(const struct engine *engine, size_t query, int64_t *time_us)
+{
+	if (engine->queries == NULL || query >= engine->config->spec.n_queries)
+		return false;
+	*time_us = engine->queries[query].totals.max_time_us;
+	return *time_us != INT64_MIN;
 }
 
 void engine_stop(struct engine *engine)

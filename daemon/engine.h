@@ -34,6 +34,7 @@ struct engine_hooks {
 /* What `queries` says, as of the last job; for the service manager. No padding: compared as bytes. */
 struct engine_status {
 	int64_t n_files, n_files_behind, n_events, n_rejects; /* over all queries */
+	int64_t max_time_us; /* newest event; INT64_MIN: none yet */
 	int64_t is_idle; /* 0, 1 */
 };
 
@@ -57,6 +58,9 @@ void engine_reload(struct engine *engine, const struct config_request *request);
 void engine_take_call(struct engine *engine, struct call *call);
 
 void engine_status(const struct engine *engine, struct engine_status *status);
+
+/* The newest event of the running configuration's i-th query, as of the last job; false: none yet. */
+bool engine_newest_event(const struct engine *engine, size_t query, int64_t *time_us);
 
 /* The running slice ends, the last state is made durable; on_stopped. After it nothing is armed on the loop. */
 void engine_stop(struct engine *engine);

@@ -30,7 +30,7 @@ struct http_request {
 
 /*
  * Looks for a whole head in text[0, len). Returns its length, 0 if more bytes
- * are needed, or a negated status (-400, -405, -414, -431, -501, -505). `text`
+ * are needed, or a negated status (-400, -405, -431, -501, -505). `text`
  * is written to.
  */
 int http_request_parse(char *text, size_t len, struct http_request *request);

@@ -135,8 +135,9 @@ static int on_row(void *context, const struct value *values, struct buf *page, s
 
 	(void)err;
 	if (sink->format == HTTP_METRIC) {
-		if (!sink->has_rows)
+		if (!sink->has_rows && !sink->omits_head)
 			metric_add_head(page, sink->family, sink->is_openmetrics);
+		sink->has_head = true;
 		metric_add_sample(page, sink->family->name, (const char *const *)sink->names,
 			values, sink->n_columns);
 	} else if (sink->format == HTTP_NDJSON) {

@@ -17,6 +17,8 @@ struct http_sink {
 	enum http_format format;
 	const struct metric_family *family; /* HTTP_METRIC */
 	bool is_openmetrics;
+	bool omits_head; /* HTTP_METRIC: the family's head was written with the statement before */
+	bool has_head;   /* HTTP_METRIC: it was written since somebody set this to false */
 	bool has_rows;
 	size_t n_columns;
 	char **names; /* owned: the statement is not there for every row */

@@ -37,6 +37,7 @@
 
 enum session_state { SESSION_IDLE, SESSION_RUNNING, SESSION_IN_TRANSACTION };
 
+struct engine;
 struct session;
 struct session_list;
 
@@ -48,6 +49,7 @@ struct service {
 	struct executor *executor;
 	struct answer_cache *cache;
 	struct session_list *sessions;
+	const struct engine *engine;
 	const struct config *config; /* the limits that hold now */
 	int max_sessions; /* what the descriptors allow of the config's */
 	bool is_stopping; /* what ends now is the last of its session */
@@ -72,6 +74,8 @@ struct session_ops {
 	void (*on_turn)(struct session *session);
 	/* The transaction stood idle too long and was rolled back; NULL: lost_transaction is set instead. */
 	void (*on_transaction_timeout)(struct session *session, const char *sentence);
+	/* The time of session_set_deadline is over; NULL where that is never called. */
+	void (*on_deadline)(struct session *session);
 	/* Ends what runs; called when the session closes and when the daemon stops. */
 	void (*on_cancel)(struct session *session);
 	/* Nothing is under way; the members of its own are released. */
@@ -88,6 +92,7 @@ struct session {
 	int64_t id, pid, uid;
 	uint64_t idle_since_ms;  /* of the loop: the last bytes, or the end of the last statement */
 	uint64_t finished_ms;    /* session_finish was called */
+	uint64_t deadline_ms;    /* session_set_deadline; 0: none */
 	uint64_t stuck_since_ms; /* the peer takes nothing since; 0: it does */
 	int n_under_way;         /* executions that hold `sql` */
 	bool lost_transaction;   /* the next statement is answered with SESSION_LOST_TRANSACTION */
@@ -136,6 +141,9 @@ bool session_ran(struct session *session) __attribute__((warn_unused_result));
 
 /* A peer that turns out to speak another form of the protocol. `protocol` is static. */
 void session_set_protocol(struct session *session, const char *protocol);
+
+/* on_deadline is called that much later, unless it is set anew before; 0: never. */
+void session_set_deadline(struct session *session, uint64_t after_ms);
 
 /* on_turn is called after the others had theirs: for what is left after a slice of work on the loop. */
 void session_want_turn(struct session *session);

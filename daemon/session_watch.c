@@ -1,7 +1,7 @@
 /*
  * What nobody announces: a peer that is gone while it is not read from, one that
- * takes nothing, a transaction that stands idle. One timer looks at all sessions,
- * and only while one of them needs it.
+ * takes nothing, a transaction that stands idle, a protocol's own deadline. One timer looks at all
+ * sessions, and only while one of them needs it.
  */
 #include "daemon/session_private.h"
 
@@ -16,7 +16,7 @@
 static bool needs_watch(const struct session *session)
 {
 	return session->n_under_way > 0 || session_is_clogged(session) ||
-	       session->state == SESSION_IN_TRANSACTION ||
+	       session->state == SESSION_IN_TRANSACTION || session->deadline_ms != 0 ||
 	       session->transport.state == TRANSPORT_LINGERING;
 }
 
@@ -28,6 +28,13 @@ void session_watch_start(struct session_list *list)
 		!uv_is_closing((uv_handle_t *)&list->watch))
 		uv_timer_start(
 			&list->watch, on_watch, list->is_stopping ? DRAIN_LOOK_MS : WATCH_MS, 0);
+}
+
+void session_set_deadline(struct session *session, uint64_t after_ms)
+{
+	session->deadline_ms = after_ms > 0 ? uv_now(session->service->loop) + after_ms : 0;
+	if (after_ms > 0)
+		session_watch_start(session->service->sessions);
 }
 
 /* A peer that takes nothing holds a page and a snapshot: after the time of an idle transaction it
@@ -77,6 +84,11 @@ static void session_watch(struct session *session, uint64_t now_ms)
 			 ") took nothing for %" PRIu64 " seconds",
 			session->id, session->pid, timeout_ms / 1000);
 		session_close(session);
+		return;
+	}
+	if (session->deadline_ms != 0 && now_ms >= session->deadline_ms) {
+		session->deadline_ms = 0;
+		session->ops->on_deadline(session);
 		return;
 	}
 	if (session->state == SESSION_IN_TRANSACTION && session->n_under_way == 0 &&

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import unittest
@@ -18,6 +19,7 @@ import browser
 import harness
 from harness import TOTALS
 
+IS_LONG = "--long" in sys.argv
 NUMBERS = ("with recursive t(i) as (select 1 union all select i + 1 from t limit %d) "
            "select i, 'a row of some length' as text from t")
 
@@ -122,11 +124,65 @@ class Routes(HttpCase):
         self.assertIn("application/openmetrics-text", answer.getheader("Content-Type"))
         self.assertTrue(answer.text.endswith("# EOF\n"))
         self.assertIn("# TYPE tallyd_events counter\n", answer.text)
+        for name in ("events_total", "bytes_total", "rejects_total", "late_total", "files",
+                     "files_behind", "lag_seconds", "newest_event_timestamp_seconds",
+                     "trigger_seconds", "sessions", "resident_memory_bytes", "build_info",
+                     "groups", "up"):
+            self.assertRegex(text, r"(?m)^tallyd_%s(\{.*\})? [0-9.e+]+$" % name)
+        self.assertIn('tallyd_newest_event_timestamp_seconds{query="counts"} 1.000000\n', text)
         if shutil.which("promtool") is None:
             self.skipTest("promtool is not installed")
         done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_metrics_show_each_group_when_they_are_asked_to(self):
+        config = ("[http]\nlisten = 127.0.0.1:%d\n[source events]\npath = @EVENTS@\n"
+                  "[query a]\n[query b]\ngroup_by = action, who\n")
+        self.port = free_port()
+        daemon = self.daemon(config=config % self.port).start()
+        self.assertNotIn("tallyd_count", self.get("/metrics?totals").text)
+        daemon.write("a", '{"time":1,"action":"x\\n\\"","who":"y"}\n{"time":9999,"action":"z"}\n'
+                     '{"time":5,"action":"z"}\n')
+        daemon.process_all()
+        self.assertNotIn("tallyd_count", self.get("/metrics").text)
+        text = self.get("/metrics?totals=1").text
+        self.assertEqual(text.count("# TYPE tallyd_count gauge\n"), 1)
+        for line in ('{query="a",action="x\\n\\""} 1', '{query="a",action="z"} 2',
+                     '{query="b",action="x\\n\\"",who="y"} 1', '{query="b",action="z",who=""} 2'):
+            self.assertIn("tallyd_count%s\n" % line, text)
+
+    @unittest.skipIf(shutil.which("prometheus") is None, "prometheus is not installed")
+    def test_prometheus_scrapes_it_as_it_comes(self):
+        self.http.write("a", '{"time":1,"action":"x"}\ngarbage\n')
+        self.http.process_all()
+        own, where = free_port(), self.http.directory
+        with open(os.path.join(where, "prometheus.yml"), "w") as out:
+            out.write("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: tallyd\n"
+                      "  static_configs: [{targets: ['127.0.0.1:%d']}]\n" % self.port)
+        with open(os.path.join(where, "prometheus.log"), "w") as log:
+            prometheus = subprocess.Popen(
+                ["prometheus", "--config.file=%s/prometheus.yml" % where,
+                 "--storage.tsdb.path=%s/prometheus" % where,
+                 "--web.listen-address=127.0.0.1:%d" % own], stdout=log, stderr=log)
+        self.addCleanup(prometheus.wait)
+        self.addCleanup(prometheus.kill)
+
+        def value(expression):
+            url = "/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+            peer = http.client.HTTPConnection("127.0.0.1", own, timeout=harness.DEADLINE)
+            try:
+                peer.request("GET", url)
+                result = json.loads(peer.getresponse().read())["data"]["result"]
+            except (OSError, KeyError, ValueError, http.client.HTTPException):
+                return None
+            finally:
+                peer.close()
+            return result[0]["value"][1] if result else None
+        # It asks for OpenMetrics first, and takes nothing that is not in form.
+        harness.wait_until(lambda: value("tallyd_events_total") == "1", "it was scraped", 60)
+        self.assertEqual(value("up"), "1")
+        self.assertEqual(value("sum(tallyd_rejects_total)"), "1")
 
     def test_health_is_bad_when_a_query_has_failed(self):
         answer = self.get("/healthz")
@@ -209,6 +265,34 @@ class Connections(HttpCase):
         for byte in self.HEALTH.encode():
             peer.sendall(bytes([byte]))
         self.assertIn(b"200 OK", peer.recv(65536))
+
+    def test_a_head_that_never_ends_and_a_silent_peer_have_ten_seconds(self):
+        slow = [self.raw() for _ in range(20)]
+        silent = self.raw()
+        for peer in slow:
+            peer.sendall(b"GET / HTTP/1.1\r\n")
+        begun = time.monotonic()
+        while time.monotonic() < begun + 8:
+            for number, peer in enumerate(slow):
+                peer.sendall(b"X-%d: 1\r\n" % number)
+            time.sleep(0.5)
+        self.assertEqual(self.n_sessions(), 21)
+        for peer in slow:
+            answer = self.everything(peer)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n"), answer)
+            self.assertIn(b"Connection: close\r\n", answer)
+        self.assertEqual(self.everything(silent), b"")
+        harness.wait_until(lambda: self.n_sessions() == 0, "all are gone")
+
+    @unittest.skipUnless(IS_LONG, "a minute of waiting: --long")
+    def test_a_connection_that_is_kept_alive_for_nothing_is_closed(self):
+        peer = self.raw()
+        peer.sendall(self.HEALTH.encode())
+        self.assertIn(b"200 OK", peer.recv(65536))
+        peer.settimeout(90)
+        begun = time.monotonic()
+        self.assertEqual(self.everything(peer), b"")
+        self.assertGreater(time.monotonic() - begun, 50)
 
     def test_a_half_sent_head_disturbs_nobody(self):
         peer = self.raw()
@@ -346,4 +430,6 @@ class Page(HttpCase):
 
 
 if __name__ == "__main__":
+    if IS_LONG:
+        sys.argv.remove("--long")
     harness.main()

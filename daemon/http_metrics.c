@@ -1,0 +1,129 @@
+/*
+ * /metrics: one statement after the other, a family each, gathered into one
+ * body; what no table knows stands at the end.
+ */
+#include "daemon/http_private.h"
+
+#include "daemon/engine.h"
+#include "sql/print_cell.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct metric_family totals_family = {
+	.name = "tallyd_count", .type = "gauge", .help = "Events of a group in all windows."};
+
+static void add_plain(struct http_session *http, const char *name, const char *help, int64_t value)
+{
+	struct metric_family family = {.name = name, .type = "gauge", .help = help};
+
+	metric_add_head(&http->body, &family, http->sink.is_openmetrics);
+	buf_printf(&http->body, "%s %" PRId64 "\n", name, value);
+}
+
+/* The second number of statm is the resident pages. */
+static int64_t resident_bytes(void)
+{
+	long long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%*s %lld", &pages) != 1)
+		pages = 0;
+	(void)fclose(file);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* One sample for each query that has had an event: when the newest was, or how old it is. */
+static void add_newest(struct http_session *http, const char *name, const char *help, bool is_age)
+{
+	const struct spec *spec = &http->session.service->config->spec;
+	struct metric_family family = {.name = name, .type = "gauge", .help = help};
+	bool has_head = false;
+	struct timespec now;
+	int64_t time_us;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < spec->n_queries; i++) {
+		if (!engine_newest_event(http->session.service->engine, i, &time_us))
+			continue;
+		if (!has_head)
+			metric_add_head(&http->body, &family, http->sink.is_openmetrics);
+		has_head = true;
+		double seconds = (double)time_us / 1e6;
+		buf_printf(&http->body, "%s{query=\"%s\"} %.6f\n", name, spec->queries[i].name,
+			is_age ? (double)now.tv_sec + (double)now.tv_nsec / 1e9 - seconds
+			       : seconds);
+	}
+}
+
+/* The fields are labels, as they are columns of the query's table. */
+static void totals_ask(struct http_session *http, const struct query_spec *query)
+{
+	struct buf *sql = &http->sql;
+
+	buf_clear(sql);
+	buf_printf(sql, "SELECT '%s' AS query", query->name);
+	for (size_t i = 0; i < query->n_group_by; i++) {
+		buf_add_text(sql, ", ");
+		cell_add_identifier(sql, query->group_by[i].column);
+	}
+	buf_add_text(sql, ", sum(count) FROM ");
+	cell_add_identifier(sql, query->name);
+	buf_add_text(sql, " GROUP BY 1");
+	for (size_t i = 0; i < query->n_group_by; i++)
+		buf_printf(sql, ", %zu", i + 2);
+	/* The head stands once, in front of the first query that has a row. */
+	http->sink.omits_head = http->sink.has_head;
+	http->sink.family = &totals_family;
+	http_start(http);
+}
+
+void http_metrics_start(struct http_session *http, const struct http_request *request)
+{
+	http->route = ROUTE_METRICS;
+	http->family = 0;
+	http->total = 0;
+	http->has_totals = http_request_param(request, "totals") != NULL;
+	http->sink.format = HTTP_METRIC;
+	http->sink.omits_head = false;
+	http->sink.has_head = false;
+	http->sink.is_openmetrics = strstr(request->accept, "application/openmetrics-text") != NULL;
+	http_metrics_next(http);
+}
+
+void http_metrics_next(struct http_session *http)
+{
+	const struct metric_family *family = metric_family_at(http->family);
+	const struct spec *spec = &http->session.service->config->spec;
+
+	if (family != NULL) {
+		http->family++;
+		http->sink.family = family;
+		buf_clear(&http->sql);
+		buf_add_text(&http->sql, family->sql);
+		http_start(http);
+		return;
+	}
+	if (http->has_totals && http->total < spec->n_queries) {
+		if (http->total == 0)
+			http->sink.has_head = false;
+		totals_ask(http, &spec->queries[http->total++]);
+		return;
+	}
+	add_newest(
+		http, "tallyd_newest_event_timestamp_seconds", "Time of the newest event.", false);
+	add_newest(http, "tallyd_lag_seconds", "Age of the newest event.", true);
+	add_plain(http, "tallyd_resident_memory_bytes", "Resident memory of the daemon.",
+		resident_bytes());
+	add_plain(http, "tallyd_up", "1 when the daemon answered.", 1);
+	if (http->sink.is_openmetrics)
+		buf_add_text(&http->body, "# EOF\n");
+	http_answer(http, 200, http_content_type(http), http->body.data, http->body.len);
+	buf_fini(&http->body);
+}
