@@ -20,6 +20,7 @@
 #include "daemon/executor.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
+#include "daemon/manager.h"
 #include "daemon/notify.h"
 #include "daemon/protocols.h"
 #include "daemon/saver.h"
@@ -35,15 +36,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* While a checkpoint loads the service manager hears of us this often, and waits that much longer.
- */
-#define LOAD_NOTICE_MS 5000
 /* After a stop what runs and what was just asked has this long to be answered, */
 #define STOP_DRAIN_MS 1500
 /* and then what was written this long to go out. */
 #define STOP_GRACE_MS 2000
-/* The service manager's status line changes at most this often. */
-#define STATUS_US INT64_C(1000000)
 
 struct daemon {
 	uv_loop_t loop;
@@ -59,12 +55,12 @@ struct daemon {
 	struct listener sql_listener, postgres_listener; /* until their servers have them */
 	struct server sql_server, postgres_server, http_server;
 	uv_signal_t sigterm, sigint, sighup;
-	uv_timer_t watchdog, load_notice, grace;
-	struct err *err;             /* of daemon_run */
-	uint64_t published;          /* number of the snapshot that sessions heard of */
-	struct engine_status status; /* as last told to the service manager */
-	int64_t status_sent_us;      /* monotonic */
-	bool is_open;                /* SQL is there, clients are accepted */
+	uv_timer_t grace;
+	struct manager manager;
+	struct err *err;    /* of daemon_run */
+	uint64_t published; /* number of the snapshot that sessions heard of */
+	bool is_open;       /* SQL is there, clients are accepted */
+	bool is_stuck;      /* at the last beat of the watchdog */
 	bool is_stopping, is_engine_done, is_saver_done, are_sessions_done, is_closed;
 };
 
@@ -134,8 +130,7 @@ static void close_if_done(struct daemon *d)
 	handle_close(&d->sigterm);
 	handle_close(&d->sigint);
 	handle_close(&d->sighup);
-	handle_close(&d->watchdog);
-	handle_close(&d->load_notice);
+	manager_close(&d->manager);
 	handle_close(&d->grace);
 }
 
@@ -193,7 +188,7 @@ static void stop(struct daemon *d)
 	server_close(&d->http_server);
 	listener_close(&d->sql_listener);
 	listener_close(&d->postgres_listener);
-	uv_timer_stop(&d->load_notice);
+	manager_loaded(&d->manager);
 	engine_stop(d->engine);
 	if (d->is_open)
 		saver_stop(&d->saver, on_saver_stopped, d);
@@ -336,7 +331,7 @@ static void on_loaded(void *context, const struct err *load_err)
 	struct daemon *d = context;
 	struct err err = *load_err;
 
-	uv_timer_stop(&d->load_notice);
+	manager_loaded(&d->manager);
 	if (d->is_stopping)
 		return;
 	if (err.code == 0 && sql_open(d, &err) == 0)
@@ -353,28 +348,12 @@ static void on_loaded(void *context, const struct err *load_err)
 	notify_ready();
 }
 
-static void status_send(struct daemon *d)
-{
-	struct engine_status status;
-	int64_t now_us = (int64_t)(uv_hrtime() / 1000);
-
-	engine_status(d->engine, &status);
-	if (memcmp(&status, &d->status, sizeof(status)) == 0 ||
-		(!status.is_idle && now_us - d->status_sent_us < STATUS_US))
-		return;
-	d->status = status;
-	d->status_sent_us = now_us;
-	notify_send("STATUS=%" PRId64 " events of %" PRId64 " files counted, %" PRId64
-		    " files behind, %" PRId64 " rejects",
-		status.n_events, status.n_files, status.n_files_behind, status.n_rejects);
-}
-
 static void on_published(void *context)
 {
 	struct daemon *d = context;
 	uint64_t newest = snapshot_newest_number(engine_snapshots(d->engine));
 
-	status_send(d);
+	manager_tell_status(&d->manager);
 	if (newest == d->published)
 		return;
 	d->published = newest;
@@ -463,19 +442,6 @@ static void on_reloaded(void *context, struct config *fresh, const struct err *r
 
 /* --- the life ------------------------------------------------------------ */
 
-static void on_watchdog(uv_timer_t *timer)
-{
-	(void)timer;
-	notify_send("WATCHDOG=1");
-}
-
-static void on_load_notice(uv_timer_t *timer)
-{
-	(void)timer;
-	notify_send("EXTEND_TIMEOUT_USEC=%" PRId64 "\nSTATUS=loading the checkpoint",
-		(int64_t)6 * LOAD_NOTICE_MS * 1000);
-}
-
 static void timer_open(struct daemon *d, uv_timer_t *timer)
 {
 	uv_timer_init(&d->loop, timer);
@@ -509,16 +475,11 @@ static int parts_open(struct daemon *d, struct err *err)
 		return err_nomem(err);
 	d->service.engine = d->engine;
 	limits_set(d);
-	timer_open(d, &d->watchdog);
-	timer_open(d, &d->load_notice);
 	timer_open(d, &d->grace);
 	signal_open(d, &d->sigterm, on_stop_signal, SIGTERM);
 	signal_open(d, &d->sigint, on_stop_signal, SIGINT);
 	signal_open(d, &d->sighup, on_hangup, SIGHUP);
-	uint64_t beat_ms = (uint64_t)notify_watchdog_us() / 2000;
-	if (beat_ms > 0)
-		uv_timer_start(&d->watchdog, on_watchdog, 0, beat_ms);
-	uv_timer_start(&d->load_notice, on_load_notice, 0, LOAD_NOTICE_MS);
+	manager_open(&d->manager, &d->loop, d->engine);
 	return 0;
 }
 

@@ -41,6 +41,7 @@ static void job_start(struct engine *engine, enum job_kind kind)
 
 	assert(!engine->is_busy);
 	engine->is_busy = true;
+	engine->n_jobs++;
 	job->kind = kind;
 	job->config = engine->config;
 	job->now_us = engine_now_us();
@@ -486,6 +487,21 @@ void engine_status(const struct engine *engine, struct engine_status *status)
 		if (engine->queries[i].totals.max_time_us > status->max_time_us)
 			status->max_time_us = engine->queries[i].totals.max_time_us;
 	}
+}
+
+/* Until it is loaded there is neither stream nor store to look at, and every start takes its time.
+ */
+bool engine_has_moved(struct engine *engine)
+{
+	unsigned pulse = engine->n_jobs;
+	bool has_moved;
+
+	if (!engine->is_busy || !engine->is_loaded)
+		return true;
+	pulse += stream_pulse(engine->job.stream) + store_pulse(engine->job.store);
+	has_moved = pulse != engine->pulse_seen;
+	engine->pulse_seen = pulse;
+	return has_moved;
 }
 
 bool engine_newest_event(const struct engine *engine, size_t query, int64_t *time_us)

@@ -59,6 +59,9 @@ void engine_take_call(struct engine *engine, struct call *call);
 
 void engine_status(const struct engine *engine, struct engine_status *status);
 
+/* False: a job is under way that has not moved since the last call. */
+bool engine_has_moved(struct engine *engine);
+
 /* The newest event of the running configuration's i-th query, as of the last job; false: none yet. */
 bool engine_newest_event(const struct engine *engine, size_t query, int64_t *time_us);
 

@@ -56,6 +56,7 @@ struct engine {
 	int64_t clock_offset_us; /* from the monotonic clock to the wall's */
 	bool is_clock_known;     /* else the offset is yet to be taken */
 	int64_t n_summary_events, n_summary_batches;
+	unsigned n_jobs, pulse_seen; /* for engine_has_moved */
 	bool is_busy, is_loaded, is_stopping, is_finished, wants_reload, is_idle;
 };
 

@@ -235,3 +235,9 @@ void mirror_rest(struct mirror *mirror)
 {
 	(void)sqlite3_db_release_memory(mirror->db);
 }
+
+void mirror_set_progress(
+	struct mirror *mirror, int n_ops, int (*on_progress)(void *context), void *context)
+{
+	sqlite3_progress_handler(mirror->db, n_ops, on_progress, context);
+}

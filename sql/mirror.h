@@ -54,6 +54,10 @@ void mirror_rollback(struct mirror *mirror);
 /* Frees the writer's cached pages; no transaction is open. */
 void mirror_rest(struct mirror *mirror);
 
+/* As sqlite3_progress_handler, for what is applied from now on. */
+void mirror_set_progress(
+	struct mirror *mirror, int n_ops, int (*on_progress)(void *context), void *context);
+
 int mirror_set_status(struct mirror *mirror, const struct query_status *status, struct err *err)
 	__attribute__((warn_unused_result));
 

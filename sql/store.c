@@ -20,12 +20,16 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 /* A batch with more changed rows is applied by two threads: starting one costs what 50 rows do. */
 #define PARALLEL_ROWS 2000
+
+/* The pulse counts on with so many of SQLite's operations: about a millisecond. */
+#define PULSE_OPS 100000
 
 struct store {
 	struct mirror *mirror;
@@ -34,6 +38,7 @@ struct store {
 	struct setting *settings;      /* copies, for store_load */
 	size_t n_settings;
 	struct notices notices;
+	atomic_uint pulse;
 };
 
 static int64_t monotonic_us(void)
@@ -327,6 +332,17 @@ static int make_durable(
 	return rc;
 }
 
+static int on_progress(void *context)
+{
+	atomic_fetch_add_explicit((atomic_uint *)context, 1, memory_order_relaxed);
+	return 0;
+}
+
+unsigned store_pulse(const struct store *store)
+{
+	return atomic_load_explicit(&store->pulse, memory_order_relaxed);
+}
+
 int store_commit(struct store *store, const struct changes *changes, struct err *err)
 {
 	int64_t begun_us = monotonic_us();
@@ -334,6 +350,11 @@ int store_commit(struct store *store, const struct changes *changes, struct err 
 	size_t i;
 	int rc;
 
+	/* With each batch, since a checkpoint may have been opened anew. */
+	mirror_set_progress(store->mirror, PULSE_OPS, on_progress, &store->pulse);
+	if (store->checkpoint != NULL)
+		sqlite3_progress_handler(
+			checkpoint_db(store->checkpoint), PULSE_OPS, on_progress, &store->pulse);
 	rc = store->checkpoint != NULL ? apply_to_both(store, changes, err)
 				       : mirror_apply(store->mirror, changes, err);
 	if (rc < 0)

@@ -68,6 +68,12 @@ int store_set_spec(struct store *store, const struct spec *spec, const struct se
 int store_commit(struct store *store, const struct changes *changes, struct err *err)
 	__attribute__((warn_unused_result));
 
+/*
+ * Counts on while a batch is applied to the databases, for whoever watches that
+ * a long one moves. Any thread.
+ */
+unsigned store_pulse(const struct store *store);
+
 /* Everything committed survives a power cut when this returns 0. */
 int store_sync(struct store *store, struct err *err) __attribute__((warn_unused_result));
 

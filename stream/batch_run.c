@@ -52,7 +52,7 @@ static void clear_cells(struct batch *batch)
 
 static int read_plan(struct batch *batch, struct err *err)
 {
-	struct slice_stop stop = {.flag = &batch->stream->stop};
+	struct slice_stop stop = {.flag = &batch->stream->stop, .pulse = &batch->stream->pulse};
 
 	return crew_read(&batch->stream->crew, &batch->plan, &batch->intake->shape,
 		&batch->intake->scans, bucket_of(batch), &stop, err);

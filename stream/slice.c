@@ -98,6 +98,8 @@ static bool is_compressed(const struct run *run)
 
 bool slice_is_stopped(const struct slice_stop *stop)
 {
+	if (stop->pulse != NULL)
+		atomic_fetch_add_explicit(stop->pulse, 1, memory_order_relaxed);
 	if (atomic_load_explicit(stop->flag, memory_order_relaxed))
 		return true;
 	if (stop->poll == NULL || !stop->poll(stop->context))

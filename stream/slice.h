@@ -75,6 +75,7 @@ struct slice_file {
  */
 struct slice_stop {
 	atomic_bool *flag;
+	atomic_uint *pulse; /* counts on with every buffer; NULL: nobody looks */
 	bool (*poll)(void *context); /* NULL: only the flag counts */
 	void *context;
 };

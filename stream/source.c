@@ -143,6 +143,11 @@ void source_close(struct source *source)
 	free(source);
 }
 
+void source_set_pulse(struct source *source, atomic_uint *pulse)
+{
+	source->pulse = pulse;
+}
+
 void source_set_spec(struct source *source, const struct source_spec *spec)
 {
 	source->spec = spec;

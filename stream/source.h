@@ -16,6 +16,7 @@
 #include "stream/identity.h"
 #include "stream/spec.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,6 +72,9 @@ struct source;
 int source_open(struct source **source, const struct source_spec *spec, struct err *err)
 	__attribute__((warn_unused_result));
 void source_close(struct source *source);
+
+/* Counts on with every batch of names that is looked at; it outlives the source. */
+void source_set_pulse(struct source *source, atomic_uint *pulse);
 
 /* A reload with the same definition: only limits, intervals and clean_source changed. */
 void source_set_spec(struct source *source, const struct source_spec *spec);

@@ -86,6 +86,7 @@ struct source {
 	bool is_matching;               /* unconfirmed files are being looked for */
 	bool wants_full;
 	atomic_bool is_noticed;
+	atomic_uint *pulse; /* NULL: nobody looks */
 	int64_t looked_us; /* of the last full look */
 	char trouble[ERR_TEXT_BYTES]; /* "": none */
 

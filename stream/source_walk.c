@@ -110,6 +110,8 @@ static int visit_batch(struct walk *walk, int fd, const char *dir_path, struct e
 	size_t i;
 	int rc = 0;
 
+	if (walk->source->pulse != NULL)
+		atomic_fetch_add_explicit(walk->source->pulse, 1, memory_order_relaxed);
 	stat_batch_run(walk->batch, fd);
 	for (i = 0; i < stat_batch_n(walk->batch) && rc == 0; i++)
 		rc = visit(walk, dir_path, stat_batch_result(walk->batch, i), err);

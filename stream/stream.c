@@ -38,7 +38,7 @@ struct prefix *stream_prefix_of(const struct stream *stream, size_t query)
 
 /* --- intakes ------------------------------------------------------------- */
 
-int intake_open(struct intake *intake, const struct stream *stream, const struct spec *spec,
+int intake_open(struct intake *intake, struct stream *stream, const struct spec *spec,
 	size_t source, struct err *err)
 {
 	int rc;
@@ -53,6 +53,7 @@ int intake_open(struct intake *intake, const struct stream *stream, const struct
 	rc = source_open(&intake->source, &spec->sources[source], err);
 	if (rc != 0)
 		return rc;
+	source_set_pulse(intake->source, &stream->pulse);
 	prefixes_init(&intake->prefixes, intake->source);
 	return 0;
 }
@@ -393,6 +394,11 @@ int stream_scan(struct stream *stream, size_t source, bool full, int64_t now_us,
 void stream_stop_batch(struct stream *stream)
 {
 	atomic_store(&stream->stop, true);
+}
+
+unsigned stream_pulse(const struct stream *stream)
+{
+	return atomic_load_explicit(&stream->pulse, memory_order_relaxed);
 }
 
 /* --- showing ------------------------------------------------------------- */

@@ -83,6 +83,12 @@ void batch_abandon(struct batch *batch);
 /* Asks a running batch to end at the next slice; it is then smaller, not wrong. */
 void stream_stop_batch(struct stream *stream);
 
+/*
+ * Counts on while names are looked at and bytes are read, for whoever watches
+ * that a long batch moves. Any thread.
+ */
+unsigned stream_pulse(const struct stream *stream);
+
 /* --- life of a query ----------------------------------------------------- */
 
 /* 0 and the state afterwards. The new state is in the next batch's changes. */

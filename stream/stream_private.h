@@ -49,6 +49,7 @@ struct stream {
 	struct crew crew;
 	struct batch *batch;     /* in flight; NULL: none */
 	atomic_bool stop;
+	atomic_uint pulse; /* counts on while a batch, or a look at a directory, moves */
 	int64_t next_prefix_id;
 	int64_t slice_bytes;     /* PLAN_SLICE_BYTES but in tests */
 	enum scan_level level;
@@ -95,7 +96,7 @@ bool query_is_active(const struct query *query);
 struct prefix *stream_prefix_of(const struct stream *stream, size_t query);
 
 /* Opens the source and everything that belongs to it. What a failure leaves is intake_close's. */
-int intake_open(struct intake *intake, const struct stream *stream, const struct spec *spec,
+int intake_open(struct intake *intake, struct stream *stream, const struct spec *spec,
 	size_t source, struct err *err) __attribute__((warn_unused_result));
 void intake_close(struct intake *intake);
 

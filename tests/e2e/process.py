@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The process: signals, exit statuses, reloads, the service manager, what it costs at rest."""
 
+import ctypes
 import glob
 import os
 import re
@@ -13,6 +14,7 @@ import time
 import harness
 from harness import TOTALS
 
+PTRACE_ATTACH, PTRACE_DETACH, WALL = 16, 17, 0x40000000
 ONE = '{"time":1469501107,"action":"Open"}\n'
 ENDLESS = ("with recursive n(i) as (select 1 union all select i+1 from n) "
            "select count(*) from n where i < 0;\n")
@@ -281,7 +283,9 @@ class ServiceManager(harness.Case):
         self.until(receiver, "WATCHDOG=1")
         self.until(receiver, "WATCHDOG=1")
         daemon.write("a", ONE)
-        self.until(receiver, "STATUS=1 events of 1 files counted")
+        status = self.until(receiver, "STATUS=1 events of 1 files counted")[-1]
+        self.assertRegex(status, "^STATUS=1 events of 1 files counted, 0 files behind, 0 rejects; "
+                         r"newest event 2016-07-26 02:45:07, lag \d+ days$")
         daemon.process.send_signal(signal.SIGHUP)
         self.assertIn("MONOTONIC_USEC=", self.until(receiver, "RELOADING=1")[-1])
         self.until(receiver, "READY=1")
@@ -289,6 +293,45 @@ class ServiceManager(harness.Case):
         self.until(receiver, "STOPPING=1")
         self.assertEqual(daemon.process.wait(harness.DEADLINE), 0)
         receiver.close()
+
+    def test_the_watchdog_is_not_fed_while_a_batch_hangs(self):
+        daemon = self.daemon("--set", "tallyd.postgres=off")
+        receiver, path = self.notify_socket(daemon.directory)
+        daemon.env.update(NOTIFY_SOCKET=path, WATCHDOG_USEC="400000")
+        daemon.start()
+        daemon.process_all()
+        self.until(receiver, "WATCHDOG=1")
+        pid = daemon.process.pid
+        workers = [int(tid) for tid in os.listdir("/proc/%d/task" % pid) if int(tid) != pid]
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.ptrace(PTRACE_ATTACH, workers[0], None, None) != 0:
+            self.skipTest("no ptrace here: " + os.strerror(ctypes.get_errno()))
+        for tid in workers[1:]:
+            self.assertEqual(libc.ptrace(PTRACE_ATTACH, tid, None, None), 0)
+        for tid in workers:
+            os.waitpid(tid, WALL)
+        # The loop turns and answers, but whatever job comes next does not move.
+        daemon.write("a", ONE)
+        harness.wait_until(lambda: "a batch does not move" in daemon.log(), "it is found out")
+        self.assertEqual(daemon.text("select 1;\n"), "1\n")
+        receiver.setblocking(False)
+        while self.received(receiver) is not None:
+            pass
+        receiver.settimeout(1)
+        self.assertIsNone(self.received(receiver))
+        for tid in workers:
+            self.assertEqual(libc.ptrace(PTRACE_DETACH, tid, None, None), 0)
+        receiver.settimeout(harness.DEADLINE)
+        self.until(receiver, "WATCHDOG=1")
+        daemon.process_all()
+        self.assertEqual(daemon.totals(), {"Open": 1})
+        receiver.close()
+
+    def received(self, receiver):
+        try:
+            return receiver.recv(4096)
+        except (BlockingIOError, socket.timeout):
+            return None
 
     def listener(self, path):
         listener = socket.socket(socket.AF_UNIX)
