@@ -15,41 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Under systemd a directory may be hidden from us alone. */
-static const char *sandbox_hint(const char *path)
-{
-	if (getenv("INVOCATION_ID") == NULL)
-		return "";
-	if (strncmp(path, "/home/", 6) == 0 || strncmp(path, "/root/", 6) == 0 ||
-		strcmp(path, "/root") == 0)
-		return " (the unit's ProtectHome= hides it: ProtectHome=read-only shows it)";
-	if (strncmp(path, "/tmp/", 5) == 0 || strncmp(path, "/var/tmp/", 9) == 0)
-		return " (the unit's PrivateTmp= hides it: PrivateTmp=no shows it)";
-	return "";
-}
-
-static int directory_trouble(
-	const char *section, const char *key, const char *path, int sys_errno, struct err *err)
-{
-	(void)err_set_errno(err, sys_errno, "%s.%s: %s", section, key, path);
-	size_t len = strlen(err->text);
-	snprintf(err->text + len, sizeof(err->text) - len, "%s",
-		sys_errno == ENOENT || sys_errno == EACCES ? sandbox_hint(path) : "");
-	return err->code = ERR_CONFIG;
-}
-
-static int directory_judge(const char *section, const char *key, const char *path, int access_mode,
-	struct stat *st, struct err *err)
-{
-	if (stat(path, st) != 0)
-		return directory_trouble(section, key, path, errno, err);
-	if (!S_ISDIR(st->st_mode))
-		return err_set(err, ERR_CONFIG, "%s.%s: %s is not a directory", section, key, path);
-	if (access(path, access_mode) != 0)
-		return directory_trouble(section, key, path, errno, err);
-	return 0;
-}
-
 /* The longest part of `path` that exists, without symbolic links; the rest is kept as text. */
 static void resolve(const char *path, char resolved[PATH_MAX])
 {
@@ -73,6 +38,75 @@ static void resolve(const char *path, char resolved[PATH_MAX])
 	snprintf(resolved, PATH_MAX, "%s", path);
 }
 
+static bool is_below(const char *path, const char *directory)
+{
+	size_t len = strlen(directory);
+
+	return strncmp(path, directory, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* What the path says, followed through one symbolic link: behind it nothing can be seen. */
+static void target(const char *path, char real[PATH_MAX])
+{
+	ssize_t n = readlink(path, real, PATH_MAX - 1);
+
+	if (n > 0 && real[0] == '/')
+		real[n] = '\0';
+	else
+		resolve(path, real);
+}
+
+/* Under systemd a directory may be hidden from us alone, or not be ours to write in. */
+static const char *sandbox_hint(const char *path, int sys_errno)
+{
+	static const struct {
+		const char *directory, *hint;
+	} hidden[] = {
+		{"/home", " (the unit's ProtectHome= hides it: ProtectHome=read-only shows it)"},
+		{"/root", " (the unit's ProtectHome= hides it: ProtectHome=read-only shows it)"},
+		{"/run/user",
+			" (the unit's ProtectHome= hides it: ProtectHome=read-only shows it)"},
+		{"/tmp", " (the unit's PrivateTmp= hides it: PrivateTmp=no shows it)"},
+		{"/var/tmp", " (the unit's PrivateTmp= hides it: PrivateTmp=no shows it)"},
+		{"/dev", " (the unit's PrivateDevices= hides it: PrivateDevices=no shows it)"},
+	};
+	char real[PATH_MAX];
+
+	if (getenv("INVOCATION_ID") == NULL)
+		return "";
+	if (sys_errno == EROFS)
+		return " (the unit's ProtectSystem=strict makes it read-only: ReadWritePaths= with "
+		       "this directory opens it)";
+	if (sys_errno != ENOENT && sys_errno != EACCES)
+		return "";
+	target(path, real);
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+		if (is_below(real, hidden[i].directory))
+			return hidden[i].hint;
+	return "";
+}
+
+static int directory_trouble(
+	const char *section, const char *key, const char *path, int sys_errno, struct err *err)
+{
+	(void)err_set_errno(err, sys_errno, "%s.%s: %s", section, key, path);
+	size_t len = strlen(err->text);
+	snprintf(err->text + len, sizeof(err->text) - len, "%s", sandbox_hint(path, sys_errno));
+	return err->code = ERR_CONFIG;
+}
+
+static int directory_judge(const char *section, const char *key, const char *path, int access_mode,
+	struct stat *st, struct err *err)
+{
+	if (stat(path, st) != 0)
+		return directory_trouble(section, key, path, errno, err);
+	if (!S_ISDIR(st->st_mode))
+		return err_set(err, ERR_CONFIG, "%s.%s: %s is not a directory", section, key, path);
+	if (access(path, access_mode) != 0)
+		return directory_trouble(section, key, path, errno, err);
+	return 0;
+}
+
 static int outside_judge(const char *section_and_key, const char *path,
 	const struct source_spec *source, struct err *err)
 {
@@ -80,8 +114,7 @@ static int outside_judge(const char *section_and_key, const char *path,
 
 	resolve(path, inner);
 	resolve(source->path, outer);
-	size_t len = strlen(outer);
-	if (strncmp(inner, outer, len) != 0 || (inner[len] != '/' && inner[len] != '\0'))
+	if (!is_below(inner, outer))
 		return 0;
 	return err_set(err, ERR_CONFIG,
 		"%s: %s is inside the directory of events %s, where it would be read as events; "
