@@ -1,6 +1,7 @@
 /* The forms of an answer. JSON is one object, so that a browser takes it in one go. */
 #include "daemon/http_sink.h"
 
+#include "base/csv.h"
 #include "base/json_write.h"
 #include "base/utf8.h"
 
@@ -35,32 +36,6 @@ static int take_names(struct http_sink *sink, const struct statement *statement,
 	return 0;
 }
 
-static void add_csv_cell(struct buf *out, const char *text, size_t len)
-{
-	bool is_plain = len > 0;
-
-	for (size_t i = 0; i < len; i++)
-		if (text[i] == ',' || text[i] == '"' || text[i] == '\n' || text[i] == '\r')
-			is_plain = false;
-	if (is_plain) {
-		utf8_add_shown(out, text, len);
-		return;
-	}
-	/* From quote to quote, each of which stands twice. */
-	buf_add_char(out, '"');
-	for (const char *end = text + len, *quote; text < end; text = quote) {
-		quote = memchr(text, '"', (size_t)(end - text));
-		if (quote == NULL)
-			quote = end;
-		utf8_add_shown(out, text, (size_t)(quote - text));
-		if (quote < end) {
-			buf_add_text(out, "\"\"");
-			quote++;
-		}
-	}
-	buf_add_char(out, '"');
-}
-
 static void add_json(struct buf *out, const struct value *value)
 {
 	switch (value->type) {
@@ -88,7 +63,7 @@ static void add_csv(struct buf *out, const struct value *value)
 		else
 			buf_add_text(out, value->real > 0 ? "Infinity" : "-Infinity");
 		break;
-	default: add_csv_cell(out, value->data, value->len); break;
+	default: csv_add_cell(out, value->data, value->len); break;
 	}
 }
 
@@ -105,7 +80,7 @@ static int on_begin(
 		} else if (sink->format == HTTP_CSV) {
 			if (i > 0)
 				buf_add_char(page, ',');
-			add_csv_cell(page, sink->names[i], strlen(sink->names[i]));
+			csv_add_cell(page, sink->names[i], strlen(sink->names[i]));
 		}
 	}
 	if (sink->format == HTTP_JSON)

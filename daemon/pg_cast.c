@@ -5,7 +5,6 @@
 #include "daemon/pg_cast.h"
 
 #include <stdint.h>
-#include <string.h>
 
 struct cast {
 	const char *name, *opening, *closing;
@@ -16,10 +15,10 @@ static const struct cast casts[] = {
 	{"boolean", "pg_bool(", ")"},
 	{"bytea", "pg_bytea(", ")"},
 	{"date", "pg_date(", ")"},
-	{"double", "CAST(", " AS REAL)"},
-	{"float", "CAST(", " AS REAL)"},
-	{"float4", "CAST(", " AS REAL)"},
-	{"float8", "CAST(", " AS REAL)"},
+	{"double", "pg_float(", ")"},
+	{"float", "pg_float(", ")"},
+	{"float4", "pg_float(", ")"},
+	{"float8", "pg_float(", ")"},
 	{"int", "pg_int(", ")"},
 	{"int2", "pg_int(", ")"},
 	{"int4", "pg_int(", ")"},
@@ -27,10 +26,10 @@ static const struct cast casts[] = {
 	{"integer", "pg_int(", ")"},
 	{"bigint", "pg_int(", ")"},
 	{"smallint", "pg_int(", ")"},
-	{"numeric", "CAST(", " AS REAL)"},
-	{"decimal", "CAST(", " AS REAL)"},
+	{"numeric", "pg_float(", ")"},
+	{"decimal", "pg_float(", ")"},
 	{"oid", "pg_int(", ")"},
-	{"real", "CAST(", " AS REAL)"},
+	{"real", "pg_float(", ")"},
 	{"regclass", "pg_regclass(", ")"},
 	{"regproc", "pg_regproc(", ")"},
 	{"timestamp", "to_timestamp(", ")"},
@@ -164,12 +163,9 @@ void pg_cast_call(struct pg_rewrite *rewrite, size_t i)
 		return;
 	pg_rewrite_erase(rewrite, i, open + 1);
 	rewrite->pieces[i].replacement = cast->opening;
-	pg_rewrite_erase(rewrite, as, close);
+	pg_rewrite_erase(rewrite, as, close); /* the bracket is the closing one */
 	rewrite->pieces[close].operand_start = i;
 	rewrite->pieces[close].ends_operand = true;
-	/* The bracket stays and is the closing one; only CAST has something before it. */
-	if (strcmp(cast->closing, " AS REAL)") == 0)
-		rewrite->pieces[as].replacement = " AS REAL";
 }
 
 int pg_cast_interval(struct pg_rewrite *rewrite, size_t i, struct err *err)

@@ -47,9 +47,33 @@ void pg_convert_int(sqlite3_context *context, int argc, sqlite3_value **argv)
 	sqlite3_result_int64(context, n);
 }
 
+/* x::float8: a text must be a number as a whole. SQLite has no NaN: it is NULL. */
+void pg_convert_float(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const char *text = (const char *)sqlite3_value_text(argv[0]);
+	char message[128];
+	double x;
+
+	(void)argc;
+	if (sqlite3_value_type(argv[0]) == SQLITE_NULL) {
+		return;
+	} else if (sqlite3_value_type(argv[0]) != SQLITE_TEXT) {
+		sqlite3_result_double(context, sqlite3_value_double(argv[0]));
+	} else if (text != NULL && pg_text_to_double(text, strlen(text), &x)) {
+		sqlite3_result_double(context, x);
+	} else {
+		(void)snprintf(message, sizeof(message),
+			"invalid input syntax for type double precision: \"%.60s\"",
+			text == NULL ? "" : text);
+		sqlite3_result_error(context, message, -1);
+	}
+}
+
 void pg_convert_bool(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	const char *text;
+	char message[128];
+	bool truth;
 
 	(void)argc;
 	if (sqlite3_value_type(argv[0]) == SQLITE_NULL)
@@ -59,8 +83,13 @@ void pg_convert_bool(sqlite3_context *context, int argc, sqlite3_value **argv)
 		return;
 	}
 	text = (const char *)sqlite3_value_text(argv[0]);
-	sqlite3_result_int(context, text != NULL && strchr("tTyY1oO", *text) != NULL &&
-					    *text != '\0' && strcasecmp(text, "off") != 0);
+	if (text != NULL && pg_text_to_bool(text, strlen(text), &truth)) {
+		sqlite3_result_int(context, truth);
+		return;
+	}
+	(void)snprintf(message, sizeof(message), "invalid input syntax for type boolean: \"%.60s\"",
+		text == NULL ? "" : text);
+	sqlite3_result_error(context, message, -1);
 }
 
 /* '\\x00ff'::bytea is these bytes; another text is its own. */

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 void pg_convert_int(sqlite3_context *context, int argc, sqlite3_value **argv);
+void pg_convert_float(sqlite3_context *context, int argc, sqlite3_value **argv);
 void pg_convert_bool(sqlite3_context *context, int argc, sqlite3_value **argv);
 void pg_convert_bytea(sqlite3_context *context, int argc, sqlite3_value **argv);
 void pg_convert_date(sqlite3_context *context, int argc, sqlite3_value **argv);

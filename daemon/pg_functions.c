@@ -366,6 +366,7 @@ typedef void function(sqlite3_context *context, int argc, sqlite3_value **argv);
 	X("to_regclass", 1, "INTEGER", cast_regclass, NULL)                                        \
 	X("pg_regclass", 1, "INTEGER", cast_regclass, NULL)                                        \
 	X("pg_int", 1, "INTEGER", pg_convert_int, NULL)                                            \
+	X("pg_float", 1, "REAL", pg_convert_float, NULL)                                           \
 	X("pg_bool", 1, "BOOLEAN", pg_convert_bool, NULL)                                          \
 	X("pg_bytea", 1, "BLOB", pg_convert_bytea, NULL)                                           \
 	X("pg_date", 1, "TEXT", pg_convert_date, NULL)                                             \

@@ -284,21 +284,12 @@ static int read_text_bytea(struct value *value, struct buf *scratch, struct err 
 
 static int read_text_bool(struct value *value, struct err *err)
 {
-	static const char *const words[] = {"t", "true", "yes", "on", "1", "y"};
-	static const char *const false_words[] = {"f", "false", "no", "off", "0", "n"};
+	bool truth;
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		for (int truth = 0; truth < 2; truth++) {
-			const char *word = truth ? words[i] : false_words[i];
-
-			if (value->len == strlen(word) &&
-				memcmp(value->data, word, value->len) == 0) {
-				*value = (struct value){.type = VALUE_INTEGER, .integer = truth};
-				return 0;
-			}
-		}
-	}
-	return pg_refuse_value(value, "boolean", err);
+	if (!pg_text_to_bool(value->data, value->len, &truth))
+		return pg_refuse_value(value, "boolean", err);
+	*value = (struct value){.type = VALUE_INTEGER, .integer = truth};
+	return 0;
 }
 
 int pg_read_parameter(const struct pg_parameter *parameter, struct value *value,

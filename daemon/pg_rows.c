@@ -4,6 +4,8 @@
  */
 #include "daemon/pg_rows.h"
 
+#include "base/csv.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +53,7 @@ static void announce(
 	pg_end(page, mark);
 }
 
-/* A cell of CSV, quoted where PostgreSQL quotes; text mode escapes with backslashes. */
+/* A cell of CSV, or of text, where backslashes escape. */
 static void add_copy_cell(
 	struct buf *page, const struct pg_rows *rows, const char *text, size_t len, bool is_null)
 {
@@ -61,22 +63,7 @@ static void add_copy_cell(
 		return;
 	}
 	if (rows->is_csv) {
-		bool is_plain = len > 0;
-
-		for (size_t i = 0; i < len; i++)
-			if (text[i] == ',' || text[i] == '"' || text[i] == '\n' || text[i] == '\r')
-				is_plain = false;
-		if (is_plain) {
-			buf_add(page, text, len);
-			return;
-		}
-		buf_add_char(page, '"');
-		for (size_t i = 0; i < len; i++) {
-			if (text[i] == '"')
-				buf_add_char(page, '"');
-			buf_add_char(page, text[i]);
-		}
-		buf_add_char(page, '"');
+		csv_add_cell(page, text != NULL ? text : "", len);
 		return;
 	}
 	for (size_t i = 0; i < len; i++) {

@@ -2,9 +2,10 @@
  * A session that speaks PostgreSQL's protocol, version 3: what it consists of.
  * All on the loop, but for the sinks.
  *
- *   STARTUP ──packet──▶ READY ──a statement──▶ RUNNING ──ended──▶ READY
- *                         │ error in an extended message
- *                         └──▶ SKIPPING ──Sync──▶ READY
+ *   STARTUP ──packet──▶ READY ──error in an extended message──▶ SKIPPING ──Sync──▶ READY
+ *                         └──Terminate, or the protocol was broken──▶ OVER
+ *
+ * While something runs (`running`) no further message is read.
  *
  * Its files, each of which includes only those above it:
  *   pg_answer    what is said beside rows
@@ -42,7 +43,6 @@ extern const struct session_ops pg_session_ops;
 enum pg_state {
 	PG_STATE_STARTUP,
 	PG_STATE_READY,
-	PG_STATE_RUNNING,
 	PG_STATE_SKIPPING,
 	PG_STATE_OVER,
 };

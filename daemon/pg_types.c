@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum pg_oid pg_oid_of_type(const char *type)
 {
@@ -80,6 +81,21 @@ bool pg_text_to_double(const char *text, size_t len, double *x)
 	return *end == '\0' && end == copy + len;
 }
 
+bool pg_text_to_bool(const char *text, size_t len, bool *truth)
+{
+	static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "1", "0"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		/* "o" could be either. */
+		if (len == 0 || len > strlen(words[i]) || (len == 1 && words[i][0] == 'o') ||
+			strncasecmp(text, words[i], len) != 0)
+			continue;
+		*truth = i % 2 == 0;
+		return true;
+	}
+	return false;
+}
+
 int pg_refuse_value(const struct value *value, const char *type, struct err *err)
 {
 	return err_set(err, ERR_INVALID, "invalid input syntax for type %s: \"%.*s\"", type,
@@ -128,11 +144,13 @@ static int value_to_time(const struct value *value, int64_t *us, struct err *err
 
 static bool value_is_true(const struct value *value)
 {
+	bool truth;
+
 	if (value->type == VALUE_INTEGER)
 		return value->integer != 0;
 	if (value->type == VALUE_REAL)
 		return value->real != 0;
-	return value->len > 0 && (value->data[0] == 't' || value->data[0] == '1');
+	return pg_text_to_bool(value->data, value->len, &truth) && truth;
 }
 
 /* The shortest of 15 to 17 digits that reads back the same, as PostgreSQL prints float8. */

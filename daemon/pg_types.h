@@ -72,6 +72,8 @@ int pg_add_value_text(struct buf *out, enum pg_oid oid, const struct value *valu
 /* Whole texts only; for what reads values, too. */
 bool pg_text_to_int(const char *text, size_t len, int64_t *n);
 bool pg_text_to_double(const char *text, size_t len, double *x);
+/* true, yes, on, 1 and their opposites, in any case, and their beginnings. */
+bool pg_text_to_bool(const char *text, size_t len, bool *truth);
 /* "invalid input syntax for type …" */
 int pg_refuse_value(const struct value *value, const char *type, struct err *err);
 

@@ -4,9 +4,12 @@ shows the same: questions, values, errors, one snapshot, a cancel, many rows, no
 
 import asyncio
 import datetime
+import decimal
 import importlib
+import io
 import math
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -24,6 +27,13 @@ EDGE_VALUES = (2**63 - 1, -2**63, 0.1, 5e-324, math.inf, "ä€😀", "", b"\0\x
 # What is sent comes back: the types a parameter may have, with a cast that says so.
 ECHOED = (("int8", -2**63), ("float8", -1.5), ("text", "ä\n'\"\\"), ("text", None), ("text", ""),
           ("bytea", b"\0\1\xff"), ("timestamp", TIME))
+# The other types of parameters, and what comes back: int8, float8, text, bool or timestamp.
+UTC = datetime.timezone.utc
+TURNED = (("int2", -32768, -32768), ("int4", 2**31 - 1, 2**31 - 1), ("float4", 1.5, 1.5),
+          ("numeric", decimal.Decimal("12.25"), 12.25), ("varchar", "ä", "ä"), ("bool", True, True),
+          ("bool", False, False), ("int8", None, None), ("bool", None, None), ("timestamp", None, None),
+          ("timestamptz", TIME.replace(tzinfo=UTC), TIME), ("bytea", None, None), ("float8", -math.inf, -math.inf),
+          ("float8", 5e-324, 5e-324), ("text", "x" * 100000, "x" * 100000))
 WRONG = (("selekt", "42601"), ("select * from nowhere", "42P01"),
          ("select absent from counts", "42703"), ("select nofunction()", "42883"),
          ("delete from counts", "42501"))
@@ -73,6 +83,37 @@ class Driver(pg_case.PgCase):
             got = self.plain(self.ask(sql, tuple(value for _, value in self.echoed)))
             self.assertEqual(got, [tuple(value for _, value in self.echoed)])
 
+    def test_parameters_of_every_type(self):
+        for _ in range(8):
+            for kind, sent, wanted in TURNED:
+                got = self.plain(self.ask("select %s::" + kind, (sent,)))
+                self.assertEqual(got, [(wanted,)], kind)
+                self.assertIs(type(got[0][0]), type(wanted), kind)
+
+    def test_truth_values(self):
+        self.assertEqual(self.ask("select true, 1 = 2, count > 0, null::bool, true and null from counts limit 1"),
+                         [(True, False, True, None, None)])
+        self.assertIs(self.ask("select 1 = 1")[0][0], True)
+
+    def test_a_list_of_values(self):
+        for _ in range(8):
+            self.assertEqual(self.ask("select action, count from counts where action = any(%s)",
+                                      (["Open", 'a "quoted", \\ one', "{}", "", None],)), [("Open", 1)])
+        self.assertEqual(self.ask("select count(*) from counts where count = any(%s)", ([1, 2**40],)), [(2,)])
+        self.assertEqual(self.ask("select count(*) from counts where count = any(%s::int8[])", ([],)), [(0,)])
+        self.assertEqual(self.ask("select count(*) from counts where action <> all(%s)", (["Open"],)), [(1,)])
+
+    def test_a_warning(self):
+        self.run_command("rollback")
+        self.assertIn("there is no transaction in progress", self.warnings())
+
+    def test_copy_to(self):
+        self.assertEqual(self.copy("copy (select action, count, null from counts order by action) to stdout"),
+                         b"Close\t1\t\\N\nOpen\t1\t\\N\n")
+        self.assertEqual(self.copy("copy (select action, 'a,\"b\"' as \"x,y\", null, '' from counts order by action "
+                                   "limit 1) to stdout (format csv, header)"),
+                         b'action,"x,y",null,\'\'\nClose,"a,""b""",,""\n')
+
     def test_errors_and_going_on(self):
         for sql, state in WRONG:
             for _ in range(2):
@@ -121,11 +162,14 @@ class Driver(pg_case.PgCase):
         self.assertEqual(self.ask("select 1"), [(1,)])
 
     def assert_million(self, rows):
+        """All of them, none twice, and this process does not grow by what they are together."""
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         n, last = 0, None
         for row in rows:
             n += 1
             last = row
         self.assertEqual((n, tuple(last)), (1000000, (1000000, "row 1000000")))
+        self.assertLess(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, 16 * 1024)
 
 
 class Psycopg2(Driver):
@@ -149,6 +193,15 @@ class Psycopg2(Driver):
     def run_command(self, sql):
         with self.connection.cursor() as cursor:
             cursor.execute(sql)
+
+    def warnings(self):
+        return "".join(self.connection.notices)
+
+    def copy(self, sql):
+        out = io.BytesIO()
+        with self.connection.cursor() as cursor:
+            cursor.copy_expert(sql, out)
+        return out.getvalue()
 
     def test_cancel(self):
         self.assert_cancels(self.connection.cancel)
@@ -179,7 +232,10 @@ class Psycopg3(Driver):
     is_binary = False
 
     def connect(self):
-        return self.driver.connect(host=self.dir, user="tester", dbname="tally", autocommit=True)
+        self.noticed = []
+        connection = self.driver.connect(host=self.dir, user="tester", dbname="tally", autocommit=True)
+        connection.add_notice_handler(lambda notice: self.noticed.append(notice.message_primary))
+        return connection
 
     def ask(self, sql, parameters=None):
         return self.connection.execute(sql, parameters, binary=self.is_binary).fetchall()
@@ -205,10 +261,25 @@ class Psycopg3(Driver):
             cursors = [self.connection.execute("select %s::int8", (n,)) for n in range(100)]
             self.assertEqual([cursor.fetchone()[0] for cursor in cursors], list(range(100)))
 
-    def test_copy_to(self):
+    def copy(self, sql):
+        with self.connection.cursor() as cursor, cursor.copy(sql) as copy:
+            return b"".join(bytes(piece) for piece in copy)
+
+    def test_copied_rows(self):
         with self.connection.cursor() as cursor, cursor.copy(
                 "copy (select action, count, null from counts order by action) to stdout") as copy:
             self.assertEqual(list(copy.rows()), [("Close", "1", None), ("Open", "1", None)])
+
+    def warnings(self):
+        return "".join(self.noticed)
+
+    def test_an_error_in_a_pipeline_ends_it_until_the_sync(self):
+        with self.assertRaises(self.driver.Error):
+            with self.connection.pipeline():
+                self.connection.execute("select 1")
+                self.connection.execute("select * from nowhere")
+                self.connection.execute("select 2")
+        self.assertEqual(self.ask("select 3"), [(3,)])
 
     def test_notifications(self):
         self.run_command("listen counts")
@@ -239,6 +310,14 @@ class Pg8000(Driver):
     def run_command(self, sql):
         self.connection.cursor().execute(sql)
 
+    def warnings(self):
+        return "".join(str(notice) for notice in self.connection.notices)
+
+    def copy(self, sql):
+        out = io.BytesIO()
+        self.connection.cursor().execute(sql, stream=out)
+        return out.getvalue()
+
     def test_notifications(self):
         self.run_command("listen counts")
         self.publish()
@@ -259,6 +338,8 @@ class Asyncpg(Driver):
         self.loop = asyncio.new_event_loop()
         self.driver.Error = self.driver.PostgresError
         self.raw = self.wait(self.driver.connect(host=self.dir, user="tester", database="tally"))
+        self.noticed = []
+        self.raw.add_log_listener(lambda _, notice: self.noticed.append(notice.message))
         return self
 
     def wait(self, what):
@@ -276,6 +357,16 @@ class Asyncpg(Driver):
     def run_command(self, sql):
         self.wait(self.raw.execute(sql))
 
+    def warnings(self):
+        return "".join(self.noticed)
+
+    def copy(self, sql):
+        out = io.BytesIO()
+        question = sql[sql.index("(") + 1:sql.rindex(") to stdout")]
+        options = {"format": "csv", "header": True} if "csv" in sql else {}
+        self.wait(self.raw.copy_from_query(question, output=out, **options))
+        return out.getvalue()
+
     def test_cancel(self):
         async def cancel():
             task = asyncio.ensure_future(self.raw.fetch(ENDLESS))
@@ -290,6 +381,7 @@ class Asyncpg(Driver):
 
     def test_a_million_rows_through_a_portal(self):
         before = self.resident_kb()
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         async def walk():
             n, last = 0, None
             async with self.raw.transaction():
@@ -299,6 +391,7 @@ class Asyncpg(Driver):
             return n, tuple(last)
         self.assertEqual(self.wait(walk()), (1000000, (1000000, "row 1000000")))
         self.assert_flat(before)
+        self.assertLess(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - own, 16 * 1024)
 
     def test_notifications(self):
         got = []

@@ -4,6 +4,8 @@
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.StringWriter;
+import java.math.BigDecimal;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketAddress;
@@ -236,6 +238,63 @@ public class PgJdbc {
 			}
 	}
 
+	static Object echo(Connection connection, String kind, Object sent) throws SQLException {
+		try (PreparedStatement statement = connection.prepareStatement("select ?::" + kind)) {
+			if (sent == null)
+				statement.setNull(1, Types.OTHER);
+			else
+				statement.setObject(1, sent);
+			try (ResultSet row = statement.executeQuery()) {
+				row.next();
+				return row.getObject(1);
+			}
+		}
+	}
+
+	static void types(Connection connection) throws SQLException {
+		for (int i = 0; i < 8; i++) {
+			same(echo(connection, "int2", (short) -32768), -32768L);
+			same(echo(connection, "int4", Integer.MAX_VALUE), (long) Integer.MAX_VALUE);
+			same(echo(connection, "float4", 1.5f), 1.5);
+			same(echo(connection, "float8", Double.NEGATIVE_INFINITY), Double.NEGATIVE_INFINITY);
+			same(echo(connection, "numeric", new BigDecimal("12.25")), 12.25);
+			same(echo(connection, "varchar", "ä"), "ä");
+			same(echo(connection, "bool", true), true);
+			same(echo(connection, "bool", false), false);
+			for (String kind : new String[] {"int2", "int8", "float8", "numeric", "text", "bytea", "bool", "timestamp"})
+				same(echo(connection, kind, null), null);
+			try (Statement statement = connection.createStatement(); ResultSet row = statement.executeQuery(
+					"select 1 = 1, not true, null::bool, count > 0 from counts limit 1")) {
+				same(row.getMetaData().getColumnTypeName(1), "bool");
+				row.next();
+				same(row.getObject(1), true);
+				same(row.getObject(2), false);
+				same(row.getObject(3), null);
+				same(row.getBoolean(4), true);
+			}
+			try (PreparedStatement statement = connection.prepareStatement(
+					"select count(*) from counts where action = any(?) and count = any(?)")) {
+				statement.setArray(1, connection.createArrayOf("text", new String[] {"Open", "a \"b\", \\", null}));
+				statement.setArray(2, connection.createArrayOf("int8", new Long[] {1L, 2L, 3L, 4L, 5L, 6L}));
+				try (ResultSet row = statement.executeQuery()) {
+					row.next();
+					same(row.getLong(1), 1L);
+				}
+			}
+		}
+	}
+
+	static void copyAndWarnings(Connection connection) throws Exception {
+		StringWriter out = new StringWriter();
+		connection.unwrap(PGConnection.class).getCopyAPI().copyOut(
+			"copy (select action, 'a,b' as \"x,y\", null from counts order by action limit 1) to stdout (format csv, header)", out);
+		same(out.toString(), "action,\"x,y\",null\nClose,\"a,b\",\n");
+		try (Statement statement = connection.createStatement()) {
+			statement.execute("rollback");
+			same(statement.getWarnings().getMessage().contains("no transaction in progress"), true);
+		}
+	}
+
 	static void failures(Connection connection) throws SQLException {
 		String[][] wrong = {{"selekt", "42601"}, {"select * from nowhere", "42P01"},
 			{"select absent from counts", "42703"}, {"select nofunction()", "42883"},
@@ -343,6 +402,7 @@ public class PgJdbc {
 						+ System.getProperty("java.version"));
 				queries(connection);
 				values(connection);
+				types(connection);
 				failures(connection);
 				snapshot(connection);
 				System.out.println("ok " + mode);
@@ -350,7 +410,8 @@ public class PgJdbc {
 		try (Connection connection = connect()) {
 			cancel(connection);
 			listen(connection);
-			System.out.println("ok cancel, LISTEN");
+			copyAndWarnings(connection);
+			System.out.println("ok cancel, LISTEN, COPY, a warning");
 			manyRows(connection);
 			System.out.println("ok a million rows");
 		}

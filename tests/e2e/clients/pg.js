@@ -71,6 +71,43 @@ const tests = {
         assert.deepStrictEqual(back.rows[0],
             { t: 'ä\n\'"\\', r: 1.5, b: Buffer.from([0, 1, 255]), i: '-9223372036854775808', n: null });
     },
+    async 'parameters of every type, truth values, lists'(client) {
+        for (const [kind, sent, got] of [['int2', -32768, '-32768'], ['int4', 2147483647, '2147483647'],
+            ['float4', 1.5, 1.5], ['numeric', '12.25', 12.25], ['varchar', 'ä', 'ä'], ['bool', true, true],
+            ['bool', false, false], ['int8', null, null], ['bool', null, null], ['timestamp', null, null],
+            ['float8', -Infinity, -Infinity], ['timestamptz', new Date(0), new Date(0)]])
+            {
+                const row = (await client.query(`select $1::${kind} as x`, [sent])).rows[0];
+                if (got instanceof Date)
+                    assert.ok(row.x instanceof Date);
+                else
+                    assert.deepStrictEqual(row.x, got);
+            }
+        const truths = await client.query('select 1 = 1 as a, not true as b, null::bool as c, count > 0 as d from counts limit 1');
+        assert.deepStrictEqual(truths.rows[0], { a: true, b: false, c: null, d: true });
+        assert.deepStrictEqual(truths.fields.map((f) => f.dataTypeID), [16, 16, 16, 16]);
+        const some = await client.query('select count(*) as n from counts where action = any($1)',
+            [['Open', 'a "b", \\', null]]);
+        assert.strictEqual(some.rows[0].n, '1');
+        assert.strictEqual((await client.query('select count(*) as n from counts where count = any($1)',
+            [[1, 2]])).rows[0].n, '2');
+    },
+    async 'a warning'(client) {
+        const told = new Promise((done) => client.on('notice', done));
+        await client.query('rollback');
+        assert.match((await told).message, /no transaction in progress/);
+    },
+    async 'queries sent without waiting'(client) {
+        const all = [];
+        for (let i = 0; i < 100; i++)
+            all.push(client.query('select $1::int8 as n', [i]));
+        all.push(client.query('select * from nowhere').catch((error) => error.code));
+        all.push(client.query('select 1 as n'));
+        const got = await Promise.all(all);
+        assert.strictEqual(got[99].rows[0].n, '99');
+        assert.strictEqual(got[100], '42P01');
+        assert.strictEqual(got[101].rows[0].n, '1');
+    },
     async 'errors, and going on'(client) {
         for (const [sql, values, code] of [['selekt', [], '42601'], ['select * from nowhere', [], '42P01'],
             ['select absent from counts', [], '42703'], ['select nofunction()', [], '42883'],
@@ -108,6 +145,7 @@ const tests = {
     },
     async 'a million rows through a cursor'(client) {
         const cursor = client.query(new Cursor(MILLION));
+        const before = process.memoryUsage().rss;
         let n = 0, last;
         for (;;) {
             const rows = await cursor.read(10000);
@@ -117,6 +155,7 @@ const tests = {
             last = rows[rows.length - 1];
         }
         assert.strictEqual(n, 1000000);
+        assert.ok(process.memoryUsage().rss - before < 100e6);
         assert.deepStrictEqual(last, { i: '1000000', text: 'row 1000000' });
         await cursor.close();
     },

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -25,6 +27,7 @@ const endless = "with recursive n(i) as (select 1 union all select i + 1 from n)
 
 var ctx = context.Background()
 var host, events string
+var warnings []string
 
 func must(err error) {
 	if err != nil {
@@ -47,7 +50,10 @@ func failsWith(err error, state string) {
 }
 
 func connect(options string) *pgx.Conn {
-	conn, err := pgx.Connect(ctx, "host="+host+" port=5432 user=tester database=tally "+options)
+	config, err := pgx.ParseConfig("host=" + host + " port=5432 user=tester database=tally " + options)
+	must(err)
+	config.OnNotice = func(_ *pgconn.PgConn, notice *pgconn.Notice) { warnings = append(warnings, notice.Message) }
+	conn, err := pgx.ConnectConfig(ctx, config)
 	must(err)
 	return conn
 }
@@ -121,6 +127,46 @@ func values(conn *pgx.Conn) {
 	same(when.UTC(), time.Date(2016, 7, 26, 2, 0, 0, 1000, time.UTC))
 }
 
+func types(conn *pgx.Conn) {
+	var small, plain int64
+	var single, double, number float64
+	var text string
+	var yes, no, positive bool
+	var nothing *bool
+	var when time.Time
+	zoned := time.Date(2016, 7, 26, 4, 0, 0, 0, time.FixedZone("", 7200))
+	must(conn.QueryRow(ctx, "select $1::int2, $2::int4, $3::float4, $4::float8, $5::numeric, $6::varchar, $7::bool, "+
+		"$8::bool, $9::bool, $10::timestamptz, count > 0 from counts limit 1", int16(-32768), int32(math.MaxInt32),
+		float32(1.5), math.Inf(-1), "12.25", "ä", true, false, nil, zoned).Scan(
+		&small, &plain, &single, &double, &number, &text, &yes, &no, &nothing, &when, &positive))
+	same([]any{small, plain, single, double, number, text, yes, no, nothing == nil, positive},
+		[]any{int64(-32768), int64(math.MaxInt32), 1.5, math.Inf(-1), 12.25, "ä", true, false, true, true})
+	same(when.UTC(), zoned.UTC())
+	var count int64
+	must(conn.QueryRow(ctx, "select count(*) from counts where action = any($1) and count = any($2)",
+		[]string{"Open", `a "b", \`, ""}, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9}).Scan(&count))
+	same(count, int64(1))
+}
+
+func copies(conn *pgx.Conn) {
+	var out bytes.Buffer
+	_, err := conn.PgConn().CopyTo(ctx, &out, "copy (select action, 'a,b', null from counts order by action limit 1) to stdout")
+	must(err)
+	same(out.String(), "Close\ta,b\t\\N\n")
+	out.Reset()
+	_, err = conn.PgConn().CopyTo(ctx, &out, "copy (select action, 'a,b' as x from counts order by action limit 1) to stdout (format csv, header)")
+	must(err)
+	same(out.String(), "action,x\nClose,\"a,b\"\n")
+}
+
+func warns(conn *pgx.Conn) {
+	before := len(warnings)
+	_, err := conn.Exec(ctx, "rollback")
+	must(err)
+	same(len(warnings), before+1)
+	same(strings.Contains(warnings[before], "no transaction in progress"), true)
+}
+
 func failures(conn *pgx.Conn) {
 	for sql, state := range map[string]string{"selekt": "42601", "select * from nowhere": "42P01",
 		"select absent from counts": "42703", "select nofunction()": "42883",
@@ -165,6 +211,9 @@ func cancel(conn *pgx.Conn) {
 }
 
 func manyRows(conn *pgx.Conn) {
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	before := memory.Sys
 	rows, err := conn.Query(ctx, million)
 	must(err)
 	n, last := 0, ""
@@ -175,6 +224,8 @@ func manyRows(conn *pgx.Conn) {
 	}
 	must(rows.Err())
 	same(n, 1000000)
+	runtime.ReadMemStats(&memory)
+	same(memory.Sys-before < 32<<20, true)
 	same(last, "row 1000000")
 }
 
@@ -206,12 +257,13 @@ func main() {
 		snapshot(conn)
 		if !strings.HasPrefix(mode, "exec") && !strings.HasPrefix(mode, "simple") {
 			values(conn)
+			types(conn)
 		}
 		must(conn.Close(ctx))
 		fmt.Println("ok", mode)
 	}
 	for name, test := range map[string]func(*pgx.Conn){"cancel": cancel, "a million rows": manyRows,
-		"LISTEN": listen} {
+		"LISTEN": listen, "COPY": copies, "a warning": warns} {
 		conn := connect("")
 		test(conn)
 		must(conn.Close(ctx))
