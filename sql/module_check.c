@@ -31,10 +31,9 @@ enum {
 };
 
 struct check_cursor {
-	sqlite3_vtab_cursor base;
+	struct module_cursor base; /* row: the query in spec */
 	const struct spec *spec;
 	char *only; /* the one query asked for; NULL: all */
-	size_t query;
 	/* Of the current row: */
 	int64_t only_table, only_files;     /* rows that the other side lacks */
 	int64_t table_events, files_events; /* sums of count */
@@ -75,25 +74,23 @@ static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 
 static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
 {
-	struct check_cursor *new = sqlite3_malloc(sizeof(*new));
+	int rc = module_cursor_new(sizeof(struct check_cursor), cursor);
 
-	if (new == NULL)
-		return SQLITE_NOMEM;
-	*new = (struct check_cursor){.spec = ((struct module_table *)table)->connection->spec};
-	*cursor = &new->base;
-	return SQLITE_OK;
+	if (rc == SQLITE_OK)
+		((struct check_cursor *)*cursor)->spec =
+			((struct module_table *)table)->connection->spec;
+	return rc;
 }
 
 static int on_close(sqlite3_vtab_cursor *base)
 {
 	sqlite3_free(((struct check_cursor *)base)->only);
-	sqlite3_free(base);
-	return SQLITE_OK;
+	return module_cursor_free(base);
 }
 
 static bool is_at_end(const struct check_cursor *cursor)
 {
-	return cursor->spec == NULL || cursor->query >= cursor->spec->n_queries;
+	return cursor->spec == NULL || (size_t)cursor->base.row >= cursor->spec->n_queries;
 }
 
 /* The first row's integers of a statement made by sqlite3_mprintf, which is freed. An SQLite code.
@@ -116,7 +113,7 @@ static int ask(sqlite3 *db, char *sql, int64_t *cells, int n)
 
 static int compare(struct check_cursor *cursor, sqlite3 *db)
 {
-	const char *name = cursor->spec->queries[cursor->query].name;
+	const char *name = cursor->spec->queries[cursor->base.row].name;
 	int64_t cells[4] = {0};
 	int rc = ask(db,
 		sqlite3_mprintf(
@@ -155,7 +152,7 @@ static void explain(struct check_cursor *cursor, int64_t n, bool is_count, const
 /* What a recount cannot know, from the query's own numbers and its files. */
 static int find_reason(struct check_cursor *cursor, sqlite3 *db)
 {
-	const struct query_spec *query = &cursor->spec->queries[cursor->query];
+	const struct query_spec *query = &cursor->spec->queries[cursor->base.row];
 	const char *source = cursor->spec->sources[query->source].name;
 	int64_t state[6] = {0}, files[2] = {0};
 	int rc = ask(db,
@@ -194,12 +191,13 @@ static int find_reason(struct check_cursor *cursor, sqlite3 *db)
 /* Goes on to the next query that was asked for and judges it. */
 static int judge(struct check_cursor *cursor)
 {
-	struct connection *connection = ((struct module_table *)cursor->base.pVtab)->connection;
+	struct connection *connection =
+		((struct module_table *)cursor->base.base.pVtab)->connection;
 	int rc;
 
 	while (!is_at_end(cursor) && cursor->only != NULL &&
-		strcasecmp(cursor->only, cursor->spec->queries[cursor->query].name) != 0)
-		cursor->query++;
+		strcasecmp(cursor->only, cursor->spec->queries[cursor->base.row].name) != 0)
+		cursor->base.row++;
 	if (is_at_end(cursor))
 		return SQLITE_OK;
 	cursor->reason[0] = '\0';
@@ -210,8 +208,9 @@ static int judge(struct check_cursor *cursor)
 		struct err err = ERR_INIT;
 
 		(void)err_set(&err, ERR_SQL, "system_check: %s: %s",
-			cursor->spec->queries[cursor->query].name, sqlite3_errmsg(connection->db));
-		return module_fail(cursor->base.pVtab, &err);
+			cursor->spec->queries[cursor->base.row].name,
+			sqlite3_errmsg(connection->db));
+		return module_fail(cursor->base.base.pVtab, &err);
 	}
 	return rc;
 }
@@ -226,7 +225,7 @@ static int on_filter(
 	(void)plan;
 	(void)text;
 	((struct module_table *)base->pVtab)->connection->module_was_used = true;
-	cursor->query = 0;
+	cursor->base.row = 0;
 	sqlite3_free(cursor->only);
 	cursor->only = NULL;
 	if (argc > 0) {
@@ -246,7 +245,7 @@ static int on_next(sqlite3_vtab_cursor *base)
 {
 	struct check_cursor *cursor = (struct check_cursor *)base;
 
-	cursor->query++;
+	cursor->base.row++;
 	return judge(cursor);
 }
 
@@ -268,8 +267,8 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 
 	switch (column) {
 	case COLUMN_QUERY:
-		sqlite3_result_text(
-			context, cursor->spec->queries[cursor->query].name, -1, SQLITE_TRANSIENT);
+		sqlite3_result_text(context, cursor->spec->queries[cursor->base.row].name, -1,
+			SQLITE_TRANSIENT);
 		break;
 	case COLUMN_VERDICT:
 		sqlite3_result_text(context, verdict_of(cursor), -1, SQLITE_STATIC);
@@ -287,12 +286,6 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 	return SQLITE_OK;
 }
 
-static int on_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *row)
-{
-	*row = (sqlite3_int64)((const struct check_cursor *)base)->query;
-	return SQLITE_OK;
-}
-
 const sqlite3_module check_module = {
 	.xConnect = on_connect,
 	.xBestIndex = on_best_index,
@@ -303,5 +296,5 @@ const sqlite3_module check_module = {
 	.xNext = on_next,
 	.xEof = on_eof,
 	.xColumn = on_column,
-	.xRowid = on_rowid,
+	.xRowid = module_rowid,
 };

@@ -19,12 +19,11 @@ struct events_table {
 };
 
 struct events_cursor {
-	sqlite3_vtab_cursor base;
+	struct module_cursor base;
 	struct event_cursor *events; /* NULL: none is open */
 	char *only_file;             /* what the filter points to */
 	const struct event *event;   /* NULL: at the end */
 	const char *file;
-	sqlite3_int64 row;
 };
 
 static char *declare(const struct field_spec *fields, size_t n)
@@ -127,14 +126,8 @@ static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 
 static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
 {
-	struct events_cursor *new = sqlite3_malloc(sizeof(*new));
-
 	(void)table;
-	if (new == NULL)
-		return SQLITE_NOMEM;
-	*new = (struct events_cursor){0};
-	*cursor = &new->base;
-	return SQLITE_OK;
+	return module_cursor_new(sizeof(struct events_cursor), cursor);
 }
 
 static void forget(struct events_cursor *cursor)
@@ -149,8 +142,7 @@ static void forget(struct events_cursor *cursor)
 static int on_close(sqlite3_vtab_cursor *base)
 {
 	forget((struct events_cursor *)base);
-	sqlite3_free(base);
-	return SQLITE_OK;
+	return module_cursor_free(base);
 }
 
 static int on_next(sqlite3_vtab_cursor *base)
@@ -159,7 +151,7 @@ static int on_next(sqlite3_vtab_cursor *base)
 	struct err err = ERR_INIT;
 	int status = event_cursor_next(cursor->events, &cursor->event, &cursor->file, &err);
 
-	cursor->row++;
+	cursor->base.row++;
 	if (status <= 0)
 		cursor->event = NULL;
 	return status < 0 ? module_fail(base->pVtab, &err) : SQLITE_OK;
@@ -191,7 +183,7 @@ static int on_filter(
 	(void)unused;
 	connection->module_was_used = true;
 	forget(cursor);
-	cursor->row = 0;
+	cursor->base.row = 0;
 	for (int i = 0; i < argc; i++) {
 		if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
 			return SQLITE_OK; /* nothing equals, precedes or follows NULL */
@@ -243,12 +235,6 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 	return SQLITE_OK;
 }
 
-static int on_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *row)
-{
-	*row = ((const struct events_cursor *)base)->row;
-	return SQLITE_OK;
-}
-
 const sqlite3_module events_module = {
 	.xConnect = on_connect,
 	.xBestIndex = on_best_index,
@@ -259,5 +245,5 @@ const sqlite3_module events_module = {
 	.xNext = on_next,
 	.xEof = on_eof,
 	.xColumn = on_column,
-	.xRowid = on_rowid,
+	.xRowid = module_rowid,
 };

@@ -18,9 +18,9 @@ enum {
 };
 
 struct sessions_cursor {
-	sqlite3_vtab_cursor base;
+	struct module_cursor base;
 	struct session_view *rows;
-	size_t n_rows, row;
+	size_t n_rows;
 };
 
 static int on_connect(sqlite3 *db, void *place, int argc, const char *const *argv,
@@ -44,14 +44,8 @@ static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 
 static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
 {
-	struct sessions_cursor *new = sqlite3_malloc(sizeof(*new));
-
 	(void)table;
-	if (new == NULL)
-		return SQLITE_NOMEM;
-	*new = (struct sessions_cursor){0};
-	*cursor = &new->base;
-	return SQLITE_OK;
+	return module_cursor_new(sizeof(struct sessions_cursor), cursor);
 }
 
 static void forget(struct sessions_cursor *cursor)
@@ -61,14 +55,13 @@ static void forget(struct sessions_cursor *cursor)
 	free(cursor->rows);
 	cursor->rows = NULL;
 	cursor->n_rows = 0;
-	cursor->row = 0;
+	cursor->base.row = cursor->base.n_rows = 0;
 }
 
 static int on_close(sqlite3_vtab_cursor *base)
 {
 	forget((struct sessions_cursor *)base);
-	sqlite3_free(base);
-	return SQLITE_OK;
+	return module_cursor_free(base);
 }
 
 static int on_filter(
@@ -89,20 +82,8 @@ static int on_filter(
 		return SQLITE_OK;
 	if (control->sessions(control->context, &cursor->rows, &cursor->n_rows, &err) != 0)
 		return module_fail(base->pVtab, &err);
+	cursor->base.n_rows = (sqlite3_int64)cursor->n_rows;
 	return SQLITE_OK;
-}
-
-static int on_next(sqlite3_vtab_cursor *base)
-{
-	((struct sessions_cursor *)base)->row++;
-	return SQLITE_OK;
-}
-
-static int on_eof(sqlite3_vtab_cursor *base)
-{
-	const struct sessions_cursor *cursor = (const struct sessions_cursor *)base;
-
-	return cursor->row >= cursor->n_rows;
 }
 
 static bool may_see(const struct connection *connection, int64_t uid)
@@ -116,7 +97,7 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 {
 	const struct sessions_cursor *cursor = (const struct sessions_cursor *)base;
 	const struct module_table *table = (const struct module_table *)base->pVtab;
-	const struct session_view *view = &cursor->rows[cursor->row];
+	const struct session_view *view = &cursor->rows[cursor->base.row];
 
 	switch (column) {
 	case COLUMN_ID: sqlite3_result_int64(context, view->id); break;
@@ -135,12 +116,6 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 	return SQLITE_OK;
 }
 
-static int on_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *row)
-{
-	*row = (sqlite3_int64)((const struct sessions_cursor *)base)->row;
-	return SQLITE_OK;
-}
-
 const sqlite3_module sessions_module = {
 	.xConnect = on_connect,
 	.xBestIndex = on_best_index,
@@ -148,8 +123,8 @@ const sqlite3_module sessions_module = {
 	.xOpen = on_open,
 	.xClose = on_close,
 	.xFilter = on_filter,
-	.xNext = on_next,
-	.xEof = on_eof,
+	.xNext = module_next,
+	.xEof = module_eof,
 	.xColumn = on_column,
-	.xRowid = on_rowid,
+	.xRowid = module_rowid,
 };

@@ -6,12 +6,9 @@
 
 #include "stream/recount.h"
 
-#include <stdlib.h>
-
 struct static_cursor {
-	sqlite3_vtab_cursor base;
+	struct module_cursor base;
 	struct recount recount;
-	size_t row;
 };
 
 static const struct query_spec *query_of(const sqlite3_vtab *table)
@@ -56,21 +53,14 @@ static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 
 static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
 {
-	struct static_cursor *new = sqlite3_malloc(sizeof(*new));
-
 	(void)table;
-	if (new == NULL)
-		return SQLITE_NOMEM;
-	*new = (struct static_cursor){0};
-	*cursor = &new->base;
-	return SQLITE_OK;
+	return module_cursor_new(sizeof(struct static_cursor), cursor);
 }
 
 static int on_close(sqlite3_vtab_cursor *base)
 {
 	recount_fini(&((struct static_cursor *)base)->recount);
-	sqlite3_free(base);
-	return SQLITE_OK;
+	return module_cursor_free(base);
 }
 
 static int on_filter(
@@ -86,32 +76,21 @@ static int on_filter(
 	(void)argc;
 	(void)argv;
 	connection->module_was_used = true;
-	cursor->row = 0;
+	cursor->base.row = cursor->base.n_rows = 0;
 	recount_fini(&cursor->recount);
 	cursor->recount = (struct recount){0};
-	if (recount_run(&cursor->recount, connection->spec, table->index, connection_is_stopped,
-		    connection, &err) != 0)
+	/* None of it is SQLite's memory, so it has the same limit once more. */
+	if (recount_run(&cursor->recount, connection->spec, table->index,
+		    connection->budget.limit_bytes, connection_is_stopped, connection, &err) != 0)
 		return module_fail(base->pVtab, &err);
+	cursor->base.n_rows = (sqlite3_int64)cursor->recount.n_rows;
 	return SQLITE_OK;
-}
-
-static int on_next(sqlite3_vtab_cursor *base)
-{
-	((struct static_cursor *)base)->row++;
-	return SQLITE_OK;
-}
-
-static int on_eof(sqlite3_vtab_cursor *base)
-{
-	const struct static_cursor *cursor = (const struct static_cursor *)base;
-
-	return cursor->row >= cursor->recount.n_rows;
 }
 
 static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
 {
 	const struct static_cursor *cursor = (const struct static_cursor *)base;
-	const struct recount_row *row = &cursor->recount.rows[cursor->row];
+	const struct recount_row *row = &cursor->recount.rows[cursor->base.row];
 	size_t n_fields = query_of(base->pVtab)->n_group_by;
 
 	if ((size_t)column < n_fields) {
@@ -130,12 +109,6 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 	return SQLITE_OK;
 }
 
-static int on_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *row)
-{
-	*row = (sqlite3_int64)((const struct static_cursor *)base)->row;
-	return SQLITE_OK;
-}
-
 const sqlite3_module static_module = {
 	.xConnect = on_connect,
 	.xBestIndex = on_best_index,
@@ -143,8 +116,8 @@ const sqlite3_module static_module = {
 	.xOpen = on_open,
 	.xClose = on_close,
 	.xFilter = on_filter,
-	.xNext = on_next,
-	.xEof = on_eof,
+	.xNext = module_next,
+	.xEof = module_eof,
 	.xColumn = on_column,
-	.xRowid = on_rowid,
+	.xRowid = module_rowid,
 };

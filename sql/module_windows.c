@@ -13,9 +13,8 @@
 enum { COLUMN_START, COLUMN_END, COLUMN_FROM, COLUMN_TO, COLUMN_SIZE };
 
 struct windows_cursor {
-	sqlite3_vtab_cursor base;
+	struct module_cursor base;
 	int64_t start_us, to_us, size_us;
-	sqlite3_int64 row;
 };
 
 static int on_connect(sqlite3 *db, void *place, int argc, const char *const *argv,
@@ -64,20 +63,8 @@ static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 
 static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
 {
-	struct windows_cursor *new = sqlite3_malloc(sizeof(*new));
-
 	(void)table;
-	if (new == NULL)
-		return SQLITE_NOMEM;
-	*new = (struct windows_cursor){.size_us = 1};
-	*cursor = &new->base;
-	return SQLITE_OK;
-}
-
-static int on_close(sqlite3_vtab_cursor *cursor)
-{
-	sqlite3_free(cursor);
-	return SQLITE_OK;
+	return module_cursor_new(sizeof(struct windows_cursor), cursor);
 }
 
 static int read_bound(sqlite3_value *value, const char *name, int64_t *us, struct err *err)
@@ -132,7 +119,7 @@ static int on_filter(
 		return module_fail(base->pVtab, &err);
 	rest = from_us % cursor->size_us;
 	cursor->start_us = from_us - rest - (rest < 0 ? cursor->size_us : 0);
-	cursor->row = 1;
+	cursor->base.row = 1;
 	return SQLITE_OK;
 }
 
@@ -145,7 +132,7 @@ static int on_next(sqlite3_vtab_cursor *base)
 		cursor->start_us = INT64_MAX;
 	else
 		cursor->start_us += cursor->size_us;
-	cursor->row++;
+	cursor->base.row++;
 	return SQLITE_OK;
 }
 
@@ -167,21 +154,15 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 	return SQLITE_OK;
 }
 
-static int on_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *row)
-{
-	*row = ((const struct windows_cursor *)base)->row;
-	return SQLITE_OK;
-}
-
 const sqlite3_module windows_module = {
 	.xConnect = on_connect,
 	.xBestIndex = on_best_index,
 	.xDisconnect = module_disconnect,
 	.xOpen = on_open,
-	.xClose = on_close,
+	.xClose = module_cursor_free,
 	.xFilter = on_filter,
 	.xNext = on_next,
 	.xEof = on_eof,
 	.xColumn = on_column,
-	.xRowid = on_rowid,
+	.xRowid = module_rowid,
 };

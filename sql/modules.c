@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int module_connect(
 	sqlite3 *db, void *context, const char *declaration, sqlite3_vtab **table, char **error)
@@ -28,6 +29,42 @@ int module_connect(
 int module_disconnect(sqlite3_vtab *table)
 {
 	sqlite3_free(table);
+	return SQLITE_OK;
+}
+
+int module_cursor_new(size_t bytes, sqlite3_vtab_cursor **cursor)
+{
+	struct module_cursor *new = sqlite3_malloc64(bytes);
+
+	if (new == NULL)
+		return SQLITE_NOMEM;
+	memset(new, 0, bytes);
+	*cursor = &new->base;
+	return SQLITE_OK;
+}
+
+int module_cursor_free(sqlite3_vtab_cursor *cursor)
+{
+	sqlite3_free(cursor);
+	return SQLITE_OK;
+}
+
+int module_next(sqlite3_vtab_cursor *base)
+{
+	((struct module_cursor *)base)->row++;
+	return SQLITE_OK;
+}
+
+int module_eof(sqlite3_vtab_cursor *base)
+{
+	const struct module_cursor *cursor = (const struct module_cursor *)base;
+
+	return cursor->row >= cursor->n_rows;
+}
+
+int module_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *row)
+{
+	*row = ((const struct module_cursor *)base)->row;
 	return SQLITE_OK;
 }
 

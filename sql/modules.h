@@ -25,6 +25,15 @@ struct module_table {
 	size_t index;
 };
 
+/*
+ * The first member of every cursor of ours. Where the rows are all there after
+ * xFilter, `row` and `n_rows` are all that xNext and xEof need.
+ */
+struct module_cursor {
+	sqlite3_vtab_cursor base;
+	sqlite3_int64 row, n_rows;
+};
+
 /* Registers all that the connection's spec asks for; again after the spec has changed. */
 int modules_register(struct connection *connection, struct err *err)
 	__attribute__((warn_unused_result));
@@ -33,6 +42,14 @@ int modules_register(struct connection *connection, struct err *err)
 int module_connect(sqlite3 *db, void *place, const char *declaration, sqlite3_vtab **table,
 	char **error);
 int module_disconnect(sqlite3_vtab *table);
+
+/* xOpen: a cursor of `bytes`, zero but for what is SQLite's. */
+int module_cursor_new(size_t bytes, sqlite3_vtab_cursor **cursor);
+/* xClose of a cursor that holds nothing. */
+int module_cursor_free(sqlite3_vtab_cursor *cursor);
+int module_next(sqlite3_vtab_cursor *cursor);
+int module_eof(sqlite3_vtab_cursor *cursor);
+int module_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *row);
 
 /* Puts *err's sentence where SQLite looks for it and returns its code. */
 int module_fail(sqlite3_vtab *table, const struct err *err);

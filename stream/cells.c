@@ -170,6 +170,19 @@ uint32_t cells_n_groups(const struct cells *cells)
 	return names_count(cells->names);
 }
 
+size_t cells_bytes(const struct cells *cells)
+{
+	/* The values of a tuple, its text and its place in the table of tuples. */
+	size_t name_bytes = cells->n_fields * (sizeof(struct event_value) + 32) + 16;
+	size_t bytes = cells->n_rows * cells->stride * sizeof(*cells->counts) +
+		       cells->cap_spilled * sizeof(*cells->spilled) +
+		       cells_n_groups(cells) * name_bytes;
+
+	for (size_t i = 0; i < PARTS; i++)
+		bytes += cells->parts[i].cap * sizeof(*cells->parts[i].cells);
+	return bytes;
+}
+
 const struct event_value *cells_group_values(const struct cells *cells, uint32_t group)
 {
 	return names_values(cells->names, group);

@@ -82,6 +82,9 @@ int64_t cells_min_time_us(const struct cells *cells);
 
 uint32_t cells_n_groups(const struct cells *cells);
 
+/* Memory it holds, about: a group's names are taken for short. */
+size_t cells_bytes(const struct cells *cells);
+
 /* The fields of a group: as many as cells_new was told; valid until cells_free. */
 const struct event_value *cells_group_values(const struct cells *cells, uint32_t group);
 

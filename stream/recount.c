@@ -31,7 +31,33 @@ struct run {
 	struct plan plan;
 	struct slice_stop stop;
 	atomic_bool is_stopped;
+	recount_cancelled_fn *cancelled;
+	void *context;
+	int64_t max_bytes;
+	bool is_over; /* max_bytes were passed */
 };
+
+/*
+ * What is held now, by the calling thread's scan and, because the others take
+ * slices of the same files, by as many like it. The rows will be as much again.
+ */
+static bool is_over(struct run *run)
+{
+	struct scan *own = run->scans.n > 0 ? run->scans.list[0] : NULL;
+	size_t bytes = query_state_bytes(run->memory->query);
+
+	if (own != NULL)
+		bytes += (size_t)run->scans.n * cells_bytes(scan_cells(own));
+	run->is_over = run->is_over || bytes > (uint64_t)run->max_bytes / 2;
+	return run->is_over;
+}
+
+static bool on_poll(void *context)
+{
+	struct run *run = context;
+
+	return (run->cancelled != NULL && run->cancelled(run->context)) || is_over(run);
+}
 
 static int prepare(struct run *run, const struct spec *spec, size_t query, struct err *err)
 {
@@ -76,6 +102,8 @@ static int count_plan(struct run *run, struct err *err)
 	for (int i = 0; rc == 0 && i < run->scans.n; i++) {
 		if (run->scans.list[i] != NULL)
 			rc = query_fold_cells(query, scan_cells(run->scans.list[i]), err);
+		if (rc == 0 && is_over(run))
+			rc = ERR_INTERRUPTED;
 	}
 	scans_clear(&run->scans, UINT32_MAX);
 	plan_fini(&run->plan);
@@ -110,10 +138,13 @@ static int give(struct recount *recount, const struct query_change *change, stru
 	return 0;
 }
 
-int recount_run(struct recount *recount, const struct spec *spec, size_t query,
+int recount_run(struct recount *recount, const struct spec *spec, size_t query, int64_t max_bytes,
 	recount_cancelled_fn *cancelled, void *context, struct err *err)
 {
-	struct run run = {.stop = {.poll = cancelled, .context = context}};
+	struct run run = {.stop = {.poll = on_poll, .context = &run},
+		.cancelled = cancelled,
+		.context = context,
+		.max_bytes = max_bytes};
 	int rc;
 
 	*recount = (struct recount){0};
@@ -133,6 +164,9 @@ int recount_run(struct recount *recount, const struct spec *spec, size_t query,
 	fields_fini(&run.fields);
 	if (rc != 0)
 		recount_fini(recount);
+	if (rc != 0 && run.is_over)
+		return err_set(err, ERR_LIMIT,
+			"counting the files anew takes more memory than a statement may have");
 	return rc;
 }
 

@@ -29,7 +29,8 @@ struct recount {
 	void *memory; /* what the rows point into */
 };
 
-int recount_run(struct recount *recount, const struct spec *spec, size_t query,
+/* Past about `max_bytes` of memory (INT64_MAX: none) it ends with ERR_LIMIT. */
+int recount_run(struct recount *recount, const struct spec *spec, size_t query, int64_t max_bytes,
 	recount_cancelled_fn *cancelled, void *context, struct err *err)
 	__attribute__((warn_unused_result));
 void recount_fini(struct recount *recount);

@@ -29,7 +29,7 @@ static const char *recount_text(size_t query)
 	struct recount recount;
 	struct err err = ERR_INIT;
 	char time[TIMESTAMP_TEXT_BYTES];
-	int rc = recount_run(&recount, &bench.spec, query, NULL, NULL, &err);
+	int rc = recount_run(&recount, &bench.spec, query, INT64_MAX, NULL, NULL, &err);
 
 	ck_assert_msg(rc == 0, "%s", err.text);
 	buf_clear(&text);
@@ -175,10 +175,33 @@ START_TEST(both_end_when_they_are_cancelled)
 
 	bench_open(&bench);
 	bench_write(&bench, "b", "{\"time\":3,\"action\":\"x\"}\n");
-	ck_assert_int_eq(recount_run(&recount, &bench.spec, 0, yes, NULL, &err), ERR_INTERRUPTED);
+	ck_assert_int_eq(
+		recount_run(&recount, &bench.spec, 0, INT64_MAX, yes, NULL, &err), ERR_INTERRUPTED);
 	ck_assert_int_eq(event_cursor_open(&cursor, &bench.spec, 0, &all, yes, NULL, &err), 0);
 	ck_assert_int_eq(event_cursor_next(cursor, &event, &file, &err), ERR_INTERRUPTED);
 	event_cursor_close(cursor);
+}
+END_TEST
+
+START_TEST(a_recount_of_many_groups_ends_at_its_limit_and_below_it_does_not)
+{
+	struct recount recount;
+	struct buf data = {0};
+	struct err err = ERR_INIT;
+
+	bench_open(&bench);
+	for (int i = 0; i < 50000; i++)
+		buf_printf(&data, "{\"time\":3,\"action\":\"a group of its own %d\"}\n", i);
+	buf_add_char(&data, '\0');
+	bench_write(&bench, "many", data.data);
+	buf_fini(&data);
+	ck_assert_int_eq(
+		recount_run(&recount, &bench.spec, 0, 4 << 20, NULL, NULL, &err), ERR_LIMIT);
+	ck_assert_msg(strstr(err.text, "more memory") != NULL, "%s", err.text);
+	ck_assert_ptr_null(recount.rows);
+	ck_assert_int_eq(recount_run(&recount, &bench.spec, 0, 64 << 20, NULL, NULL, &err), 0);
+	ck_assert_uint_eq(recount.n_rows, 50000);
+	recount_fini(&recount);
 }
 END_TEST
 
@@ -192,6 +215,7 @@ int main(void)
 	tcase_add_test(tcase, a_cursor_gives_each_event_with_its_file_line_and_text);
 	tcase_add_test(tcase, a_cursor_gives_long_files_and_arrays_whole);
 	tcase_add_test(tcase, both_end_when_they_are_cancelled);
+	tcase_add_test(tcase, a_recount_of_many_groups_ends_at_its_limit_and_below_it_does_not);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }
