@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Opcodes between two looks at the clock: some ten microseconds. */
@@ -280,14 +281,26 @@ static double seconds(int64_t us)
 	return (double)us / 1e6;
 }
 
-static int fail_for_time(const struct sql_session *session, struct err *err)
+/* Whatever SQLite stumbled over when it got no more memory: one code for all that was broken off.
+ */
+static int fail_as_interrupted(struct sql_session *session, const char *sentence, struct err *err)
+{
+	session->error_code = SQLITE_INTERRUPT;
+	session->error_offset = -1;
+	return err_set(err, ERR_INTERRUPTED, "%s", sentence);
+}
+
+static int fail_for_time(struct sql_session *session, struct err *err)
 {
 	int64_t env_us = session->limits.query_timeout_us;
 	int64_t own_us = session->timeout_us;
 	int64_t us = own_us != 0 && (env_us == 0 || own_us < env_us) ? own_us : env_us;
 
-	return err_set(err, ERR_INTERRUPTED,
+	char sentence[80];
+
+	(void)snprintf(sentence, sizeof(sentence),
 		"the statement took longer than its timeout of %g seconds", seconds(us));
+	return fail_as_interrupted(session, sentence, err);
 }
 
 int connection_fail(struct connection *connection, int rc, struct err *err)
@@ -302,11 +315,11 @@ int connection_fail(struct connection *connection, int rc, struct err *err)
 	session->error_offset = sqlite3_error_offset(connection->db);
 	/* Memory that was denied for the time's sake can turn up as almost any error. */
 	if (ended == BUDGET_CANCELLED || atomic_load(&session->is_cancelled))
-		return err_set(err, ERR_INTERRUPTED, "the statement was cancelled");
+		return fail_as_interrupted(session, "the statement was cancelled", err);
 	if (ended == BUDGET_TIME)
 		return fail_for_time(session, err);
 	if (primary == SQLITE_INTERRUPT)
-		return err_set(err, ERR_INTERRUPTED, "the statement was interrupted");
+		return fail_as_interrupted(session, "the statement was interrupted", err);
 	if (primary == SQLITE_NOMEM && ended == BUDGET_BYTES)
 		return err_set(err, ERR_NOMEM,
 			"the statement needs more memory than query_memory (%lld MiB)",

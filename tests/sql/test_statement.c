@@ -268,6 +268,7 @@ START_TEST(preparing_yields_too)
 	ck_assert_int_eq(statement_prepare(patient, bomb, strlen(bomb), 0, &tail, &statement, &err),
 		ERR_INTERRUPTED);
 	ck_assert_msg(strstr(err.text, "0.1 seconds") != NULL, "%s", err.text);
+	ck_assert_int_eq(sql_session_error_code(patient), SQLITE_INTERRUPT);
 	assert_rows(patient, "select 1", "1\n");
 	sql_session_free(patient);
 	fixture_close(&own);
@@ -346,6 +347,7 @@ START_TEST(a_cancel_ends_what_runs_and_only_that)
 		canceller_stop(&canceller);
 		ck_assert_msg(status == ERR_INTERRUPTED && strstr(err.text, "cancelled") != NULL,
 			"%.40s: %d %s", queries[i], status, err.text);
+		ck_assert_int_eq(sql_session_error_code(session), SQLITE_INTERRUPT);
 		buf_fini(&out);
 		assert_rows(session, "select 1", "1\n");
 	}
