@@ -156,6 +156,8 @@ static void synchronize(struct pg_session *pg)
 {
 	if (!sql_session_in_transaction(pg->session.sql))
 		pg_portals_drop(pg);
+	/* What is prepared and does not run finds its way back to a connection by itself. */
+	sql_session_rest(pg->session.sql);
 	pg->state = PG_STATE_READY;
 	pg_write_ready(&pg->out, pg_transaction_status(pg));
 }

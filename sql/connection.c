@@ -12,8 +12,8 @@
 #include "sql/modules.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Opcodes between two looks at the clock: some ten microseconds. */
