@@ -90,7 +90,7 @@ static int query_change(struct job *job, struct err *err)
 static int reload(struct job *job, struct err *err)
 {
 	struct config *fresh;
-	struct err ignored = ERR_INIT;
+	struct reload *reload;
 
 	if (config_read(&fresh, &job->config_request, err) != 0)
 		return err->code;
@@ -98,19 +98,20 @@ static int reload(struct job *job, struct err *err)
 	if (rc == 0)
 		rc = config_check_directories(fresh, err);
 	if (rc == 0)
-		rc = stream_set_spec(job->stream, &fresh->spec, err);
-	if (rc == 0) {
-		rc = store_set_spec(
-			job->store, &fresh->spec, fresh->settings, fresh->n_settings, err);
-		/* Going back to what it was before needs nothing that it does not have. */
-		if (rc != 0 && stream_set_spec(job->stream, &job->config->spec, &ignored) != 0)
-			(void)err_prefix(err, "%s; and then", ignored.text);
-	}
-	if (rc != 0)
+		rc = stream_prepare_spec(&reload, job->stream, &fresh->spec, err);
+	if (rc != 0) {
 		config_unref(fresh);
-	else
-		job->fresh = fresh;
-	return rc;
+		return rc;
+	}
+	rc = store_set_spec(job->store, &fresh->spec, fresh->settings, fresh->n_settings, err);
+	if (rc != 0) {
+		stream_drop_spec(reload);
+		config_unref(fresh);
+		return rc;
+	}
+	stream_take_spec(reload);
+	job->fresh = fresh;
+	return 0;
 }
 
 static int finish(struct job *job, struct err *err)

@@ -278,57 +278,56 @@ static int mark_all_files(struct intake *intake, struct err *err)
 	return 0;
 }
 
-static int place_in(struct stream *stream, struct intake *intake, struct err *err)
+/* The prefix of the newcomers, made with the first of them. */
+static int add_newcomer(struct stream *stream, struct intake *intake, struct query *query,
+	struct prefix **fresh, struct err *err)
 {
-	struct prefix *fresh = NULL;
+	if (*fresh == NULL) {
+		int rc = mark_all_files(intake, err);
 
-	for (size_t i = 0; i < stream->spec->n_queries; i++) {
-		struct query *query = stream->queries[i];
-		int rc;
-
-		if (stream->spec->queries[i].source != intake->index ||
-			query->totals.prefix_id >= 0)
-			continue;
-		if (fresh == NULL) {
-			rc = mark_all_files(intake, err);
-			if (rc != 0)
-				return rc;
-			fresh = prefixes_add(&intake->prefixes, stream->next_prefix_id, err);
-			if (fresh == NULL)
-				return ERR_NOMEM;
-			stream->next_prefix_id++;
-		}
-		query->totals.prefix_id = fresh->id;
-		rc = note_gone_files(query, intake->source, err);
 		if (rc != 0)
 			return rc;
+		*fresh = prefixes_add(&intake->prefixes, stream->next_prefix_id, err);
+		if (*fresh == NULL)
+			return ERR_NOMEM;
+		stream->next_prefix_id++;
 	}
-	return 0;
+	query->totals.prefix_id = (*fresh)->id;
+	return note_gone_files(query, intake->source, err);
 }
 
-int stream_place_new_queries(struct stream *stream, struct err *err)
+int stream_place_new_queries(struct stream *stream, struct intake *intake,
+	const struct newcomers *newcomers, struct err *err)
+{
+	struct prefix *fresh = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < newcomers->spec->n_queries; i++) {
+		struct query *query = newcomers->queries[i];
+
+		if (newcomers->spec->queries[i].source == newcomers->source && query != NULL &&
+			query->totals.prefix_id < 0)
+			rc = add_newcomer(stream, intake, query, &fresh, err);
+	}
+	if (rc == 0)
+		rc = prefixes_reserve(&intake->prefixes, source_n_slots(intake->source), err);
+	return rc;
+}
+
+void stream_count_queries(struct stream *stream)
 {
 	for (size_t i = 0; i < stream->spec->n_sources; i++) {
-		struct intake *intake = &stream->intakes[i];
-		int rc = place_in(stream, intake, err);
+		struct prefixes *prefixes = &stream->intakes[i].prefixes;
 
-		if (rc != 0)
-			return rc;
-		for (size_t j = 0; j < intake->prefixes.n; j++)
-			intake->prefixes.list[j]->n_queries = 0;
+		for (size_t j = 0; j < prefixes->n; j++)
+			prefixes->list[j]->n_queries = 0;
 	}
 	for (size_t i = 0; i < stream->spec->n_queries; i++)
 		stream_prefix_of(stream, i)->n_queries++;
 	for (size_t i = 0; i < stream->spec->n_sources; i++) {
-		struct intake *intake = &stream->intakes[i];
-		int rc = prefixes_reserve(&intake->prefixes, source_n_slots(intake->source), err);
-
-		if (rc != 0)
-			return rc;
-		intake->may_merge = true;
-		prefixes_look_at_all(&intake->prefixes);
+		stream->intakes[i].may_merge = true;
+		prefixes_look_at_all(&stream->intakes[i].prefixes);
 	}
-	return 0;
 }
 
 /* Files that were read but not yet archived or deleted when the last run ended. */
@@ -352,8 +351,15 @@ static int find_cleanable(struct intake *intake, struct err *err)
 
 int stream_restored(struct stream *stream, struct err *err)
 {
-	int rc = stream_place_new_queries(stream, err);
+	int rc = 0;
 
+	for (size_t i = 0; rc == 0 && i < stream->spec->n_sources; i++) {
+		const struct newcomers newcomers = {stream->spec, i, stream->queries};
+
+		rc = stream_place_new_queries(stream, &stream->intakes[i], &newcomers, err);
+	}
+	if (rc == 0)
+		stream_count_queries(stream);
 	for (size_t i = 0; rc == 0 && i < stream->spec->n_sources; i++)
 		rc = find_cleanable(&stream->intakes[i], err);
 	return rc;

@@ -124,4 +124,15 @@ char *stream_take_note(struct stream *stream, size_t source);
 int stream_set_spec(struct stream *stream, const struct spec *spec, struct err *err)
 	__attribute__((warn_unused_result));
 
+/*
+ * The same in two steps, for who has more to change that may fail. Between them
+ * nothing else is asked of the stream. A preparation that fails, or is dropped,
+ * has changed nothing; taking it cannot fail. Both end the reload.
+ */
+struct reload;
+int stream_prepare_spec(struct reload **reload, struct stream *stream, const struct spec *spec,
+	struct err *err) __attribute__((warn_unused_result));
+void stream_take_spec(struct reload *reload);
+void stream_drop_spec(struct reload *reload);
+
 #endif

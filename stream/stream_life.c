@@ -154,6 +154,21 @@ static int make_queries(struct reload *reload, struct err *err)
 	return 0;
 }
 
+static int place_queries(struct reload *reload, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < reload->spec->n_sources; i++) {
+		size_t old = reload->old_sources[i];
+		struct intake *intake =
+			old == NONE ? &reload->intakes[i] : &reload->stream->intakes[old];
+		const struct newcomers newcomers = {reload->spec, i, reload->queries};
+
+		rc = stream_place_new_queries(reload->stream, intake, &newcomers, err);
+	}
+	return rc;
+}
+
 static int make_reload(struct reload *reload, struct err *err)
 {
 	const struct spec *spec = reload->spec;
@@ -168,7 +183,9 @@ static int make_reload(struct reload *reload, struct err *err)
 		reload->queries == NULL || reload->places == NULL)
 		return err_nomem(err);
 	rc = make_sources(reload, err);
-	return rc != 0 ? rc : make_queries(reload, err);
+	if (rc == 0)
+		rc = make_queries(reload, err);
+	return rc != 0 ? rc : place_queries(reload, err);
 }
 
 /* From here on nothing fails: the kept parts move over, the others go. */
@@ -221,8 +238,28 @@ static void take_sources(struct reload *reload)
 	reload->intakes = NULL;
 }
 
-static void reload_fini(struct reload *reload)
+/* Nobody will stand where these would have begun. */
+static void remove_places(struct reload *reload)
 {
+	for (size_t i = 0; i < reload->spec->n_queries; i++) {
+		const struct query *query = reload->queries[i];
+		size_t old = reload->old_sources[reload->spec->queries[i].source];
+		struct prefixes *prefixes;
+		struct prefix *place;
+
+		if (query == NULL || old == NONE)
+			continue;
+		prefixes = &reload->stream->intakes[old].prefixes;
+		place = prefixes_find(prefixes, query->totals.prefix_id);
+		if (place != NULL)
+			prefixes_remove(prefixes, place);
+	}
+}
+
+void stream_drop_spec(struct reload *reload)
+{
+	if (reload->queries != NULL && reload->old_sources != NULL)
+		remove_places(reload);
 	for (size_t i = 0; reload->intakes != NULL && i < reload->spec->n_sources; i++)
 		intake_close(&reload->intakes[i]);
 	for (size_t i = 0; reload->queries != NULL && i < reload->spec->n_queries; i++)
@@ -234,19 +271,44 @@ static void reload_fini(struct reload *reload)
 	free(reload->intakes);
 	free(reload->queries);
 	free(reload->places);
+	free(reload);
+}
+
+int stream_prepare_spec(
+	struct reload **reload, struct stream *stream, const struct spec *spec, struct err *err)
+{
+	struct reload *made = calloc(1, sizeof(*made));
+	int rc;
+
+	assert(stream->batch == NULL);
+	if (made == NULL)
+		return err_nomem(err);
+	made->stream = stream;
+	made->spec = spec;
+	rc = make_reload(made, err);
+	if (rc != 0) {
+		stream_drop_spec(made);
+		return rc;
+	}
+	*reload = made;
+	return 0;
+}
+
+void stream_take_spec(struct reload *reload)
+{
+	take_queries(reload);
+	take_sources(reload);
+	reload->stream->spec = reload->spec;
+	stream_count_queries(reload->stream);
+	stream_drop_spec(reload);
 }
 
 int stream_set_spec(struct stream *stream, const struct spec *spec, struct err *err)
 {
-	struct reload reload = {.stream = stream, .spec = spec};
-	int rc = make_reload(&reload, err);
+	struct reload *reload;
+	int rc = stream_prepare_spec(&reload, stream, spec, err);
 
-	assert(stream->batch == NULL);
-	if (rc == 0) {
-		take_queries(&reload);
-		take_sources(&reload);
-		stream->spec = spec;
-	}
-	reload_fini(&reload);
-	return rc != 0 ? rc : stream_place_new_queries(stream, err);
+	if (rc == 0)
+		stream_take_spec(reload);
+	return rc;
 }

@@ -100,9 +100,22 @@ int intake_open(struct intake *intake, struct stream *stream, const struct spec 
 	size_t source, struct err *err) __attribute__((warn_unused_result));
 void intake_close(struct intake *intake);
 
-/* A query that stands nowhere yet gets a prefix that has begun no file, shared by all such queries. */
-int stream_place_new_queries(struct stream *stream, struct err *err)
-	__attribute__((warn_unused_result));
+/* Queries of a source, some of which stand nowhere yet. */
+struct newcomers {
+	const struct spec *spec;
+	size_t source;                /* of the spec */
+	struct query *const *queries; /* by query of the spec; NULL: stands somewhere */
+};
+
+/*
+ * Those that stand nowhere yet get a prefix that has begun no file, shared by
+ * all of them, which a failure leaves.
+ */
+int stream_place_new_queries(struct stream *stream, struct intake *intake,
+	const struct newcomers *newcomers, struct err *err) __attribute__((warn_unused_result));
+
+/* All are placed: who stands at which prefix, and what is there to read for it? */
+void stream_count_queries(struct stream *stream);
 
 /* The slot's row goes into the next changes. */
 int intake_mark(struct intake *intake, size_t slot, struct err *err)

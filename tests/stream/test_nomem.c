@@ -1,7 +1,8 @@
 /*
  * The n-th allocation fails, for every n, while a batch is planned, read and
- * folded for queries of every kind. The batch says so and has changed nothing;
- * tried again, it gives the same tables.
+ * folded for queries of every kind, or while a spec takes the place of another.
+ * The batch or the reload says so and has changed nothing; tried again, it gives
+ * the same tables.
  */
 #include "base/buf.h"
 #include "base/timestamp.h"
@@ -120,6 +121,17 @@ static void run_to_the_end(long n)
 	}
 }
 
+static void expect_tables(long n)
+{
+	struct buf text = {0};
+
+	for (size_t i = 0; i < 5; i++)
+		must_msg(strcmp(bench_rows(&bench, i, false, &text), expected[i]) == 0,
+			"allocation %ld, query %zu: %.900s--- not\n%.900s", n, i, text.data,
+			expected[i]);
+	buf_fini(&text);
+}
+
 START_TEST(a_batch_without_memory_changes_nothing_and_gives_the_same_when_tried_again)
 {
 	struct buf text = {0};
@@ -134,10 +146,69 @@ START_TEST(a_batch_without_memory_changes_nothing_and_gives_the_same_when_tried_
 		set_up();
 		has_failed = false;
 		run_to_the_end(n);
-		for (size_t i = 0; i < 5; i++)
-			must_msg(strcmp(bench_rows(&bench, i, false, &text), expected[i]) == 0,
-				"allocation %ld, query %zu: %.900s--- not\n%.900s", n, i, text.data,
-				expected[i]);
+		expect_tables(n);
+		bench_close(&bench);
+	}
+	buf_fini(&text);
+}
+END_TEST
+
+/* The queries of the bench and one more, in a spec of its own. */
+static void make_spec(struct spec *spec, struct query_spec queries[8])
+{
+	*spec = bench.spec;
+	memcpy(queries, bench.queries, sizeof(bench.queries));
+	queries[5] = queries[0];
+	(void)snprintf(queries[5].name, sizeof(queries[5].name), "one_more");
+	spec->queries = queries;
+	spec->n_queries = 6;
+}
+
+/* True: the n-th allocation was not reached any more. */
+static bool try_reload(long n)
+{
+	static struct spec spec;
+	static struct query_spec queries[8];
+	struct err err = ERR_INIT;
+	bool is_done;
+	int rc;
+
+	make_spec(&spec, queries);
+	fail_at = n;
+	rc = stream_set_spec(bench.stream, &spec, &err);
+	is_done = fail_at >= 0;
+	fail_at = -1;
+	must_msg(rc == (is_done ? 0 : ERR_NOMEM), "allocation %ld: %d %s", n, rc, err.text);
+	if (is_done)
+		return true;
+	run_to_the_end(-1);
+	expect_tables(n);
+	must(stream_set_spec(bench.stream, &spec, &err) == 0);
+	return false;
+}
+
+START_TEST(a_reload_without_memory_changes_nothing_and_is_done_when_tried_again)
+{
+	bool is_done = false;
+	struct buf text = {0};
+
+	set_up();
+	run_to_the_end(-1);
+	run_to_the_end(-1);
+	for (size_t i = 0; i < 5; i++)
+		(void)snprintf(expected[i], sizeof(expected[i]), "%s",
+			bench_rows(&bench, i, false, &text));
+	bench_close(&bench);
+	for (long n = 0; !is_done; n++) {
+		set_up();
+		run_to_the_end(-1);
+		is_done = try_reload(n);
+		if (!is_done) {
+			(void)bench_add_query(&bench, "one_more");
+			(void)bench_run(&bench);
+			expect_tables(n);
+			must(strcmp(bench_rows(&bench, 5, false, &text), expected[0]) == 0);
+		}
 		bench_close(&bench);
 	}
 	buf_fini(&text);
@@ -152,6 +223,9 @@ int main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(
 		tcase, a_batch_without_memory_changes_nothing_and_gives_the_same_when_tried_again);
+#ifndef ENABLE_SANITIZERS
+	tcase_add_test(tcase, a_reload_without_memory_changes_nothing_and_is_done_when_tried_again);
+#endif
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }

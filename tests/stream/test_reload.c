@@ -279,6 +279,40 @@ START_TEST(a_reload_that_fails_changes_nothing)
 }
 END_TEST
 
+START_TEST(a_reload_that_is_prepared_and_dropped_changes_nothing)
+{
+	static const char *const user[] = {"user"};
+	struct copied *before = open_copied();
+	struct copied *fresh;
+	struct reload *reload;
+	struct err err = ERR_INIT;
+
+	bench_write(&bench, "a", "{\"time\":1,\"action\":\"x\"}\n");
+	(void)bench_run(&bench);
+	/* The one query becomes another, and a second comes. */
+	bench.queries[0].window_us = bench.queries[0].slide_us = US_PER_DAY;
+	bench_set_fields(bench_add_query(&bench, "users"), user, 1);
+	fresh = copy_spec();
+	bench.queries[0].window_us = bench.queries[0].slide_us = US_PER_HOUR;
+	bench.spec.n_queries = 1;
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(stream_prepare_spec(&reload, bench.stream, &fresh->spec, &err), 0);
+		stream_drop_spec(reload);
+	}
+	bench_write(&bench, "b", "{\"time\":1,\"action\":\"x\"}\n");
+	(void)bench_run(&bench);
+	ck_assert_uint_eq(sum(0), 2);
+	ck_assert_uint_eq(bench.stream->intakes[0].prefixes.n, 1);
+	ck_assert_str_eq(bench_rows(&bench, 0, false, &text),
+		"x|1970-01-01 00:00:00|1970-01-01 01:00:00|2\n");
+	free_copy(fresh);
+	bench.spec.n_queries = 2;
+	stream_close(bench.stream);
+	bench.stream = NULL;
+	free_copy(before);
+}
+END_TEST
+
 START_TEST(a_stopped_query_keeps_its_state_and_goes_on_where_it_was)
 {
 	struct err err = ERR_INIT;
@@ -328,6 +362,7 @@ int main(void)
 	tcase_add_test(tcase, a_changed_definition_begins_anew_and_a_changed_limit_does_not);
 	tcase_add_test(tcase, what_the_only_query_has_judged_is_not_judged_anew_by_its_successor);
 	tcase_add_test(tcase, a_reload_that_fails_changes_nothing);
+	tcase_add_test(tcase, a_reload_that_is_prepared_and_dropped_changes_nothing);
 	tcase_add_test(tcase, a_stopped_query_keeps_its_state_and_goes_on_where_it_was);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
