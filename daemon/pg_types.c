@@ -10,6 +10,7 @@
 #include "daemon/pg_codec.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,7 +154,7 @@ static bool value_is_true(const struct value *value)
 	return pg_text_to_bool(value->data, value->len, &truth) && truth;
 }
 
-/* The shortest of 15 to 17 digits that reads back the same, as PostgreSQL prints float8. */
+/* The fewest digits that read back the same, as PostgreSQL prints float8. */
 static void add_double_text(struct buf *out, double x)
 {
 	char text[40];
@@ -166,10 +167,18 @@ static void add_double_text(struct buf *out, double x)
 		buf_add_text(out, x > 0 ? "Infinity" : "-Infinity");
 		return;
 	}
-	for (int digits = 15; digits <= 17; digits++) {
+	for (int digits = fabs(x) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		(void)snprintf(text, sizeof(text), "%.*g", digits, x);
 		if (strtod(text, NULL) == x)
 			break;
+	}
+	/* PostgreSQL writes an exponent from 1e15 on, whatever the digits. */
+	if (strchr(text, 'e') == NULL && fabs(x) >= 1e15) {
+		for (int digits = 15; digits <= 17; digits++) {
+			(void)snprintf(text, sizeof(text), "%.*e", digits - 1, x);
+			if (strtod(text, NULL) == x)
+				break;
+		}
 	}
 	buf_add_text(out, text);
 }
