@@ -1,7 +1,8 @@
 /*
  * From what a batch did to what goes out: rows and totals of its queries, the
- * files as they will be, offsets, rejects. Nothing of the stream changes here;
- * a file's row is made from a copy that is one step ahead.
+ * files as they will be, offsets. Nothing of the stream changes here; a file's
+ * row is made from a copy that is one step ahead. Rejects are
+ * stream/batch_rejects.c's.
  */
 #include "stream/stream_private.h"
 
@@ -12,23 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As many rows of rejects as the tables keep. */
-#define MAX_REJECT_ROWS 10000
-
 /* --- queries ------------------------------------------------------------- */
-
-static int64_t rejects_of(const struct plan *plan)
-{
-	int64_t n = 0;
-
-	for (size_t i = 0; i < plan->n_slices; i++) {
-		const struct slice_rejects *rejects = plan->slices[i].rejects;
-
-		for (int j = 0; rejects != NULL && j < REJECT_REASONS; j++)
-			n += rejects->totals[j];
-	}
-	return n;
-}
 
 static void count_files(
 	const struct batch *batch, struct query_totals *totals, struct progress *progress)
@@ -55,7 +40,7 @@ static int make_query_change(
 
 	if (batch->kind == BATCH_DATA)
 		count_files(batch, next, progress);
-	next->n_rejects += rejects_of(&batch->plan);
+	next->n_rejects += batch_rejects(batch);
 	next->state = QUERY_ACTIVE;
 	if (next->started_at_us == 0)
 		next->started_at_us = batch->now_us;
@@ -138,21 +123,6 @@ static int make_query_changes(struct batch *batch, struct err *err)
 
 /* --- files and offsets --------------------------------------------------- */
 
-static int64_t rejects_of_file(const struct batch *batch, size_t at)
-{
-	const struct plan_file *file = &batch->plan.files[at];
-	int64_t n = batch->n_too_long != NULL ? batch->n_too_long[at] : 0;
-
-	for (size_t i = 0; i < file->n_slices; i++) {
-		const struct slice_rejects *rejects =
-			batch->plan.slices[file->first_slice + i].rejects;
-
-		for (int j = 0; rejects != NULL && j < REJECT_REASONS; j++)
-			n += rejects->totals[j];
-	}
-	return n;
-}
-
 void batch_count_file(const struct batch *batch, size_t at, struct file *file)
 {
 	const struct plan_file *read = &batch->plan.files[at];
@@ -160,7 +130,7 @@ void batch_count_file(const struct batch *batch, size_t at, struct file *file)
 	if (!plan_file_was_read(read) || read->is_catch_up)
 		return;
 	file->n_events += read->n_events - (batch->n_too_long != NULL ? batch->n_too_long[at] : 0);
-	file->n_rejects += rejects_of_file(batch, at);
+	file->n_rejects += batch_rejects_of_file(batch, at);
 	file->is_compressed = read->read.is_compressed;
 	for (size_t i = 0; i < batch->n_members; i++) {
 		int64_t id = batch->stream->queries[batch->members[i]]->batch.next.batch_id;
@@ -390,121 +360,7 @@ static int make_offsets(struct batch *batch, struct err *err)
 	return 0;
 }
 
-/* --- rejects ------------------------------------------------------------- */
-
-static struct reject_change reject_of(
-	const struct batch *batch, const struct plan_file *file, const struct scan_reject *row)
-{
-	return (struct reject_change){
-		.source = batch->intake->index,
-		.path = file->read.path,
-		.reason = row->reason,
-		.line = row->line,
-		.offset = row->offset,
-		.detail = row->detail,
-		.text = row->text,
-		.text_len = row->text_len,
-	};
-}
-
-static int by_place(const void *a, const void *b)
-{
-	const struct reject_change *one = a;
-	const struct reject_change *two = b;
-
-	if (one->line != two->line)
-		return one->line < two->line ? -1 : 1;
-	return one->offset < two->offset ? -1 : one->offset > two->offset;
-}
-
-static size_t count_reject_rows(const struct batch *batch)
-{
-	size_t n = batch->n_too_long_rows;
-
-	for (size_t i = 0; i < batch->plan.n_slices; i++) {
-		if (batch->plan.slices[i].rejects != NULL)
-			n += batch->plan.slices[i].rejects->n_rows;
-	}
-	return n;
-}
-
-/* One file's rows: those of its slices in order, and among them those too long for a group. */
-static void add_reject_rows(struct batch *batch, const struct plan_file *file, size_t *too_long)
-{
-	struct changes *changes = &batch->changes;
-	size_t first = changes->n_rejects;
-	size_t n_scanned;
-
-	for (size_t i = 0; i < file->n_slices; i++) {
-		const struct slice_rejects *rejects =
-			batch->plan.slices[file->first_slice + i].rejects;
-
-		for (size_t j = 0; rejects != NULL && j < rejects->n_rows; j++)
-			changes->rejects[changes->n_rejects++] =
-				reject_of(batch, file, &rejects->rows[j]);
-	}
-	n_scanned = changes->n_rejects - first;
-	while (*too_long < batch->n_too_long_rows &&
-		batch->too_long[*too_long].path == file->read.path)
-		changes->rejects[changes->n_rejects++] = batch->too_long[(*too_long)++];
-	if (changes->n_rejects - first > n_scanned)
-		qsort(changes->rejects + first, changes->n_rejects - first,
-			sizeof(*changes->rejects), by_place);
-}
-
-static int make_rejects(struct batch *batch, struct err *err)
-{
-	struct changes *changes = &batch->changes;
-	size_t too_long = 0;
-	size_t n_over;
-
-	changes->rejects = mem_new_array(count_reject_rows(batch), sizeof(*changes->rejects));
-	if (changes->rejects == NULL)
-		return err_nomem(err);
-	for (size_t i = 0; i < batch->plan.n_files; i++) {
-		if (!batch->plan.files[i].is_catch_up)
-			add_reject_rows(batch, &batch->plan.files[i], &too_long);
-	}
-	if (changes->n_rejects <= MAX_REJECT_ROWS)
-		return 0;
-	n_over = changes->n_rejects - MAX_REJECT_ROWS;
-	memmove(changes->rejects, changes->rejects + n_over,
-		MAX_REJECT_ROWS * sizeof(*changes->rejects));
-	changes->n_rejects = MAX_REJECT_ROWS;
-	return 0;
-}
-
-static int make_reject_totals(struct batch *batch, struct err *err)
-{
-	const struct stream *stream = batch->stream;
-	int64_t *totals;
-
-	batch->reject_totals =
-		mem_new_array(stream->spec->n_sources, sizeof(*batch->reject_totals));
-	if (batch->reject_totals == NULL)
-		return err_nomem(err);
-	for (size_t i = 0; i < stream->spec->n_sources; i++)
-		memcpy(batch->reject_totals[i], stream->intakes[i].reject_totals,
-			sizeof(*batch->reject_totals));
-	totals = batch->reject_totals[batch->intake->index];
-	for (size_t i = 0; i < batch->plan.n_files; i++) {
-		const struct plan_file *file = &batch->plan.files[i];
-
-		if (file->is_catch_up)
-			continue;
-		if (batch->n_too_long != NULL)
-			totals[REJECT_GROUP_TOO_LONG] += batch->n_too_long[i];
-		for (size_t j = 0; j < file->n_slices; j++) {
-			const struct slice_rejects *rejects =
-				batch->plan.slices[file->first_slice + j].rejects;
-
-			for (int k = 0; rejects != NULL && k < REJECT_REASONS; k++)
-				totals[k] += rejects->totals[k];
-		}
-	}
-	batch->changes.reject_totals = batch->reject_totals;
-	return 0;
-}
+/* --- the whole -------------------------------------------------------------- */
 
 /* Something may be archived or deleted once this batch is accepted. */
 static bool needs_sync(const struct batch *batch)
@@ -531,9 +387,7 @@ int batch_make_changes(struct batch *batch, struct err *err)
 	if (rc == 0)
 		rc = make_offsets(batch, err);
 	if (rc == 0)
-		rc = make_rejects(batch, err);
-	if (rc == 0)
-		rc = make_reject_totals(batch, err);
+		rc = batch_make_rejects(batch, err);
 	batch->changes.needs_sync = needs_sync(batch);
 	return rc;
 }

@@ -211,6 +211,18 @@ static bool has_too_long(const struct batch *batch)
 	return false;
 }
 
+/* The oldest ones, where only the newest are wanted. */
+static void drop_too_long_rows(struct batch *batch, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free((char *)(uintptr_t)batch->too_long[i].detail);
+		free((char *)(uintptr_t)batch->too_long[i].text);
+	}
+	batch->n_too_long_rows -= n;
+	memmove(batch->too_long, batch->too_long + n,
+		batch->n_too_long_rows * sizeof(*batch->too_long));
+}
+
 static int on_event_too_long(void *context, size_t file, const struct event *event, struct err *err)
 {
 	struct batch *batch = context;
@@ -225,6 +237,8 @@ static int on_event_too_long(void *context, size_t file, const struct event *eve
 	if (read->is_catch_up)
 		return 0;
 	event_reject_group(event, batch->intake->fields.paths[field], &reject);
+	if (batch->n_too_long_rows == 2 * SCAN_MAX_REJECTS)
+		drop_too_long_rows(batch, SCAN_MAX_REJECTS);
 	if (!mem_grow(&batch->too_long, &batch->too_long_cap, batch->n_too_long_rows + 1,
 		    sizeof(*batch->too_long)))
 		return err_nomem(err);

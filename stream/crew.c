@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -102,7 +103,46 @@ struct pass {
 	atomic_size_t next; /* slice */
 	atomic_bool has_failed;
 	struct err *errs; /* by worker */
+	pthread_mutex_t lock;
+	size_t first_kept; /* under the lock: rows of rejects of the slices before it are not wanted
+			    */
 };
+
+/*
+ * A batch keeps the newest rows of rejects, as the tables do. Under the lock a
+ * slice that was run tells how many it has, and older ones that are not needed
+ * any more lose theirs, so that the memory does not grow with what was read.
+ */
+static void keep_newest_rejects(struct pass *pass, size_t i)
+{
+	struct plan *plan = pass->plan;
+	size_t n = 0;
+	size_t first;
+
+	if (plan->slices[i].rejects == NULL)
+		return;
+	pthread_mutex_lock(&pass->lock);
+	plan->slices[i].has_told = true;
+	/* Judged before, so no row comes of it. */
+	if (plan->files[plan->slices[i].file].is_catch_up || i < pass->first_kept)
+		slice_drop_reject_rows(&plan->slices[i]);
+	first = pass->first_kept;
+	for (size_t k = plan->n_slices; k > pass->first_kept; k--) {
+		struct slice *slice = &plan->slices[k - 1];
+
+		if (!slice->has_told)
+			continue;
+		if (n >= SCAN_MAX_REJECTS) {
+			slice_drop_reject_rows(slice);
+			continue;
+		}
+		n += slice->rejects->n_rows;
+		if (n >= SCAN_MAX_REJECTS)
+			first = k - 1;
+	}
+	pass->first_kept = first;
+	pthread_mutex_unlock(&pass->lock);
+}
 
 /* Slices are taken in order and a taken slice is finished, so what was run is a prefix of the plan.
  */
@@ -127,6 +167,7 @@ static void run_worker(void *context, int worker)
 		if (slice_run(slice, &plan->files[slice->file].read, pass->crew->readers[worker],
 			    pass->scans->list[worker], &stop, &pass->errs[worker]) != 0)
 			atomic_store(&pass->has_failed, true);
+		keep_newest_rejects(pass, i);
 	}
 }
 
@@ -137,6 +178,7 @@ static int read_once(struct pass *pass, int n, struct err *err)
 	pass->errs = mem_new_array((size_t)n, sizeof(*pass->errs));
 	if (pass->errs == NULL)
 		return err_nomem(err);
+	pass->first_kept = 0;
 	atomic_init(&pass->next, 0);
 	atomic_init(&pass->has_failed, false);
 	workers_run(pass->crew->workers, n, run_worker, pass);
@@ -153,7 +195,11 @@ static int read_once(struct pass *pass, int n, struct err *err)
 int crew_read(struct crew *crew, struct plan *plan, const struct event_shape *shape,
 	struct scans *scans, int64_t bucket_us, struct slice_stop *stop, struct err *err)
 {
-	struct pass pass = {.crew = crew, .plan = plan, .scans = scans, .stop = stop};
+	struct pass pass = {.crew = crew,
+		.plan = plan,
+		.scans = scans,
+		.stop = stop,
+		.lock = PTHREAD_MUTEX_INITIALIZER};
 	int n = (size_t)crew->n < plan->n_slices ? crew->n : (int)plan->n_slices;
 	int rc;
 

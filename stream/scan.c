@@ -401,13 +401,7 @@ int scan_result(struct scan *scan, struct scan_result *result, struct err *err)
 	return lines_flush(scan->lines, err);
 }
 
-struct scan_reject *scan_take_rejects(struct scan *scan, size_t *n)
+struct scan_reject *scan_copy_rejects(const struct scan *scan)
 {
-	struct scan_reject *rows;
-
-	reject_rows_straighten(&scan->sink.rejects);
-	rows = scan->sink.rejects.rows;
-	*n = scan->sink.rejects.n;
-	scan->sink.rejects = (struct reject_rows){0};
-	return rows;
+	return reject_rows_copy(&scan->sink.rejects);
 }

@@ -40,12 +40,12 @@ struct scan_reject {
 	int64_t line; /* absolute when the slice began at a known line, else relative to it */
 	int64_t offset;
 	char *text;
-	size_t text_len;
-	char detail[REJECT_DETAIL_MAX_BYTES];
+	uint32_t text_len;
+	uint32_t room; /* stream/reject_rows.c's: bytes at `text`, of which the detail has a part */
+	char *detail;  /* what is wrong, with a NUL */
 };
 
-/* What a slice gave. The rejects are the scan's until the next scan_begin; scan_take_rejects moves
- * them out. */
+/* What a slice gave. The rejects are the scan's until the next scan_begin. */
 struct scan_result {
 	int64_t settled;    /* bytes since scan_begin that are consumed for good */
 	struct position at; /* line and flags of that place; offset and skip are the caller's */
@@ -92,7 +92,7 @@ int scan_fed(struct scan *scan, size_t n, bool at_end, bool *done, struct err *e
 int scan_result(struct scan *scan, struct scan_result *result, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Gives the reject rows to the caller, who frees each text and the array. */
-struct scan_reject *scan_take_rejects(struct scan *scan, size_t *n);
+/* A copy of the reject rows that scan_result told, in one piece of memory, which the caller frees. NULL: no memory. */
+struct scan_reject *scan_copy_rejects(const struct scan *scan);
 
 #endif

@@ -12,94 +12,6 @@
 
 #define MAX_HELD 4096
 
-void reject_rows_fini(struct reject_rows *rejects)
-{
-	for (size_t i = 0; i < rejects->n; i++)
-		free(rejects->rows[i].text);
-	free(rejects->rows);
-	*rejects = (struct reject_rows){0};
-}
-
-void reject_rows_clear(struct reject_rows *rejects)
-{
-	for (size_t i = 0; i < rejects->n; i++)
-		free(rejects->rows[i].text);
-	rejects->n = 0;
-	rejects->oldest = 0;
-	memset(rejects->totals, 0, sizeof(rejects->totals));
-}
-
-/* What a text takes: so much that most texts fit into the place of another. */
-static size_t text_bytes(size_t len)
-{
-	return (len + 64) / 64 * 64;
-}
-
-/* A row to write to, whose text has room for `len` bytes and a NUL: a new one, or that of the
- * oldest. */
-static struct scan_reject *make_row(struct reject_rows *rejects, size_t len)
-{
-	bool is_new = rejects->n < SCAN_MAX_REJECTS;
-	struct scan_reject *row;
-	char *text;
-
-	if (is_new &&
-		!mem_grow(&rejects->rows, &rejects->cap, rejects->n + 1, sizeof(*rejects->rows)))
-		return NULL;
-	row = &rejects->rows[is_new ? rejects->n : rejects->oldest];
-	if (is_new || text_bytes(len) > text_bytes(row->text_len)) {
-		text = malloc(text_bytes(len));
-		if (text == NULL)
-			return NULL;
-		if (!is_new)
-			free(row->text);
-		row->text = text;
-	}
-	if (is_new)
-		rejects->n++;
-	else
-		rejects->oldest = (rejects->oldest + 1) % SCAN_MAX_REJECTS;
-	return row;
-}
-
-int reject_rows_add(struct reject_rows *rejects, const struct reject *reject, struct err *err)
-{
-	struct scan_reject *row = make_row(rejects, reject->text_len);
-
-	if (row == NULL)
-		return err_nomem(err);
-	row->reason = reject->reason;
-	row->line = reject->line;
-	row->offset = reject->offset;
-	row->text_len = reject->text_len;
-	if (reject->text_len > 0)
-		memcpy(row->text, reject->text, reject->text_len);
-	row->text[reject->text_len] = '\0';
-	memcpy(row->detail, reject->detail, sizeof(row->detail));
-	rejects->totals[reject->reason]++;
-	return 0;
-}
-
-static void reverse(struct scan_reject *rows, size_t n)
-{
-	for (size_t i = 0; i < n / 2; i++) {
-		struct scan_reject row = rows[i];
-
-		rows[i] = rows[n - 1 - i];
-		rows[n - 1 - i] = row;
-	}
-}
-
-void reject_rows_straighten(struct reject_rows *rejects)
-{
-	if (rejects->oldest == 0)
-		return;
-	reverse(rejects->rows, rejects->oldest);
-	reverse(rejects->rows + rejects->oldest, rejects->n - rejects->oldest);
-	reverse(rejects->rows, rejects->n);
-	rejects->oldest = 0;
-}
-
 int scan_sink_init(struct scan_sink *sink, size_t n_fields, int64_t bucket_us)
 {
 	*sink = (struct scan_sink){.bucket_us = bucket_us, .n_fields = n_fields};
@@ -215,7 +127,7 @@ static int keep_rejects(struct scan_sink *sink, struct err *err)
 			.text_len = row->text_len,
 		};
 
-		memcpy(reject.detail, row->detail, sizeof(reject.detail));
+		memcpy(reject.detail, row->detail, strlen(row->detail) + 1);
 		if (reject_rows_add(&sink->rejects, &reject, err) < 0)
 			return err->code;
 		n_gone[row->reason]--;

@@ -11,27 +11,12 @@
 #include "base/err.h"
 #include "stream/cells.h"
 #include "stream/event.h"
+#include "stream/reject_rows.h"
 #include "stream/scan.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* The newest SCAN_MAX_REJECTS rows, in a ring; the totals are of all. */
-struct reject_rows {
-	struct scan_reject *rows;
-	size_t n, cap;
-	size_t oldest; /* index of the first in order; not 0 only when the ring is full */
-	int64_t totals[REJECT_REASONS];
-};
-
-void reject_rows_fini(struct reject_rows *rejects);
-void reject_rows_clear(struct reject_rows *rejects);
-int reject_rows_add(struct reject_rows *rejects, const struct reject *reject, struct err *err)
-	__attribute__((warn_unused_result));
-
-/* Puts the oldest first in memory. */
-void reject_rows_straighten(struct reject_rows *rejects);
 
 /* An event of an array that has not ended. */
 struct held_event {

@@ -25,18 +25,24 @@ struct run {
 	bool has_line; /* an inner slice has found its first line */
 };
 
+void slice_drop_reject_rows(struct slice *slice)
+{
+	if (slice->rejects == NULL)
+		return;
+	free(slice->rejects->rows);
+	slice->rejects->rows = NULL;
+	slice->rejects->n_rows = 0;
+}
+
 void slice_reset(struct slice *slice)
 {
-	if (slice->rejects != NULL) {
-		for (size_t i = 0; i < slice->rejects->n_rows; i++)
-			free(slice->rejects->rows[i].text);
-		free(slice->rejects->rows);
-		free(slice->rejects);
-	}
+	slice_drop_reject_rows(slice);
+	free(slice->rejects);
 	free(slice->reason);
 	slice->rejects = NULL;
 	slice->reason = NULL;
 	slice->end = SLICE_NOT_RUN;
+	slice->has_told = false;
 	slice->is_empty = false;
 	slice->settled = 0;
 	slice->n_events = 0;
@@ -161,8 +167,11 @@ static int take_rejects(struct run *run, const struct scan_result *result, struc
 	if (rejects == NULL)
 		return err_nomem(err);
 	memcpy(rejects->totals, result->n_rejects, sizeof(rejects->totals));
-	rejects->rows = scan_take_rejects(run->scan, &rejects->n_rows);
 	run->slice->rejects = rejects;
+	rejects->rows = scan_copy_rejects(run->scan);
+	if (rejects->rows == NULL)
+		return err_nomem(err);
+	rejects->n_rows = result->n_reject_rows;
 	return 0;
 }
 

@@ -34,7 +34,7 @@ enum slice_end {
 /* Only slices with rejects have one. */
 struct slice_rejects {
 	int64_t totals[REJECT_REASONS];
-	struct scan_reject *rows; /* the newest SCAN_MAX_REJECTS */
+	struct scan_reject *rows; /* the newest SCAN_MAX_REJECTS, with their texts; NULL: not wanted */
 	size_t n_rows;
 };
 
@@ -45,6 +45,7 @@ struct slice {
 	int64_t begin;      /* of a plain file: where the range starts */
 	int64_t stop;       /* lines that start at or behind it belong to the next slice */
 	enum slice_end end;
+	bool has_told;      /* its rejects were counted among the batch's newest (stream/crew.c) */
 	bool is_empty;      /* an inner slice without a line of its own: no position, no events */
 	struct position at; /* where it ended: offset and skip absolute; line relative if is_inner */
 	int64_t settled;    /* decompressed bytes that were consumed for good */
@@ -89,6 +90,9 @@ bool slice_is_stopped(const struct slice_stop *stop);
 int slice_run(struct slice *slice, struct slice_file *file, struct reader *reader,
 	struct scan *scan, const struct slice_stop *stop, struct err *err)
 	__attribute__((warn_unused_result));
+
+/* Its totals stay. */
+void slice_drop_reject_rows(struct slice *slice);
 
 /* As before slice_run. */
 void slice_reset(struct slice *slice);

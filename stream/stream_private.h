@@ -153,6 +153,15 @@ void batch_count_file(const struct batch *batch, size_t at, struct file *file);
 /* The size up to which there was something to read. */
 int64_t batch_consumed_limit(const struct plan_file *read);
 
+/* --- batch_rejects.c: what was refused ----------------------------------- */
+
+/* Of all files, and of the plan's file `at` with what was too long to group by. */
+int64_t batch_rejects(const struct batch *batch);
+int64_t batch_rejects_of_file(const struct batch *batch, size_t at);
+
+/* Rows and totals of the batch's changes. */
+int batch_make_rejects(struct batch *batch, struct err *err) __attribute__((warn_unused_result));
+
 /* --- batch.c ------------------------------------------------------------- */
 
 void batch_free(struct batch *batch);

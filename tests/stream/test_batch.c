@@ -399,6 +399,54 @@ START_TEST(on_malformed_fail_stops_the_query_with_file_line_and_reason)
 END_TEST
 
 /* One event has an action over 64 KiB: a reject for who groups by it, an event for the others. */
+/* Files in order of names, each of `n` lines of which every other one is malformed. */
+static void write_half_malformed(int n_files, int n)
+{
+	struct buf lines = {0};
+	char name[16];
+
+	for (int i = 0; i < n_files; i++) {
+		buf_clear(&lines);
+		for (int k = 0; k < n / 2; k++)
+			buf_printf(
+				&lines, "{\"time\":%d,\"action\":\"a\"}\nbad %d of %d\n", k, k, i);
+		(void)snprintf(name, sizeof(name), "f%02d", i);
+		bench_append(&bench, name, lines.data, lines.len);
+	}
+	buf_fini(&lines);
+}
+
+START_TEST(of_a_batch_with_more_rejects_the_newest_ten_thousand_are_rows)
+{
+	const struct kept_reject *first, *last;
+
+	bench.spec.threads = 1 + _i;
+	bench_open(&bench);
+	bench.stream->slice_bytes = 1000;
+	/* 16 files of 1,500 rejects each: all of the last 6, and two thirds of the one before. */
+	write_half_malformed(16, 3000);
+	ck_assert_uint_eq(bench_run(&bench), 1);
+	ck_assert_int_eq(bench.store.reject_totals[0][REJECT_BAD_JSON], 16 * 1500);
+	ck_assert_int_eq(bench.store.queries[0].totals.n_rejects, 16 * 1500);
+	ck_assert_uint_eq(bench.store.n_rejects, 10000);
+	first = &bench.store.rejects[0];
+	last = &bench.store.rejects[9999];
+	ck_assert_str_eq(first->path, "f09");
+	ck_assert_int_eq(first->line, 2 * 501);
+	ck_assert_ptr_nonnull(strstr(first->text, "bad 500 of 9"));
+	ck_assert_str_eq(last->path, "f15");
+	ck_assert_int_eq(last->line, 3000);
+	for (size_t i = 1; i < 10000; i++) {
+		const struct kept_reject *row = &bench.store.rejects[i];
+
+		if (strcmp(row->path, row[-1].path) == 0)
+			must(row->line == row[-1].line + 2 && row->offset > row[-1].offset);
+		else
+			must(strcmp(row->path, row[-1].path) > 0 && row->line == 2);
+	}
+}
+END_TEST
+
 static void write_too_long(const char *name)
 {
 	struct buf line = {0};
@@ -649,6 +697,8 @@ int main(void)
 	tcase_add_loop_test(
 		tcase, a_file_whose_last_lines_are_longer_than_slices_is_counted_once, 0, 3);
 	tcase_add_test(tcase, on_malformed_fail_stops_the_query_with_file_line_and_reason);
+	tcase_add_loop_test(
+		tcase, of_a_batch_with_more_rejects_the_newest_ten_thousand_are_rows, 0, 3);
 	tcase_add_test(tcase, a_value_too_long_is_a_reject_only_for_queries_that_group_by_it);
 	tcase_add_test(tcase, a_value_too_long_fails_only_the_query_that_groups_by_it);
 	tcase_add_loop_test(tcase,
