@@ -116,7 +116,8 @@ static struct changes *make_changes(int64_t batch_id, size_t n, size_t step)
 		query->rows[query->n_rows++] = (struct row_change){.values = value,
 			.start_us = START + (int64_t)(i % WINDOWS) * HOUR,
 			.end_us = START + (int64_t)(i % WINDOWS + 1) * HOUR,
-			.count = (uint64_t)(1000 + batch_id * 7)};
+			.count = (uint64_t)(1000 + batch_id * 7),
+			.is_new = batch_id == 0};
 	}
 	return changes;
 }

@@ -23,10 +23,10 @@
 #define WALK_MIN_ROWS 4096
 
 /*
- * Rows of one statement that looks up: SQLite keeps a second copy of the pages
- * that a statement has changed until it is over.
+ * Changed rows of one statement: SQLite keeps a second copy of the pages that
+ * a statement has changed until it is over.
  */
-#define PUT_ROWS 16384
+#define STATEMENT_ROWS 16384
 
 /* The text of the last time written, by its place in the row. */
 struct time_text {
@@ -89,6 +89,25 @@ static int prepare_buf(struct table *table, struct buf *sql, sqlite3_stmt **stmt
 	return rc;
 }
 
+/* `("action", window_start) BETWEEN (?1, ?2) AND (?3, ?4)` */
+static void add_range(struct buf *sql, const struct table *table)
+{
+	size_t n = table->query->n_group_by + 1;
+	size_t i;
+
+	buf_add_char(sql, '(');
+	for (i = 0; i + 1 < n; i++) {
+		db_add_name(sql, table->query->group_by[i].column);
+		buf_add_text(sql, ", ");
+	}
+	buf_add_text(sql, "window_start) BETWEEN ");
+	for (i = 1; i <= 2 * n; i++)
+		buf_printf(sql, "%s?%zu%s", i == 1 || i == n + 1 ? "(" : ", ", i,
+			i == n       ? ") AND "
+			: i == 2 * n ? ")"
+				     : "");
+}
+
 /* `"count_of:counts"("action", window_start)` */
 static void add_call(struct buf *sql, const struct table *table, const char *function)
 {
@@ -126,6 +145,8 @@ static int prepare_keyed(struct table *table, struct err *err)
 		add_call(&sql, table, "end_of");
 	}
 	buf_add_text(&sql, " WHERE ");
+	add_range(&sql, table);
+	buf_add_text(&sql, " AND ");
 	add_call(&sql, table, "is_changed");
 	return prepare_buf(table, &sql, &table->walk, err);
 }
@@ -199,8 +220,9 @@ static void bind_time(sqlite3_stmt *stmt, int index, int64_t us, struct time_tex
 	(void)sqlite3_bind_text(stmt, index, last->text, last->len, SQLITE_STATIC);
 }
 
-static int bind_key(sqlite3_stmt *stmt, const struct table *table, const struct row_change *row,
-	struct time_text *start)
+/* Binds the key from parameter `first` on; returns the next parameter. */
+static int bind_key(sqlite3_stmt *stmt, int first, const struct table *table,
+	const struct row_change *row, struct time_text *start)
 {
 	size_t n = table->query->n_group_by;
 	size_t i;
@@ -210,20 +232,20 @@ static int bind_key(sqlite3_stmt *stmt, const struct table *table, const struct 
 
 		assert(value->kind != EVENT_VALUE_TOO_LONG);
 		if (value->kind == EVENT_VALUE_NULL)
-			(void)sqlite3_bind_null(stmt, (int)i + 1);
+			(void)sqlite3_bind_null(stmt, first + (int)i);
 		else
-			(void)sqlite3_bind_text(stmt, (int)i + 1,
+			(void)sqlite3_bind_text(stmt, first + (int)i,
 				value->text != NULL ? value->text : "", (int)value->len,
 				SQLITE_STATIC);
 	}
-	bind_time(stmt, (int)n + 1, row->start_us, start);
-	return (int)n + 2;
+	bind_time(stmt, first + (int)n, row->start_us, start);
+	return first + (int)n + 1;
 }
 
 static int remove_row(
 	struct table *table, const struct row_change *row, struct time_text *start, struct err *err)
 {
-	(void)bind_key(table->remove, table, row, start);
+	(void)bind_key(table->remove, 1, table, row, start);
 	return db_run(table->remove, err);
 }
 
@@ -232,7 +254,7 @@ static int remove_row(
 static int put_loose_row(struct table *table, sqlite3_stmt *stmt, const struct row_change *row,
 	struct time_text *start, struct time_text *end, struct err *err)
 {
-	int next = bind_key(stmt, table, row, start);
+	int next = bind_key(stmt, 1, table, row, start);
 
 	bind_time(stmt, next, row->end_us, end);
 	(void)sqlite3_bind_int64(stmt, next + 1, (int64_t)row->count);
@@ -275,20 +297,35 @@ static int count_rows(struct table *table, struct err *err)
 	return rc;
 }
 
-/* Changes the rows that are there by one walk, where that is the cheaper way. */
-static int walk(struct table *table, size_t n_new, size_t n_changed, struct err *err)
+/* Changes the rows of `rows` that are there, and marks them as met. */
+static int walk(struct table *table, const struct row_change *rows, size_t n, struct err *err)
 {
+	struct time_text first = {0}, last = {0};
+	size_t from = 0;
 	int rc = 0;
 
-	if (n_changed >= WALK_MIN_ROWS) {
-		if (table->n_rows < 0)
-			rc = count_rows(table, err);
-		if (rc == 0 && n_changed >= (uint64_t)table->n_rows / WALK_SHARE)
-			rc = db_run(table->walk, err);
+	while (rc == 0 && from < n) {
+		size_t to = n - from > STATEMENT_ROWS ? from + STATEMENT_ROWS : n;
+		int next = bind_key(table->walk, 1, table, &rows[from], &first);
+
+		(void)bind_key(table->walk, next, table, &rows[to - 1], &last);
+		rc = db_run(table->walk, err);
+		from = to;
 	}
-	if (rc == 0 && table->n_rows >= 0)
-		table->n_rows += (int64_t)n_new;
 	return rc;
+}
+
+/* Whether `n` of the table's rows are so many that walking over all is cheaper than looking them
+ * up. */
+static int is_walk_cheaper(struct table *table, size_t n, bool *is_cheaper, struct err *err)
+{
+	*is_cheaper = false;
+	if (n < WALK_MIN_ROWS)
+		return 0;
+	if (table->n_rows < 0 && count_rows(table, err) < 0)
+		return err->code;
+	*is_cheaper = n >= (uint64_t)table->n_rows / WALK_SHARE;
+	return 0;
 }
 
 static int put_rows(struct table *table, size_t n, struct err *err)
@@ -297,7 +334,7 @@ static int put_rows(struct table *table, size_t n, struct err *err)
 	int rc = 0;
 
 	while (rc == 0 && from < n) {
-		size_t to = n - from > PUT_ROWS ? from + PUT_ROWS : n;
+		size_t to = n - from > STATEMENT_ROWS ? from + STATEMENT_ROWS : n;
 
 		changed_rows_show(table->changed, from, to);
 		rc = db_run(table->put, err);
@@ -327,6 +364,7 @@ static int apply_keyed(
 	struct table *table, const struct row_change *rows, size_t n, struct err *err)
 {
 	size_t n_new = 0, n_gone = 0;
+	bool is_walked;
 	size_t i;
 	int rc;
 
@@ -336,9 +374,16 @@ static int apply_keyed(
 	}
 	if (!changed_rows_set(table->changed, rows, n))
 		return err_nomem(err);
-	rc = walk(table, n_new, n - n_new - n_gone, err);
+	rc = is_walk_cheaper(table, n - n_new - n_gone, &is_walked, err);
+	if (rc == 0 && is_walked)
+		rc = walk(table, rows, n, err);
 	if (rc == 0)
 		rc = put_rows(table, n, err);
+	if (rc == 0 && table->n_rows >= 0) {
+		table->n_rows += (int64_t)n_new;
+		if (table->n_rows < (int64_t)(n - n_gone))
+			table->n_rows = (int64_t)(n - n_gone);
+	}
 	changed_rows_unset(table->changed);
 	return rc == 0 && n_gone > 0 ? remove_rows(table, rows, n, err) : rc;
 }
