@@ -2,6 +2,11 @@
  * Transactions on the writer's connection. A commit is preceded by
  * snapshot_prepare_commit, so that once the disk has a batch nothing can keep
  * the mirror from showing it.
+ *
+ * The connection keeps no journal, which for a batch that changes every row
+ * would be a third copy of the pages: the pages of the newest version are all
+ * there is to go back to (sql/pages.h). So what fails in a transaction, or is
+ * rolled back, closes the connection, and the next transaction opens another.
  */
 #include "sql/mirror.h"
 
@@ -18,10 +23,10 @@
 
 struct mirror {
 	struct snapshot_store *snapshots;
-	sqlite3 *db;
 	const struct catalog *catalog; /* NULL before mirror_set_catalog */
-	struct apply *apply;
-	sqlite3_stmt *put_status;
+	sqlite3 *db;                   /* the writer; NULL after a rollback */
+	struct apply *apply;           /* NULL while db or catalog are */
+	sqlite3_stmt *put_status;      /* NULL before it is needed */
 };
 
 static int open_writer(struct mirror *mirror, struct err *err)
@@ -31,6 +36,20 @@ static int open_writer(struct mirror *mirror, struct err *err)
 	if (rc == 0)
 		rc = collation_register(mirror->db, err);
 	return rc;
+}
+
+static void close_writer(struct mirror *mirror)
+{
+	int rc;
+
+	apply_close(mirror->apply);
+	mirror->apply = NULL;
+	(void)sqlite3_finalize(mirror->put_status);
+	mirror->put_status = NULL;
+	rc = sqlite3_close(mirror->db);
+	assert(rc == SQLITE_OK);
+	(void)rc;
+	mirror->db = NULL;
 }
 
 int mirror_open(struct mirror **out, struct err *err)
@@ -51,20 +70,6 @@ int mirror_open(struct mirror **out, struct err *err)
 	return 0;
 }
 
-static void close_writer(struct mirror *mirror)
-{
-	int rc;
-
-	apply_close(mirror->apply);
-	mirror->apply = NULL;
-	(void)sqlite3_finalize(mirror->put_status);
-	mirror->put_status = NULL;
-	rc = sqlite3_close(mirror->db);
-	assert(rc == SQLITE_OK);
-	(void)rc;
-	mirror->db = NULL;
-}
-
 void mirror_close(struct mirror *mirror)
 {
 	if (mirror == NULL)
@@ -81,13 +86,25 @@ struct snapshot_store *mirror_snapshots(struct mirror *mirror)
 
 /* --- transactions ------------------------------------------------------------- */
 
+/* A transaction on a connection that is good, with the statements for the catalog. */
+static int begin(struct mirror *mirror, struct err *err)
+{
+	int rc = 0;
+
+	if (mirror->db == NULL)
+		rc = open_writer(mirror, err);
+	if (rc == 0 && mirror->apply == NULL && mirror->catalog != NULL)
+		rc = apply_open(&mirror->apply, mirror->db, APPLY_MIRROR, mirror->catalog, err);
+	if (rc == 0)
+		rc = db_exec(mirror->db, "BEGIN", err);
+	if (rc < 0)
+		close_writer(mirror);
+	return rc;
+}
+
 void mirror_rollback(struct mirror *mirror)
 {
-	/* Rolling back needs no memory; a statement that failed may have done it already. */
-	if (sqlite3_get_autocommit(mirror->db) == 0)
-		(void)sqlite3_exec(mirror->db, "ROLLBACK", NULL, NULL, NULL);
-	if (mirror->apply != NULL)
-		apply_rolled_back(mirror->apply);
+	close_writer(mirror);
 }
 
 /* Makes the transaction visible, or rolls it back. */
@@ -113,10 +130,11 @@ void mirror_commit(struct mirror *mirror)
 
 int mirror_apply(struct mirror *mirror, const struct changes *changes, struct err *err)
 {
-	int rc = db_exec(mirror->db, "BEGIN", err);
+	int rc = begin(mirror, err);
 
-	if (rc == 0)
-		rc = apply_changes(mirror->apply, changes, err);
+	if (rc < 0)
+		return rc;
+	rc = apply_changes(mirror->apply, changes, err);
 	if (rc < 0)
 		mirror_rollback(mirror);
 	return rc;
@@ -136,34 +154,38 @@ int mirror_apply_progress(
 
 /* --- filling ------------------------------------------------------------------- */
 
-/* Copies all pages; the connection must be opened again afterwards, its cache holds the page 1 of
- * before. */
+/*
+ * Copies all pages. The connection is closed then: whether it went well or not,
+ * what its cache holds is the page 1 of before.
+ */
 static int copy_pages(struct mirror *mirror, sqlite3 *source, struct err *err)
 {
-	sqlite3_backup *backup = sqlite3_backup_init(mirror->db, "main", source, "main");
-	int rc;
+	sqlite3_backup *backup;
+	int rc = mirror->db == NULL ? open_writer(mirror, err) : 0;
 
-	if (backup == NULL)
-		return db_error(mirror->db, sqlite3_extended_errcode(mirror->db),
+	if (rc < 0)
+		goto out;
+	backup = sqlite3_backup_init(mirror->db, "main", source, "main");
+	if (backup == NULL) {
+		rc = db_error(mirror->db, sqlite3_extended_errcode(mirror->db),
 			"cannot fill the mirror", err);
+		goto out;
+	}
 	(void)sqlite3_backup_step(backup, -1);
 	rc = sqlite3_backup_finish(backup);
 	if (rc != SQLITE_OK)
-		return db_error(source, rc, "cannot read the checkpoint", err);
+		rc = db_error(source, rc, "cannot read the checkpoint", err);
+out:
 	close_writer(mirror);
-	return open_writer(mirror, err);
+	return rc;
 }
 
 int mirror_fill(struct mirror *mirror, sqlite3 *source, struct err *err)
 {
-	int rc;
+	int rc = source != NULL ? copy_pages(mirror, source, err) : 0;
 
-	if (source != NULL) {
-		rc = copy_pages(mirror, source, err);
-		if (rc < 0)
-			return rc;
-	}
-	rc = db_exec(mirror->db, "BEGIN", err);
+	if (rc == 0)
+		rc = begin(mirror, err);
 	if (rc < 0)
 		return rc;
 	rc = source != NULL ? schema_drop_state(mirror->db, err)
@@ -188,20 +210,21 @@ int mirror_set_catalog(struct mirror *mirror, const struct catalog *catalog,
 	const struct setting *settings, size_t n_settings, struct err *err)
 {
 	struct apply *apply = NULL;
-	int rc = db_exec(mirror->db, "BEGIN", err);
+	int rc = begin(mirror, err);
 
 	if (rc < 0)
 		return rc;
 	rc = mirror_tables_set(mirror->db, catalog, settings, n_settings, err);
 	if (rc == 0)
 		rc = apply_open(&apply, mirror->db, APPLY_MIRROR, catalog, err);
-	if (rc == 0 && mirror->put_status == NULL)
-		rc = db_prepare(mirror->db, put_status_text, &mirror->put_status, err);
-	rc = finish(mirror, rc, err);
+	if (rc == 0)
+		rc = snapshot_prepare_commit(mirror->db, err);
 	if (rc < 0) {
 		apply_close(apply);
+		mirror_rollback(mirror);
 		return rc;
 	}
+	mirror_commit(mirror);
 	apply_close(mirror->apply);
 	mirror->apply = apply;
 	mirror->catalog = catalog;
@@ -210,11 +233,16 @@ int mirror_set_catalog(struct mirror *mirror, const struct catalog *catalog,
 
 int mirror_set_status(struct mirror *mirror, const struct query_status *status, struct err *err)
 {
-	sqlite3_stmt *stmt = mirror->put_status;
 	struct buf message = {0};
+	sqlite3_stmt *stmt;
 	size_t i;
-	int rc = db_exec(mirror->db, "BEGIN", err);
+	int rc = begin(mirror, err);
 
+	if (rc < 0)
+		return rc;
+	if (mirror->put_status == NULL)
+		rc = db_prepare(mirror->db, put_status_text, &mirror->put_status, err);
+	stmt = mirror->put_status;
 	for (i = 0; rc == 0 && i < mirror->catalog->spec->n_queries; i++) {
 		(void)sqlite3_bind_int64(stmt, 1, mirror->catalog->queries[i].id);
 		db_bind_text(stmt, 2, query_state_name(status[i].state));

@@ -15,9 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The writer's cache; what does not fit spills into the working map at the price of a copy. */
+/*
+ * The writer's cache; what does not fit spills into the working map at the
+ * price of a copy. No journal: whoever rolls back closes the connection, which
+ * discards the working map.
+ */
 #define WRITER_SETUP                                                                               \
-	"PRAGMA page_size=4096; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; "              \
+	"PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; "                 \
 	"PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096"
 /* Pages come by xFetch as soon as mmap_size is set; the cache then holds page 1 and no more. */
 #define READER_SETUP "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-256; PRAGMA mmap_size=2147418112"

@@ -31,8 +31,9 @@ struct snapshot_store *snapshot_store_new(void);
 void snapshot_store_free(struct snapshot_store *store);
 
 /*
- * The one read-write connection (NOMUTEX, journal_mode MEMORY). ERR_BUSY if
- * there is one already.
+ * The one read-write connection (NOMUTEX, journal_mode OFF). ERR_BUSY if there
+ * is one already. It keeps no journal: after a statement that failed inside a
+ * transaction close it, which leaves the store as the last commit left it.
  */
 int snapshot_open_writer(struct snapshot_store *store, sqlite3 **db, struct err *err)
 	__attribute__((warn_unused_result));

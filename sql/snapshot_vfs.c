@@ -4,9 +4,9 @@
  * its locks always succeed. What it writes goes to the working map at once;
  * SQLite tells of a commit by SQLITE_FCNTL_COMMIT_PHASETWO while it still
  * holds the lock, which publishes; falling back to SHARED without one is a
- * rollback, which discards. The journal lives in memory (journal_mode MEMORY;
- * OFF would leave half of a failed statement behind), so this VFS never opens
- * a second file. The writer keeps NORMAL locking: with EXCLUSIVE it would stop
+ * rollback, which discards, and so does closing. Hence the writer needs no
+ * journal (journal_mode OFF: half of a failed statement stays behind until the
+ * connection is closed), and this VFS never opens a second file. The writer keeps NORMAL locking: with EXCLUSIVE it would stop
  * moving the change counter that tells the readers' caches apart, and for the
  * same reason SQLITE_IOCAP_IMMUTABLE is never set.
  *

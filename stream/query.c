@@ -210,7 +210,7 @@ bool query_has_closed(struct query *query)
 /* Ready for the next batch; what a large batch needed goes back to the allocator. */
 static void batch_clear(struct query_batch *batch)
 {
-	static const size_t keep = 4096;
+	static const size_t keep = QUERY_KEPT_ROWS;
 	struct query_batch empty = {0};
 
 	if (batch->touched_cap <= keep && batch->points_cap <= keep && batch->table.cap <= keep &&

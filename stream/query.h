@@ -35,6 +35,9 @@
 /* Returned by folds: max_groups would be passed, and which groups are the first only the order of events tells. */
 #define QUERY_OVER 1
 
+/* Arrays of a batch that are longer than this are given back when it is over. */
+#define QUERY_KEPT_ROWS 4096
+
 /* A row on its way into the changes. */
 struct query_row {
 	int64_t start_us, end_us;

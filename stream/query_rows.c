@@ -221,6 +221,23 @@ static void advance(struct query *query)
 		next->retention_end_us, next->max_time_us, query->spec->retention_us);
 }
 
+/*
+ * The ordered changes stand for the rows now. Those of a large batch leave
+ * their memory to the store, which needs most while it applies them; sessions
+ * look at theirs once more when the batch is accepted.
+ */
+static void give_back_rows(struct query *query)
+{
+	struct query_batch *batch = &query->batch;
+
+	if (query->sessions != NULL ||
+		(batch->table.cap <= QUERY_KEPT_ROWS && batch->open.cap <= QUERY_KEPT_ROWS))
+		return;
+	free(batch->table.rows);
+	free(batch->open.rows);
+	batch->table = batch->open = (struct query_rows){0};
+}
+
 int query_finish(struct query *query, struct query_change *change, struct err *err)
 {
 	struct query_batch *batch = &query->batch;
@@ -252,6 +269,7 @@ int query_finish(struct query *query, struct query_change *change, struct err *e
 	change->n_rows = batch->table.n;
 	change->open_rows = batch->changes + batch->table.n;
 	change->n_open_rows = batch->open.n;
+	give_back_rows(query);
 	change->totals = batch->next;
 	change->has_progress = true;
 	change->is_rebuilt = !query->is_restored;
