@@ -5,7 +5,9 @@ Makes the sets of bench/gen_events below $TALLY_BENCH_DIR (default
 /var/tmp/tally-bench) once, then runs the read() loop of 256 KiB and
 `tallyd --available-now` over them in turn, the first pass thrown away, and
 prints medians. The whole process is measured: listing, reading, counting,
-checkpoint, mirror, snapshot. Options: names of rows; --passes N; --csv FILE.
+checkpoint, mirror, snapshot. Options: names of rows; --passes N; --csv FILE;
+--cost: what counting, mirror and checkpoint each cost instead
+(bench/bench_cycle), for those of the rows that count one query by one thread.
 """
 
 import argparse
@@ -16,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 TOP = os.environ.get("top_builddir", os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 WORK = os.environ.get("TALLY_BENCH_DIR", "/var/tmp/tally-bench")
@@ -67,15 +68,22 @@ def count(path, threads, environment, extra):
             file.write(f"[tallyd]\nthreads = {threads}\nstate_dir = {state}/state\n[source events]\npath = {path}\n[query counts]\n")
             if extra:
                 file.write("[query sliding]\nwindow = 15 minutes\nslide = 5 minutes\n")
-        command = [os.path.join(TOP, "tallyd"), "--config", config, "--available-now", "--sql", "select events from queries where name = 'counts'"]
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **environment})
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        if status != 0:
-            sys.exit(f"{' '.join(command)} failed")
-        return seconds, int(output), usage.ru_maxrss * 1024
+        sql = "select events from queries where name = 'counts'"
+        command = [os.path.join(TOP, name) for name in ("bench/run_measured", "tallyd")]
+        command += ["--config", config, "--available-now", "--sql", sql]
+        output = subprocess.run(command, stdout=subprocess.PIPE, env={**os.environ, **environment}, check=True).stdout.split()
+        # The answer, seconds of wall and of CPU time, peak memory.
+        return float(output[1]), int(output[0]), int(output[3])
+
+
+def show_costs(options):
+    """Where the time goes, in the process itself."""
+    for name in options.rows or ["narrow", "many"]:
+        set_name, generator, threads, _, _, what = ROWS[name]
+        path = make_set(set_name, generator)
+        print(f"{name}: {what}", flush=True)
+        command = [os.path.join(TOP, "bench/bench_cycle"), "--turns", str(options.passes), "--threads", str(threads), "--state", WORK, path]
+        subprocess.run(command, check=True)
 
 
 def main():
@@ -83,7 +91,11 @@ def main():
     parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="rows to run; default: all")
     parser.add_argument("--passes", type=int, default=5)
     parser.add_argument("--csv")
+    parser.add_argument("--cost", action="store_true")
     options = parser.parse_args()
+    if options.cost:
+        show_costs(options)
+        return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     table = []
     print(f"{'row':<16} {'read() GB/s':>11} {'tallyd GB/s':>11} {'M events/s':>10} {'ratio':>6} {'min-max':>12} {'peak MB':>8}  what")
