@@ -31,6 +31,7 @@
 #include "sql/counted.h"
 #include "sql/db.h"
 #include "sql/ledger.h"
+#include "sql/migrate.h"
 #include "sql/schema.h"
 #include "sql/state.h"
 
@@ -118,6 +119,23 @@ static int open_statements(
 	return 0;
 }
 
+/* The old one is kept first, whole and synced. */
+static int bring_up(struct checkpoint *checkpoint, int64_t version, struct err *err)
+{
+	char kept[96];
+	int rc = checkpoint_dir_keep_format(&checkpoint->dir, checkpoint->db, version, kept, err);
+
+	if (rc == 0)
+		rc = migrate(checkpoint->db, version, err);
+	if (rc < 0)
+		return err_prefix(err, "%s: cannot be brought from format %lld to %d",
+			checkpoint->dir.path, (long long)version, SCHEMA_VERSION);
+	notices_add(checkpoint->notices,
+		"%s was brought from format %lld to %d; as it was it is kept as %s",
+		checkpoint->dir.path, (long long)version, SCHEMA_VERSION, kept);
+	return 0;
+}
+
 static int set_up(struct checkpoint *checkpoint, struct err *err)
 {
 	int64_t version = 0;
@@ -132,7 +150,9 @@ static int set_up(struct checkpoint *checkpoint, struct err *err)
 	(void)sqlite3_wal_hook(checkpoint->db, on_wal, checkpoint);
 	if (rc == 0)
 		rc = db_get_int(checkpoint->db, "PRAGMA user_version", 0, &version, err);
-	if (rc == 0 && version != SCHEMA_VERSION)
+	if (rc == 0 && migrate_knows(version))
+		rc = bring_up(checkpoint, version, err);
+	else if (rc == 0 && version != SCHEMA_VERSION)
 		rc = err_set(err, ERR_CORRUPT, "its schema version reads %lld", (long long)version);
 	if (rc == 0 && checkpoint->catalog != NULL)
 		rc = open_statements(checkpoint, checkpoint->catalog, err);

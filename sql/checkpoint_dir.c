@@ -259,6 +259,15 @@ int checkpoint_dir_rewrite(const struct checkpoint_dir *dir, sqlite3 *db, struct
 	return rc;
 }
 
+int checkpoint_dir_keep_format(const struct checkpoint_dir *dir, sqlite3 *db, int64_t version,
+	char name[96], struct err *err)
+{
+	int rc = write_new(dir, fill_copy, db, err);
+
+	(void)snprintf(name, 96, "checkpoint.format-%lld", (long long)version);
+	return rc == 0 ? rename_file(dir, "checkpoint.new", name, err) : rc;
+}
+
 /* --- looking -------------------------------------------------------------------------------- */
 
 static uint32_t big_endian_32(const unsigned char *bytes)

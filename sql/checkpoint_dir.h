@@ -10,6 +10,7 @@
  *   checkpoint.next  whole and synced, about to take the place of `checkpoint`;
  *                    at start it does
  *   checkpoint.damaged-DATE   moved aside
+ *   checkpoint.format-N       as it was before it was brought to a newer format
  */
 #ifndef SQL_CHECKPOINT_DIR_H
 #define SQL_CHECKPOINT_DIR_H
@@ -54,6 +55,13 @@ int checkpoint_dir_inspect(const struct checkpoint_dir *dir, enum checkpoint_fin
 /* Makes an empty checkpoint; an older ledger goes. */
 int checkpoint_dir_create(const struct checkpoint_dir *dir, struct err *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * Keeps what `db` holds, of an older format, as checkpoint.format-VERSION for
+ * whoever goes back to that release; `name` gets the file's name.
+ */
+int checkpoint_dir_keep_format(const struct checkpoint_dir *dir, sqlite3 *db, int64_t version,
+	char name[96], struct err *err) __attribute__((warn_unused_result));
 
 /*
  * Writes all that `db` holds into a new file, on disk as checkpoint.next; it
