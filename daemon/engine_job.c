@@ -217,14 +217,18 @@ static void briefs_make(struct job *job, const struct spec *spec)
 void job_run(struct job *job)
 {
 	int64_t started_us = monotonic_us();
+	int rc = 0;
 
 	switch (job->kind) {
-	case JOB_LOAD: (void)load(job, &job->err); break;
-	case JOB_CYCLE: (void)cycle(job, &job->err); break;
-	case JOB_QUERY: (void)query_change(job, &job->err); break;
-	case JOB_RELOAD: (void)reload(job, &job->err); break;
-	case JOB_FINISH: (void)finish(job, &job->err); break;
+	case JOB_LOAD: rc = load(job, &job->err); break;
+	case JOB_CYCLE: rc = cycle(job, &job->err); break;
+	case JOB_QUERY: rc = query_change(job, &job->err); break;
+	case JOB_RELOAD: rc = reload(job, &job->err); break;
+	case JOB_FINISH: rc = finish(job, &job->err); break;
 	}
+	/* What was mended on the way may have left its sentence. */
+	if (rc == 0)
+		job->err = (struct err)ERR_INIT;
 	const struct spec *spec = job->fresh != NULL ? &job->fresh->spec : &job->config->spec;
 	if (job->is_loaded)
 		briefs_make(job, spec);

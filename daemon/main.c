@@ -50,6 +50,8 @@ static void process_prepare(const struct config *config, const struct options *o
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
+	/* A write beyond a limit on file sizes fails like any other and is told. */
+	signal(SIGXFSZ, SIG_IGN);
 	/* An arena for each thread would cost a megabyte each; what is hot does not allocate. */
 	(void)mallopt(M_ARENA_MAX, 2);
 	log_set_level(options->verbose ? LOG_LEVEL_DEBUG : (enum log_level)config->log_level);
