@@ -48,9 +48,10 @@ HOUR, DAY, GAP = 3600, 86400, 600
 class World:
     """`step()` does one thing a writer does; `check(daemon)` compares all tables."""
 
-    def __init__(self, random_source, config=CONFIG):
+    def __init__(self, random_source, config=CONFIG, span=None):
         self.random = random_source
         self.config = config
+        self.span = span           # seconds of event time, gone through again and again; None: no end
         self.now = START
         self.serial = 0
         self.file = None           # the growing one, open
@@ -79,6 +80,8 @@ class World:
     def line(self):
         self.serial += 1
         self.now += self.random.choice([0, 1, 5, 40])
+        if self.span is not None and self.now > START + self.span:
+            self.now = START
         chance = self.random.random()
         if chance < 0.01:
             return b"no event, number %d" % self.serial
