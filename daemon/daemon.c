@@ -103,6 +103,12 @@ static int control_process_all(void *context, const char *query, bool (*cancelle
 	return control_call(context, CALL_PROCESS_ALL, query, cancelled, arg, NULL, batch_id, err);
 }
 
+static void control_pause(void *context, bool (*stopped)(void *), void *arg)
+{
+	(void)context;
+	background_pause(stopped, arg);
+}
+
 static void on_call(void *context, struct call *call)
 {
 	struct daemon *d = context;
@@ -311,7 +317,8 @@ static int sql_open(struct daemon *d, struct err *err)
 		.start = control_start,
 		.stop = control_stop,
 		.process_all = control_process_all,
-		.sessions = control_sessions};
+		.sessions = control_sessions,
+		.pause = control_pause};
 	struct sql_env_options options = {.snapshots = engine_snapshots(d->engine),
 		.control = &d->control,
 		.query_timeout_us = config->query_timeout_us,

@@ -19,10 +19,12 @@ static void on_wake(uv_async_t *wake)
 int executor_open(struct executor *executor, uv_loop_t *loop, int max_long, struct err *err)
 {
 	*executor = (struct executor){.loop = loop};
-	if (background_start(&executor->background, loop, max_long, err) != 0)
+	int max_begun = max_long > EXECUTOR_MIN_BEGUN ? max_long : EXECUTOR_MIN_BEGUN;
+
+	if (background_start(&executor->background, loop, max_long, max_begun, err) != 0)
 		return err->code;
 	executor->lanes[LANE_SHORT].max_running = EXECUTOR_MAX_SHORT;
-	executor->lanes[LANE_LONG].max_running = max_long;
+	executor->lanes[LANE_LONG].max_running = max_begun;
 	executor->lanes[LANE_OTHER].max_running = EXECUTOR_MAX_OTHER;
 	int rc = uv_async_init(loop, &executor->wake, on_wake);
 	assert(rc == 0);
@@ -41,8 +43,7 @@ void executor_close(struct executor *executor)
 
 void executor_set_max_long(struct executor *executor, int max_long)
 {
-	executor->lanes[LANE_LONG].max_running = max_long;
-	lane_advance(executor, LANE_LONG);
+	background_set_turns(executor->background, max_long);
 }
 
 static void queue(struct executor *executor, struct work *work, enum work_lane to)

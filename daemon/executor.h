@@ -10,9 +10,9 @@
  *
  * There are lanes, each with workers of its own: SHORT, where a step has 50 ms
  * and a work that needs more moves on; LONG, where it has all the time it
- * wants, on threads of low priority, for as many works at once as are
- * configured; and OTHER, for works that cannot be begun twice (they change
- * something or ask the daemon).
+ * wants, on threads of low priority that take turns (daemon/background.h), for
+ * as many works at once as are configured; and OTHER, for works that cannot be
+ * begun twice (they change something or ask the daemon).
  *
  *   IDLE ──executor_try──▶ (ended at once: IDLE again, nothing is called)
  *     │                 └─▶ PARKED after on_page, or QUEUED
@@ -38,6 +38,8 @@
 #define INLINE_BUDGET_US 300
 #define SHORT_BUDGET_US  50000
 
+/* Works begun in the LONG lane that take turns, at least; more wait until one ended. */
+#define EXECUTOR_MIN_BEGUN 64
 /* Works at once in the lanes whose number is not configured. */
 #define EXECUTOR_MAX_SHORT 2
 #define EXECUTOR_MAX_OTHER 2
@@ -89,7 +91,7 @@ struct executor {
 	atomic_int n_blocked; /* in the OTHER lane */
 };
 
-/* `max_long`: works at once in the LONG lane; so many threads are made for it, and never more. */
+/* `max_long`: works of the LONG lane that have the turn at once. */
 int executor_open(struct executor *executor, uv_loop_t *loop, int max_long, struct err *err)
 	__attribute__((warn_unused_result));
 /* No work is queued or running by then (asserted). */

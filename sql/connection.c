@@ -54,7 +54,10 @@ bool connection_is_stopped(void *context)
 static int on_progress(void *context)
 {
 	struct connection *connection = context;
+	const struct sql_control *control = connection->env->options.control;
 
+	if (control != NULL && control->pause != NULL)
+		control->pause(control->context, connection_is_stopped, connection);
 	if (connection_is_stopped(connection))
 		return 1;
 	if (connection->yield_after_us > 0) {

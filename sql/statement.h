@@ -46,6 +46,11 @@ struct sql_control {
 	int (*process_all)(void *context, const char *query, bool (*cancelled)(void *), void *arg,
 		int64_t *batch_id, struct err *err);
 	int (*sessions)(void *context, struct session_view **rows, size_t *n, struct err *err);
+	/*
+	 * Every some ten microseconds of a statement: may wait, so that others have their turn,
+	 * until stopped(arg). NULL: nobody else is to be let go first.
+	 */
+	void (*pause)(void *context, bool (*stopped)(void *), void *arg);
 };
 
 struct sql_env_options {
