@@ -11,11 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
-BUILD = pathlib.Path(os.environ.get("top_builddir", ".")).resolve()
-TALLY = BUILD / "tally"
-DEADLINE = 30
+from cases import BUILD, DEADLINE, TALLY, environment, holds, run_cases, same
 
 
 class Place:
@@ -52,8 +49,7 @@ class Place:
 			time.sleep(0.05)
 
 	def env(self):
-		names = ("PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS")
-		return {"HOME": str(self.dir), "LC_ALL": "C.UTF-8", "TALLY_SOCKET": str(self.sock), **{n: os.environ[n] for n in names if n in os.environ}}
+		return environment(self.dir, TALLY_SOCKET=str(self.sock))
 
 	def run(self, *args, text=""):
 		return subprocess.run([TALLY, *map(str, args)], input=text, capture_output=True, text=True, env=self.env(), timeout=60)
@@ -66,14 +62,6 @@ class Place:
 			self.daemon.kill()
 			self.daemon.wait()
 		shutil.rmtree(self.dir)
-
-
-def same(found, wanted):
-	assert found == wanted, f"{found!r} is not {wanted!r}"
-
-
-def holds(found, part):
-	assert part in found, f"{part!r} is not in {found!r}"
 
 
 def the_notebooks_queries_run_as_written(p):
@@ -265,27 +253,5 @@ def a_dump_is_one_snapshot_and_loads(p):
 	same(copy.execute("select name, state from queries").fetchall()[0][0], "counts")
 
 
-TESTS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-	and value not in (Place, same, holds)]
-
-
-def main():
-	failed = 0
-	chosen = [test for test in TESTS if len(sys.argv) == 1 or test.__name__ in sys.argv[1:]]
-	for test in chosen:
-		place = Place()
-		try:
-			test(place)
-			print(f"ok   {test.__name__}")
-		except Exception:
-			failed += 1
-			print(f"FAIL {test.__name__}")
-			traceback.print_exc(file=sys.stdout)
-		finally:
-			place.close()
-	print(f"{len(chosen) - failed} passed, {failed} failed")
-	return 1 if failed else 0
-
-
 if __name__ == "__main__":
-	sys.exit(main())
+	sys.exit(run_cases(sys.modules[__name__], Place))

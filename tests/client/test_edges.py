@@ -15,11 +15,9 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 
-BUILD = pathlib.Path(os.environ.get("top_builddir", ".")).resolve()
-SOURCE = pathlib.Path(os.environ.get("srcdir", ".")).resolve()
-TALLY = BUILD / "tally"
+from cases import BUILD, SOURCE, TALLY, environment, holds, run_cases, same
+
 SANITIZED = "ASAN_OPTIONS" in os.environ
 
 
@@ -39,9 +37,7 @@ class Place:
 			time.sleep(0.01)
 
 	def run(self, *args, text="", **env):
-		base = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "LC_ALL": "C.UTF-8"}
-		base.update({name: os.environ[name] for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ})
-		return subprocess.run([TALLY, *map(str, args)], input=text, capture_output=True, text=True, env={**base, **env}, timeout=60)
+		return subprocess.run([TALLY, *map(str, args)], input=text, capture_output=True, text=True, env=environment(self.dir, **env), timeout=60)
 
 	def stop(self):
 		if self.server:
@@ -52,14 +48,6 @@ class Place:
 	def close(self):
 		self.stop()
 		shutil.rmtree(self.dir)
-
-
-def same(found, wanted):
-	assert found == wanted, f"{found!r} is not {wanted!r}"
-
-
-def holds(found, part):
-	assert part in found, f"{part!r} is not in {found!r}"
 
 
 def without_a_daemon_one_sentence_says_what_to_look_at(p):
@@ -327,27 +315,5 @@ def monitoring_says_when_there_is_no_daemon(p):
 	holds(prom.read_text(), "tallyd_up 0\n")
 
 
-TESTS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-	and value not in (Place, same, holds)]
-
-
-def main():
-	failed = 0
-	chosen = [test for test in TESTS if len(sys.argv) == 1 or test.__name__ in sys.argv[1:]]
-	for test in chosen:
-		place = Place()
-		try:
-			test(place)
-			print(f"ok   {test.__name__}")
-		except Exception:
-			failed += 1
-			print(f"FAIL {test.__name__}")
-			traceback.print_exc(file=sys.stdout)
-		finally:
-			place.close()
-	print(f"{len(chosen) - failed} passed, {failed} failed")
-	return 1 if failed else 0
-
-
 if __name__ == "__main__":
-	sys.exit(main())
+	sys.exit(run_cases(sys.modules[__name__], Place))

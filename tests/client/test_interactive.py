@@ -2,88 +2,17 @@
 """tally in a real terminal (a pty): prompts, editing, history, completion,
 Ctrl-C, the pager, watching, and what a broken connection looks like. Waits for
 text on the screen with a deadline, never for a time to pass."""
-import fcntl
 import os
 import pathlib
-import pty
-import re
-import select
 import shutil
 import signal
 import sqlite3
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
-import traceback
 
-BUILD = pathlib.Path(os.environ.get("top_builddir", ".")).resolve()
-DEADLINE = 20
-
-
-class Terminal:
-	def __init__(self, args, columns=80, rows=24, **env):
-		self.text = ""
-		self.pid, self.fd = pty.fork()
-		if self.pid == 0:
-			fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-			os.execve(str(BUILD / "tally"), ["tally", *map(str, args)], env)
-		fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-	def read(self, timeout):
-		ready, _, _ = select.select([self.fd], [], [], timeout)
-		if not ready:
-			return True
-		try:
-			data = os.read(self.fd, 65536)
-		except OSError:
-			return False
-		self.text += data.decode(errors="replace")
-		return bool(data)
-
-	def expect(self, pattern):
-		"""Waits for the pattern and takes everything up to its end."""
-		end = time.monotonic() + DEADLINE
-		while True:
-			found = re.search(pattern, self.text, re.S)
-			if found:
-				taken, self.text = self.text[:found.end()], self.text[found.end():]
-				return taken
-			if time.monotonic() > end:
-				raise AssertionError(f"no {pattern!r} in {self.text!r}")
-			if not self.read(0.2):
-				if re.search(pattern, self.text, re.S):
-					continue
-				raise AssertionError(f"ended without {pattern!r}: {self.text!r}")
-
-	def send(self, text):
-		os.write(self.fd, text.encode())
-
-	def line(self, text):
-		self.send(text + "\r")
-
-	def resize(self, columns, rows):
-		fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-	def end(self):
-		"""Waits for the exit and returns its status."""
-		end = time.monotonic() + DEADLINE
-		while time.monotonic() < end:
-			pid, status = os.waitpid(self.pid, os.WNOHANG)
-			if pid:
-				os.close(self.fd)
-				return os.waitstatus_to_exitcode(status)
-			self.read(0.05)
-		raise AssertionError(f"does not end: {self.text!r}")
-
-	def kill(self):
-		try:
-			os.kill(self.pid, signal.SIGKILL)
-			os.waitpid(self.pid, 0)
-		except (ProcessLookupError, ChildProcessError):
-			pass
+from cases import BUILD, TALLY, Terminal, environment, run_cases
 
 
 class Place:
@@ -115,12 +44,8 @@ class Place:
 		self.server.wait()
 
 	def tally(self, *args, **more):
-		env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "LC_ALL": "C.UTF-8", "TERM": "xterm"}
-		for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"):
-			if name in os.environ:
-				env[name] = os.environ[name]
 		size = {key: more.pop(key) for key in ("columns", "rows") if key in more}
-		terminal = Terminal([self.sock, *args], **size, **{**env, **more})
+		terminal = Terminal([TALLY, self.sock, *args], environment(self.dir, TERM="xterm", **more), **size)
 		self.terminals.append(terminal)
 		return terminal
 
@@ -131,8 +56,8 @@ class Place:
 		shutil.rmtree(self.dir)
 
 
-def it_greets_prompts_and_continues(place):
-	t = place.tally()
+def it_greets_prompts_and_continues(p):
+	t = p.tally()
 	t.expect(r"tally \S+\r\nEnter \"\.help\" for usage hints\.\r\n")
 	t.expect("tally> ")
 	t.line("select 1,")
@@ -144,15 +69,15 @@ def it_greets_prompts_and_continues(place):
 	assert t.end() == 0
 
 
-def the_end_of_input_leaves(place):
-	t = place.tally()
+def the_end_of_input_leaves(p):
+	t = p.tally()
 	t.expect("tally> ")
 	t.send("\x04")
 	assert t.end() == 0
 
 
-def an_error_names_no_line_and_the_shell_goes_on(place):
-	t = place.tally()
+def an_error_names_no_line_and_the_shell_goes_on(p):
+	t = p.tally()
 	t.expect("tally> ")
 	t.line("selec 1;")
 	t.expect(r"Parse error: near \"selec\": syntax error\r\n  selec 1;\r\n  \^--- error here\r\n")
@@ -163,8 +88,8 @@ def an_error_names_no_line_and_the_shell_goes_on(place):
 	assert t.end() == 3
 
 
-def history_comes_back_and_survives(place):
-	t = place.tally()
+def history_comes_back_and_survives(p):
+	t = p.tally()
 	t.expect("tally> ")
 	t.line("select 'remem' || 'bered';")
 	t.expect("remembered")
@@ -174,15 +99,15 @@ def history_comes_back_and_survives(place):
 	t.expect("tally> ")
 	t.line(".quit")
 	assert t.end() == 0
-	assert "remem" in (place.dir / ".local/state/tally/history").read_text()
-	t = place.tally()
+	assert "remem" in (p.dir / ".local/state/tally/history").read_text()
+	t = p.tally()
 	t.expect("tally> ")
 	t.send("\x1b[A\x1b[A\r")
 	t.expect("remembered")
 
 
-def tab_completes_commands_keywords_tables_and_columns(place):
-	t = place.tally()
+def tab_completes_commands_keywords_tables_and_columns(p):
+	t = p.tally()
 	t.expect("tally> ")
 	t.send(".mo\tcha\t\r")
 	t.expect("tally> ")
@@ -199,8 +124,8 @@ def tab_completes_commands_keywords_tables_and_columns(place):
 	t.expect("abs.*action")
 
 
-def ctrl_c_cancels_the_statement_and_not_the_shell(place):
-	t = place.tally()
+def ctrl_c_cancels_the_statement_and_not_the_shell(p):
+	t = p.tally()
 	t.expect("tally> ")
 	t.line("with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r;")
 	t.expect(r"from r;\r\n")
@@ -211,8 +136,8 @@ def ctrl_c_cancels_the_statement_and_not_the_shell(place):
 	t.expect("alive")
 
 
-def ctrl_c_clears_what_was_typed_and_twice_leaves(place):
-	t = place.tally()
+def ctrl_c_clears_what_was_typed_and_twice_leaves(p):
+	t = p.tally()
 	t.expect("tally> ")
 	t.line("select")
 	t.expect(r"  \.\.\.> ")
@@ -227,8 +152,8 @@ def ctrl_c_clears_what_was_typed_and_twice_leaves(place):
 	assert t.end() == 0
 
 
-def ctrl_c_right_behind_a_key_is_seen_at_once(place):
-	t = place.tally()
+def ctrl_c_right_behind_a_key_is_seen_at_once(p):
+	t = p.tally()
 	for _ in range(100):
 		t.expect("tally> ")
 		t.send("a")
@@ -237,8 +162,8 @@ def ctrl_c_right_behind_a_key_is_seen_at_once(place):
 	t.expect("tally> ")
 
 
-def the_line_follows_the_window(place):
-	t = place.tally(columns=40)
+def the_line_follows_the_window(p):
+	t = p.tally(columns=40)
 	t.expect("tally> ")
 	t.send("select 'a long line that is folded when' || ")
 	t.expect(r"\|\| ")
@@ -248,8 +173,8 @@ def the_line_follows_the_window(place):
 	t.expect("a long line that is folded when the window is narrow")
 
 
-def the_line_is_drawn_again_after_ctrl_z(place):
-	t = place.tally()
+def the_line_is_drawn_again_after_ctrl_z(p):
+	t = p.tally()
 	t.expect("tally> ")
 	t.send("select 4")
 	t.expect("select 4")
@@ -260,8 +185,8 @@ def the_line_is_drawn_again_after_ctrl_z(place):
 	t.expect("42")
 
 
-def a_box_is_fitted_to_the_window(place):
-	t = place.tally(columns=50)
+def a_box_is_fitted_to_the_window(p):
+	t = p.tally(columns=50)
 	t.expect("tally> ")
 	t.line("select 'a text that is much too long for a window of fifty columns' as x, 7 as n;")
 	shown = t.expect("└[─┴]*┘")
@@ -273,8 +198,8 @@ def a_box_is_fitted_to_the_window(place):
 	t.expect("│ a text that is much too long for a window of fifty columns │ 7 │")
 
 
-def a_long_answer_goes_to_the_pager(place):
-	t = place.tally(rows=10, PAGER="sed 's/^/paged:/'")
+def a_long_answer_goes_to_the_pager(p):
+	t = p.tally(rows=10, PAGER="sed 's/^/paged:/'")
 	t.expect("tally> ")
 	t.line(".mode list")
 	t.expect("tally> ")
@@ -287,8 +212,8 @@ def a_long_answer_goes_to_the_pager(place):
 	assert "paged:101" not in t.expect(r"150\r\n")
 
 
-def a_long_answer_says_how_far_it_is_until_it_is_shown(place):
-	t = place.tally()
+def a_long_answer_says_how_far_it_is_until_it_is_shown(p):
+	t = p.tally()
 	t.expect("tally> ")
 	for mode in ("auto", "box", "chart"):
 		t.line(".mode " + mode)
@@ -299,8 +224,8 @@ def a_long_answer_says_how_far_it_is_until_it_is_shown(place):
 		t.expect("tally> ")
 
 
-def leaving_the_pager_early_leaves_the_shell_alone(place):
-	t = place.tally(rows=10, PAGER="head -2")
+def leaving_the_pager_early_leaves_the_shell_alone(p):
+	t = p.tally(rows=10, PAGER="head -2")
 	t.expect("tally> ")
 	t.line(".mode list")
 	t.line("with recursive r(i) as (select 1 union all select i + 1 from r where i < 200000) select i from r;")
@@ -309,12 +234,12 @@ def leaving_the_pager_early_leaves_the_shell_alone(place):
 	t.expect("\nalive")
 
 
-def watch_redraws_when_the_snapshot_moves(place):
-	t = place.tally()
+def watch_redraws_when_the_snapshot_moves(p):
+	t = p.tally()
 	t.expect("tally> ")
 	t.line(".watch 0.1 select action, count from counts")
 	t.expect(r"snapshot \d+.*│ Open   │   179 │")
-	place.change("update counts set count = 180 where action = 'Open'")
+	p.change("update counts set count = 180 where action = 'Open'")
 	t.expect("│ Open   │   180 │")
 	t.send("\x03")
 	t.expect("tally> ")
@@ -322,8 +247,8 @@ def watch_redraws_when_the_snapshot_moves(place):
 	t.expect("alive")
 
 
-def watch_redraws_at_once_when_the_window_changes(place):
-	t = place.tally()
+def watch_redraws_at_once_when_the_window_changes(p):
+	t = p.tally()
 	t.expect("tally> ")
 	t.line(".watch 3600 select 'a text that is too long for a narrow window' as x")
 	t.expect("│ a text that is too long for a narrow window │.*└─*┘")
@@ -333,74 +258,52 @@ def watch_redraws_at_once_when_the_window_changes(place):
 	t.expect("tally> ")
 
 
-def watch_waits_for_a_server_that_went_away(place):
-	t = place.tally("-w", "0.1", "select action, count from counts")
+def watch_waits_for_a_server_that_went_away(p):
+	t = p.tally("-w", "0.1", "select action, count from counts")
 	t.expect("│ Open   │   179 │")
-	place.stop()
+	p.stop()
 	t.expect("connection lost")
-	place.serve()
+	p.serve()
 	t.expect("│ Open   │   179 │")
 	t.send("\x03")
 	assert t.end() == 0
 
 
-def a_broken_connection_is_told_and_mended(place):
-	t = place.tally()
+def a_broken_connection_is_told_and_mended(p):
+	t = p.tally()
 	t.expect("tally> ")
-	place.stop()
+	p.stop()
 	t.line("select 1;")
 	t.expect("Error: (tallyd closed the connection|unable to connect)")
 	t.expect("tally> ")
 	t.line("select 2;")
 	t.expect("Error: unable to connect.*is tallyd running")
 	t.expect("tally> ")
-	place.serve()
+	p.serve()
 	t.line("select 'back';")
 	t.expect("back")
 
 
-def colours_are_for_terminals_that_want_them(place):
-	t = place.tally("-chart", "select action, count from counts")
+def colours_are_for_terminals_that_want_them(p):
+	t = p.tally("-chart", "select action, count from counts")
 	assert "\x1b[36m" in t.expect("Open.*\r\n")
-	t = place.tally("-chart", "select action, count from counts", NO_COLOR="1")
+	t = p.tally("-chart", "select action, count from counts", NO_COLOR="1")
 	assert "\x1b[" not in t.expect("Open.*\r\n")
 
 
-def the_startup_file_is_read(place):
-	(place.dir / ".tallyrc").write_text(".mode quote\n.prompt 'mine> '\n")
-	t = place.tally()
+def the_startup_file_is_read(p):
+	(p.dir / ".tallyrc").write_text(".mode quote\n.prompt 'mine> '\n")
+	t = p.tally()
 	t.expect(r"-- Loading resources from \S*/.tallyrc")
 	t.expect("mine> ")
 	t.line("select 'x';")
 	t.expect("'x'\r\n")
-	config = place.dir / ".config/tally"
+	config = p.dir / ".config/tally"
 	config.mkdir(parents=True)
 	(config / "tallyrc").write_text(".prompt 'first> '\n")
-	t = place.tally()
+	t = p.tally()
 	t.expect("first> ")
 
 
-TESTS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-	and value not in (Terminal, Place)]
-
-
-def main():
-	failed = 0
-	chosen = [test for test in TESTS if len(sys.argv) == 1 or test.__name__ in sys.argv[1:]]
-	for test in chosen:
-		place = Place()
-		try:
-			test(place)
-			print(f"ok   {test.__name__}")
-		except Exception:
-			failed += 1
-			print(f"FAIL {test.__name__}")
-			traceback.print_exc(file=sys.stdout)
-		finally:
-			place.close()
-	print(f"{len(chosen) - failed} passed, {failed} failed")
-	return 1 if failed else 0
-
-
 if __name__ == "__main__":
-	sys.exit(main())
+	sys.exit(run_cases(sys.modules[__name__], Place))
