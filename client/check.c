@@ -7,11 +7,9 @@
 #include "base/quantity.h"
 #include "base/timestamp.h"
 #include "client/clock.h"
-#include "client/newest.h"
 #include "client/range.h"
 
 #include <string.h>
-#include <time.h>
 
 enum status { STATUS_OK, STATUS_WARNING, STATUS_CRITICAL, STATUS_UNKNOWN };
 
@@ -99,39 +97,47 @@ static int check_queries(struct check *check, struct err *err)
 	return rc;
 }
 
-/* How old the newest event is; the ranges are for it unless --sql gives another value. */
+/* Adds to the text whose event it is, and its age to the values. */
+static void judge_lag(struct check *check, struct result *newest, bool has_sql)
+{
+	bool is_one_of_many = result_integer(newest, 0, 3) > 1;
+	double lag_s = (double)result_integer(newest, 0, 2);
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "newest event%s%.60s %.30s UTC",
+		is_one_of_many ? " of " : "", is_one_of_many ? result_text(newest, 0, 0) : "",
+		result_text(newest, 0, 1));
+	add_text(check, text);
+	if (check->lag_limit_us > 0 && lag_s * US_PER_S > (double)check->lag_limit_us)
+		raise(check, STATUS_CRITICAL);
+	if (!has_sql)
+		judge(check, "lag", lag_s, "s");
+	else
+		buf_printf(
+			&check->values, "%s'lag'=%.15gs", check->values.len > 0 ? " " : "", lag_s);
+}
+
+/* How old the newest event is, of the query that is furthest behind; the ranges are for it unless
+ * --sql gives another value. */
 static int check_lag(struct check *check, bool has_sql, struct err *err)
 {
-	char newest_text[TIMESTAMP_TEXT_BYTES];
-	char text[128];
-	struct timespec now;
-	int64_t newest_us = 0;
-	int64_t lag_us;
-	bool found;
-	int rc = newest_event(check->shell, NULL, &newest_us, &found, err);
+	struct result newest = {0};
+	int rc = shell_ask(check->shell,
+		"SELECT query, time, unix_timestamp() - unix_timestamp(time),"
+		" (SELECT count(*) FROM queries) FROM newest_events"
+		" WHERE time IS NOT NULL ORDER BY time LIMIT 1",
+		&newest, err);
 
-	if (rc < 0)
-		return rc;
-	if (!found) {
+	if (rc == 0 && newest.n_rows > 0) {
+		judge_lag(check, &newest, has_sql);
+	} else if (rc == 0) {
 		if (check->lag_limit_us > 0 ||
 			(!has_sql && (check->has_warning || check->has_critical)))
 			raise(check, STATUS_UNKNOWN);
 		add_text(check, "no event yet");
-		return 0;
 	}
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	lag_us = (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000 - newest_us;
-	(void)timestamp_format(newest_us, newest_text);
-	(void)snprintf(text, sizeof(text), "newest event %s UTC", newest_text);
-	add_text(check, text);
-	if (check->lag_limit_us > 0 && lag_us > check->lag_limit_us)
-		raise(check, STATUS_CRITICAL);
-	if (!has_sql)
-		judge(check, "lag", (double)lag_us / 1e6, "s");
-	else
-		buf_printf(&check->values, "%s'lag'=%.6gs", check->values.len > 0 ? " " : "",
-			(double)lag_us / 1e6);
-	return 0;
+	result_fini(&newest);
+	return rc;
 }
 
 static int check_value(struct check *check, const char *sql, struct err *err)

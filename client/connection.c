@@ -32,6 +32,7 @@ struct connection {
 	size_t used;      /* of `in`: the line that the last frame points into, with its newline */
 	size_t searched;  /* of `in`: no newline before here */
 	uint64_t n_bytes; /* received in all */
+	long peer_pid;    /* 0: not told */
 	struct frame frame;
 };
 
@@ -251,6 +252,30 @@ int connection_cancel(struct connection *connection, int64_t id, struct err *err
 	return send_all(connection, err);
 }
 
+/* recv(), and who sent it where the kernel was asked to say so. */
+static ssize_t receive(struct connection *connection, char *room, size_t size)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec part = {.iov_base = room, .iov_len = size};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
+	ssize_t n = recvmsg(connection->fd, &message, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	struct ucred peer;
+
+	if (header != NULL && header->cmsg_level == SOL_SOCKET &&
+		header->cmsg_type == SCM_CREDENTIALS) {
+		memcpy(&peer, CMSG_DATA(header), sizeof(peer));
+		connection->peer_pid = peer.pid;
+	}
+	return n;
+}
+
 /* Reads what is there, once. */
 static int read_some(struct connection *connection, int seen, int timeout_ms, struct err *err)
 {
@@ -267,7 +292,7 @@ static int read_some(struct connection *connection, int seen, int timeout_ms, st
 	room = buf_reserve(in, READ_BYTES + 1);
 	if (room == NULL)
 		return err_nomem(err);
-	n = recv(connection->fd, room, READ_BYTES, 0);
+	n = receive(connection, room, READ_BYTES);
 	if (n < 0 && errno == EINTR)
 		return 0;
 	if (n <= 0)
@@ -315,12 +340,14 @@ uint64_t connection_bytes(const struct connection *connection)
 	return connection->n_bytes;
 }
 
+void connection_watch_peer(struct connection *connection)
+{
+	int on = 1;
+
+	(void)setsockopt(connection->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
 long connection_peer_pid(const struct connection *connection)
 {
-	struct ucred peer = {0};
-	socklen_t len = sizeof(peer);
-
-	if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
-		return 0;
-	return peer.pid;
+	return connection->peer_pid;
 }

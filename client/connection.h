@@ -51,7 +51,11 @@ int connection_next(struct connection *connection, int seen, int timeout_ms, str
 /* Bytes of answers so far: for the progress bar. */
 uint64_t connection_bytes(const struct connection *connection);
 
-/* The process that listens, as the kernel knows it; 0: unknown. */
+/*
+ * The process that sent the last answer, as the kernel tells it, from the next
+ * request on; 0: unknown. Who listens is no help: that may be systemd.
+ */
+void connection_watch_peer(struct connection *connection);
 long connection_peer_pid(const struct connection *connection);
 
 #endif

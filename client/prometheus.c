@@ -6,8 +6,6 @@
 #include "client/actions.h"
 
 #include "base/file.h"
-#include "base/timestamp.h"
-#include "client/newest.h"
 #include "sql/metrics.h"
 #include "sql/print_cell.h"
 
@@ -37,43 +35,16 @@ static int add_family(
 	return rc;
 }
 
-/* The newest event of each query, from which a rule computes how far behind the stream is. */
-static int add_newest(struct shell *shell, struct buf *out, struct err *err)
-{
-	struct result queries = {0};
-	bool has_head = false;
-	int rc = shell_ask(shell, "SELECT name AS query, 0 FROM queries ORDER BY 1", &queries, err);
-
-	for (size_t i = 0; i < queries.n_rows && rc == 0; i++) {
-		int64_t newest_us = 0;
-		bool found;
-
-		rc = newest_event(shell, result_text(&queries, i, 0), &newest_us, &found, err);
-		if (rc < 0 || !found)
-			continue;
-		if (!has_head)
-			add_head(out, "tallyd_newest_event_timestamp_seconds", "gauge",
-				"Time of the newest event.");
-		has_head = true;
-		buf_add_text(out, "tallyd_newest_event_timestamp_seconds{query=");
-		metric_add_label_value(
-			out, result_text(&queries, i, 0), strlen(result_text(&queries, i, 0)));
-		buf_printf(out, "} %.6f\n", (double)newest_us / 1e6);
-	}
-	result_fini(&queries);
-	return rc;
-}
-
-/* Resident memory of the process at the other end of the socket, where we can see it. */
+/* Resident memory of the process that answers, where we can see it. */
 static void add_memory(struct shell *shell, struct buf *out)
 {
+	long pid = connection_peer_pid(shell->connection);
 	char path[64];
 	char line[256];
 	FILE *file;
 
-	(void)snprintf(
-		path, sizeof(path), "/proc/%ld/status", connection_peer_pid(shell->connection));
-	file = fopen(path, "re");
+	(void)snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+	file = pid > 0 ? fopen(path, "re") : NULL;
 	if (file == NULL)
 		return;
 	while (fgets(line, sizeof(line), file) != NULL) {
@@ -115,7 +86,8 @@ static int add_totals(struct shell *shell, struct buf *out, struct err *err)
 	int rc = shell_ask(shell, "SELECT name FROM queries ORDER BY 1", &queries, err);
 
 	if (rc == 0 && queries.n_rows > 0)
-		add_head(out, "tallyd_count", "gauge", "Events of a group in all windows.");
+		add_head(out, "tallyd_group_events", "gauge",
+			"Sum of a group's counts over all windows.");
 	for (size_t i = 0; i < queries.n_rows && rc == 0; i++) {
 		const char *query = result_text(&queries, i, 0);
 		struct buf fields = {0};
@@ -130,7 +102,7 @@ static int add_totals(struct shell *shell, struct buf *out, struct err *err)
 		if (sql != NULL)
 			rc = shell_ask(shell, sql, &rows, err);
 		for (size_t row = 0; row < rows.n_rows && rc == 0; row++)
-			metric_add_sample(out, "tallyd_count", rows.names,
+			metric_add_sample(out, "tallyd_group_events", rows.names,
 				&rows.cells[row * rows.n_columns], rows.n_columns);
 		result_fini(&rows);
 		sqlite3_free(sql);
@@ -142,12 +114,13 @@ static int add_totals(struct shell *shell, struct buf *out, struct err *err)
 
 static int gather(struct shell *shell, bool with_totals, struct buf *out, struct err *err)
 {
-	int rc = 0;
+	int rc = shell_connect(shell, err);
+
+	if (rc == 0)
+		connection_watch_peer(shell->connection);
 
 	for (size_t i = 0; metric_family_at(i) != NULL && rc == 0; i++)
 		rc = add_family(shell, metric_family_at(i), out, err);
-	if (rc == 0)
-		rc = add_newest(shell, out, err);
 	if (rc == 0)
 		add_memory(shell, out);
 	if (rc == 0 && with_totals)

@@ -40,8 +40,8 @@ void config_text_fini(struct config_text *text)
 static bool is_reserved(const char *name)
 {
 	static const char *const names[] = {"tallyd", "http", "window", "windows", "queries",
-		"progress", "files", "rejects", "reject_totals", "sessions", "settings",
-		"information_schema"};
+		"progress", "files", "rejects", "reject_totals", "newest_events", "sessions",
+		"settings", "information_schema"};
 	static const char *const prefixes[] = {"static_", "sqlite_", "pg_"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

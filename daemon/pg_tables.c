@@ -61,6 +61,7 @@
 	"('files', 'the files of each source and how far they are read'), "                        \
 	"('rejects', 'lines that are no events'), "                                                \
 	"('reject_totals', 'how many lines were rejected, by reason'), "                           \
+	"('newest_events', 'the time of the newest event of each query'), "                        \
 	"('sessions', 'who is connected and what is running'), "                                   \
 	"('settings', 'the configuration in effect'))"
 

@@ -60,8 +60,12 @@ static const char mirror_message[] =
 static const char checkpoint_message[] = "UPDATE \"state:queries\" SET message = coalesce(?2, "
 					 "message), exception = ?3 WHERE id = ?1";
 
+static const char mirror_newest[] =
+	"INSERT OR REPLACE INTO newest_events(rowid, query, time) VALUES(?1, ?2, ?3)";
+
 /* --- life -------------------------------------------------------------------- */
 
+/* NULL: the target has none. */
 static const char *statement_text(enum apply_target target, int which)
 {
 	bool is_mirror = target == APPLY_MIRROR;
@@ -70,6 +74,8 @@ static const char *statement_text(enum apply_target target, int which)
 		return is_mirror ? mirror_totals : checkpoint_totals;
 	if (which == PUT_MESSAGE)
 		return is_mirror ? mirror_message : checkpoint_message;
+	if (which == PUT_NEWEST)
+		return is_mirror ? mirror_newest : NULL;
 	return statement_texts[which];
 }
 
@@ -114,8 +120,12 @@ int apply_open(struct apply **out, sqlite3 *db, enum apply_target target,
 		rc = err_nomem(err);
 	for (source = 0; rc == 0 && source < catalog->spec->n_sources; source++)
 		apply->next_reject[source] = -1;
-	for (i = 0; rc == 0 && i < n; i++)
-		rc = db_prepare(db, statement_text(target, i), &apply->statements[i], err);
+	for (i = 0; rc == 0 && i < n; i++) {
+		const char *text = statement_text(target, i);
+
+		if (text != NULL)
+			rc = db_prepare(db, text, &apply->statements[i], err);
+	}
 	if (rc < 0) {
 		apply_close(apply);
 		return rc;
@@ -216,6 +226,19 @@ static int put_totals(struct apply *apply, const struct query_change *change, st
 	return db_run(stmt, err);
 }
 
+static int put_newest(struct apply *apply, const struct query_change *change, struct err *err)
+{
+	sqlite3_stmt *stmt = apply->statements[PUT_NEWEST];
+
+	if (stmt == NULL)
+		return 0;
+	(void)sqlite3_bind_int64(stmt, 1, apply->catalog->queries[change->query].id);
+	db_bind_text(stmt, 2, apply->catalog->spec->queries[change->query].name);
+	apply_bind_time(
+		stmt, 3, change->totals.max_time_us, change->totals.max_time_us == INT64_MIN);
+	return db_run(stmt, err);
+}
+
 static int put_message(struct apply *apply, const struct query_change *change, struct err *err)
 {
 	sqlite3_stmt *stmt = apply->statements[PUT_MESSAGE];
@@ -261,6 +284,8 @@ static int apply_query(struct apply *apply, const struct query_change *change, s
 		rc = put_totals(apply, change, err);
 	if (rc == 0)
 		rc = put_message(apply, change, err);
+	if (rc == 0)
+		rc = put_newest(apply, change, err);
 	return rc;
 }
 

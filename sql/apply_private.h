@@ -27,6 +27,7 @@ enum apply_statement {
 	CLEAR_PROGRESS,
 	PUT_TOTALS,
 	PUT_MESSAGE,
+	PUT_NEWEST, /* the mirror's alone */
 	/* From here on only the checkpoint's. */
 	PUT_IDENTITY,
 	FORGET_IDENTITY,

@@ -34,6 +34,12 @@ static const struct metric_family families[] = {
 	{"tallyd_rows_per_second", "gauge", "Events a second in the last batch.",
 		"SELECT query, processed_rows_per_second FROM progress AS p WHERE batch_id ="
 		" (SELECT max(batch_id) FROM progress WHERE query = p.query) ORDER BY 1"},
+	{"tallyd_newest_event_timestamp_seconds", "gauge", "Time of the newest event.",
+		"SELECT query, unix_timestamp(time) FROM newest_events WHERE time IS NOT NULL"
+		" ORDER BY 1"},
+	{"tallyd_lag_seconds", "gauge", "Age of the newest event.",
+		"SELECT query, unix_timestamp() - unix_timestamp(time) FROM newest_events"
+		" WHERE time IS NOT NULL ORDER BY 1"},
 	{"tallyd_sessions", "gauge", "Client connections.",
 		"SELECT protocol, count(*) FROM sessions GROUP BY 1 ORDER BY 1"},
 };

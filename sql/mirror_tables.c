@@ -14,8 +14,8 @@
 
 static bool is_fixed_table(const char *name)
 {
-	static const char *const fixed[] = {
-		"progress", "files", "rejects", "reject_totals", "queries", "settings"};
+	static const char *const fixed[] = {"progress", "files", "rejects", "reject_totals",
+		"queries", "newest_events", "settings"};
 	size_t i;
 
 	for (i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
@@ -238,6 +238,7 @@ static int purge_rows(sqlite3 *db, const struct catalog *catalog, struct err *er
 	add_row_purge(&sql, catalog, "rejects");
 	add_name_purge(&sql, catalog, "reject_totals", true);
 	add_name_purge(&sql, catalog, "progress", false);
+	add_name_purge(&sql, catalog, "newest_events", false);
 	buf_add_char(&sql, '\0');
 	rc = buf_ok(&sql) ? db_exec(db, sql.data, err) : err_nomem(err);
 	buf_fini(&sql);

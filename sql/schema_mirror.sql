@@ -27,6 +27,11 @@ CREATE TABLE queries(
 	exception TEXT
 );
 
+CREATE TABLE newest_events(
+	query TEXT,
+	time TIMESTAMP TEXT COLLATE TS
+);
+
 CREATE TABLE settings(
 	name TEXT,
 	value TEXT,

@@ -4,6 +4,7 @@ monitoring systems, and, on a saved snapshot, the same bytes as sqlite3."""
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sqlite3
@@ -161,13 +162,62 @@ def check_judges_values_and_age(p):
 	same(p.run("--check", "--lag", "soon").returncode, 3)
 
 
+def the_lag_is_the_newest_events_age_and_not_its_windows(p):
+	newest = int(time.time()) - 1800
+	p.add("now.json", [{"time": newest - 7200, "action": "Open"}, {"time": newest, "action": "Open"}, {"time": newest - 60, "action": "Open"}])
+	p.wait(lambda: p.run("select events from queries").stdout == "63\n")
+	for _ in range(2):
+		same(p.run("select query, unix_timestamp(time) from newest_events").stdout, f"counts|{newest}\n")
+		holds(p.run("--prometheus").stdout, f'tallyd_newest_event_timestamp_seconds{{query="counts"}} {newest}\n')
+		same(p.run("--check", "--lag", "20 minutes").returncode, 2)
+		same(p.run("--check", "-w", "1200").returncode, 1)
+		same(p.run("--check", "--lag", "2 hours", "-w", "7200", "-c", "7200").returncode, 0)
+		# It is still known after a restart.
+		p.stop()
+		p.start()
+
+
+def promtool_finds_nothing_to_say(p):
+	if not shutil.which("promtool"):
+		return
+	for args in ([], ["--totals"]):
+		done = subprocess.run(["promtool", "check", "metrics"], input=p.run("--prometheus", *args).stdout, capture_output=True, text=True)
+		same((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+
+def the_memory_is_the_daemons_whoever_made_its_socket(p):
+	"""As with systemd: another process listens, and hands the socket on."""
+	p.stop()
+	starter = """
+import os, socket, subprocess, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[2])
+s.listen()
+os.dup2(s.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ["LISTEN_FDS"] = "1"
+code = "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid()); os.execv(sys.argv[1], sys.argv[1:])"
+big = bytearray(b"x" * 200000000)
+sys.exit(subprocess.run([sys.executable, "-c", code, sys.argv[1], "--events", sys.argv[3], "--socket", sys.argv[2], "--state-dir", sys.argv[4]], close_fds=False).returncode)
+"""
+	p.sock.unlink(missing_ok=True)
+	parent = subprocess.Popen([sys.executable, "-c", starter, BUILD / "tallyd", p.sock, p.events, p.dir / "state"], stderr=subprocess.DEVNULL, start_new_session=True)
+	try:
+		p.wait(lambda: p.run("select sum(count) from counts").stdout.strip() not in ("", "0"))
+		found = re.search(r"^tallyd_resident_memory_bytes (\d+)$", p.run("--prometheus").stdout, re.M)
+		assert found and int(found[1]) < 150000000, found
+	finally:
+		os.killpg(parent.pid, signal.SIGKILL)
+		parent.wait()
+
+
 def prometheus_text_is_well_formed_and_replaced_in_one_step(p):
 	prom = p.dir / "tally.prom"
 	done = p.run("--prometheus", "-totals", "-o", prom)
 	same((done.returncode, done.stdout, done.stderr), (0, "", ""))
 	text = prom.read_text()
 	for line in ('tallyd_events_total{query="counts",source="events"} 60', 'tallyd_files{source="events",state="done"} 3', "tallyd_up 1",
-			'tallyd_count{query="counts",action="Open"} 39'):
+			'tallyd_group_events{query="counts",action="Open"} 39'):
 		holds(text, line + "\n")
 	family = None
 	seen = set()

@@ -92,7 +92,7 @@ START_TEST(a_stock_sqlite3_reads_all_of_it)
 		"INTEGER\nREAL\nTEXT\n");
 	shell_says("SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema"
 		   " WHERE type = 'table' ORDER BY name)",
-		"counts,files,progress,queries,reject_totals,rejects,settings\n");
+		"counts,files,newest_events,progress,queries,reject_totals,rejects,settings\n");
 }
 END_TEST
 

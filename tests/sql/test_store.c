@@ -172,7 +172,7 @@ START_TEST(the_mirror_holds_none_of_the_checkpoints_own_tables)
 	start();
 	ck_assert_str_eq(ask("SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema"
 			     " WHERE type = 'table' ORDER BY name)"),
-		"counts,files,progress,queries,reject_totals,rejects,settings\n");
+		"counts,files,newest_events,progress,queries,reject_totals,rejects,settings\n");
 }
 END_TEST
 
