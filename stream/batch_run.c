@@ -66,8 +66,11 @@ static int on_event(void *context, size_t file, const struct event *event, struc
 
 	(void)file;
 	for (size_t i = 0; i < batch->n_members; i++) {
-		int rc = query_fold_event(member(batch, i), event->time_us, event->values, err);
+		struct query *query = member(batch, i);
+		int rc = 0;
 
+		if (query->batch.in_order)
+			rc = query_fold_event(query, event->time_us, event->values, err);
 		if (rc != 0)
 			return rc;
 	}
@@ -98,10 +101,10 @@ static void abandon_queries(struct batch *batch)
 		query_abandon(member(batch, i));
 }
 
-static int begin_queries(struct batch *batch, bool in_order, struct err *err)
+static int begin_queries(struct batch *batch, struct err *err)
 {
 	for (size_t i = 0; i < batch->n_members; i++) {
-		int rc = query_begin(member(batch, i), in_order, err);
+		int rc = query_begin(member(batch, i), false, err);
 
 		if (rc != 0)
 			return rc;
@@ -109,50 +112,39 @@ static int begin_queries(struct batch *batch, bool in_order, struct err *err)
 	return 0;
 }
 
-static int fold_cells(struct batch *batch, struct err *err)
+static int fold_cells(struct batch *batch, struct query *query, struct err *err)
 {
 	const struct scans *scans = &batch->intake->scans;
+	int rc = 0;
 
-	for (size_t i = 0; i < batch->n_members; i++) {
-		int rc = 0;
-
-		for (int j = 0; rc == 0 && j < scans->n; j++) {
-			if (scans->list[j] != NULL)
-				rc = query_fold_cells(
-					member(batch, i), scan_cells(scans->list[j]), err);
-		}
-		if (rc == 0)
-			rc = query_fold_end(member(batch, i), err);
-		if (rc != 0)
-			return rc;
+	for (int i = 0; rc == 0 && i < scans->n; i++) {
+		if (scans->list[i] != NULL)
+			rc = query_fold_cells(query, scan_cells(scans->list[i]), err);
 	}
-	return 0;
+	return rc == 0 ? query_fold_end(query, err) : rc;
 }
 
-static int fold_in_order(struct batch *batch, struct err *err)
+/*
+ * Where a query has not room for all, who was first decides, so it asks the
+ * events one by one. The others do not: what they count must not depend on
+ * their company.
+ */
+static int fold(struct batch *batch, struct err *err)
 {
 	const struct in_order_sink sink = {
 		.context = batch, .on_event = on_event, .on_reject = on_reject_ignored};
-	int rc = begin_queries(batch, true, err);
+	bool is_any_over = false;
+	int rc = begin_queries(batch, err);
 
-	if (rc == 0)
-		rc = pass_in_order(batch, &sink, err);
-	for (size_t i = 0; rc == 0 && i < batch->n_members; i++)
-		rc = query_fold_end(member(batch, i), err);
-	return rc;
-}
-
-static int fold(struct batch *batch, struct err *err)
-{
-	int rc = begin_queries(batch, false, err);
-
-	if (rc == 0)
-		rc = fold_cells(batch, err);
-	if (rc != QUERY_OVER)
-		return rc;
-	/* There is not room for all: who was first decides, so the events are asked one by one. */
-	abandon_queries(batch);
-	return fold_in_order(batch, err);
+	for (size_t i = 0; rc == 0 && i < batch->n_members; i++) {
+		rc = fold_cells(batch, member(batch, i), err);
+		if (rc != QUERY_OVER)
+			continue;
+		query_abandon(member(batch, i));
+		rc = query_begin(member(batch, i), true, err);
+		is_any_over = true;
+	}
+	return rc == 0 && is_any_over ? pass_in_order(batch, &sink, err) : rc;
 }
 
 /* --- values too long to group by ----------------------------------------- */
@@ -424,7 +416,7 @@ static int read_and_fold(struct batch *batch, struct err *err)
 	if (rc != 0)
 		return rc;
 	if (batch->kind == BATCH_CLOSING)
-		return begin_queries(batch, false, err);
+		return begin_queries(batch, err);
 	if (!was_run(&batch->plan))
 		return BATCH_STOPPED;
 	if (!was_read(&batch->plan)) {

@@ -4,11 +4,16 @@
 import collections
 import json
 import os
+import re
 import signal
+import sys
 import threading
 
 import harness
 from harness import wait_until
+
+
+LONG = "--long" in sys.argv
 
 
 class Arrivals(threading.Thread):
@@ -73,6 +78,26 @@ window = %(window)s
 source = gate
 group_by =
 window = 1 day
+"""
+
+
+YEAR = """[source events]
+path = @EVENTS@
+[query updated]
+output_mode = update
+watermark = 1 hour
+retention = 2 days
+[query appended]
+output_mode = append
+watermark = 1 hour
+retention = 2 days
+[query retained]
+retention = 2 days
+[query visits]
+session = 10 minutes
+output_mode = append
+watermark = 1 hour
+retention = 2 days
 """
 
 
@@ -146,6 +171,40 @@ class Continuous(harness.Case):
             self.assertEqual(self.changes(frames, 1), changes)
             frames.close()
 
+    def test_a_year_of_hours_under_a_watermark_stays_in_flat_memory(self):
+        """A season of them, but for --long."""
+        n_days = 366 if LONG else 84
+        daemon = self.daemon(config=YEAR).start()
+        frames, samples = daemon.frames(), []
+        for day in range(n_days):
+            text = "".join('{"time":%d,"action":"of day %d, %d"}\n'
+                           % ((day + 1) * 86400 + i * 43 - i % 3 * 1000, day % 20, i % 40)
+                           for i in range(2000))
+            daemon.write("day-%03d" % day, text)
+            # Each day is a batch: the size of a batch is no matter of this.
+            frames.ask("select process_all_available()")
+            if day % (n_days // 12) != 0:
+                continue
+            groups = dict(frames.ask("select name, groups from queries"))
+            samples.append((groups, self.resident_kib(daemon)))
+        daemon.process_all()
+        names = ("updated", "appended", "retained")
+        most = {name: max(groups[name] for groups, _ in samples[1:3]) for name in names}
+        for groups, resident_kib in samples[3:]:
+            # What is open is what is kept, whatever came before.
+            for name in names:
+                self.assertLess(groups[name], most[name] * 2 + 200, (name, samples))
+            self.assertLess(resident_kib, samples[2][1] * 1.25 + 4096, samples)
+        # Append shows each window once, update keeps those that retention has left.
+        n, = daemon.ask("select sum(count), count(*) from updated")
+        self.assertGreater(n[0], 2000)
+        self.assertEqual(daemon.ask("select max(late), min(events) from queries"),
+                         [[0, n_days * 2000]])
+
+    def resident_kib(self, daemon):
+        with open("/proc/%d/status" % daemon.process.pid) as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+
     def expected(self, directory, key, window_s, slide_s=None):
         counts = collections.Counter()
         slide_s = slide_s or window_s
@@ -204,4 +263,6 @@ class Continuous(harness.Case):
 
 
 if __name__ == "__main__":
+    if LONG:
+        sys.argv.remove("--long")
     harness.main()

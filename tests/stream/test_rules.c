@@ -260,6 +260,29 @@ START_TEST(sessions_without_fields_are_of_all_events)
 }
 END_TEST
 
+START_TEST(what_a_query_refuses_does_not_depend_on_its_company)
+{
+	static const char *const action[] = {"action"};
+	struct query_spec *company = bench_add_query(&bench, "company");
+
+	bench_set_fields(company, action, 1);
+	company->max_groups = 1;
+	bench_set_fields(&bench.queries[0], NULL, 0);
+	bench.queries[0].window_us = bench.queries[0].slide_us = 0;
+	bench.queries[0].session_us = 60 * US_PER_S;
+	bench.queries[0].max_groups = 2;
+	bench_open(&bench);
+	/* Three sessions until the last two events join them. */
+	bench_write(&bench, "a",
+		"{\"time\":0,\"action\":\"x\"}\n{\"time\":100,\"action\":\"y\"}\n"
+		"{\"time\":200}\n{\"time\":50}\n{\"time\":150}\n");
+	(void)bench_run(&bench);
+	ck_assert_int_eq(bench.store.queries[1].totals.n_refused, 4);
+	ck_assert_int_eq(bench.store.queries[0].totals.n_refused, 0);
+	expect("1970-01-01 00:00:00|1970-01-01 00:04:20|5\n");
+}
+END_TEST
+
 START_TEST(lateness_is_judged_by_the_watermark_of_the_batch_before)
 {
 	bench.queries[0].output_mode = OUTPUT_UPDATE;
@@ -292,6 +315,7 @@ int main(void)
 	tcase_add_test(tcase, changes_that_nobody_announces_are_found_by_a_full_look);
 	tcase_add_test(tcase, one_event_of_the_year_9999_moves_watermark_and_retention_for_good);
 	tcase_add_test(tcase, sessions_without_fields_are_of_all_events);
+	tcase_add_test(tcase, what_a_query_refuses_does_not_depend_on_its_company);
 	tcase_add_test(tcase, lateness_is_judged_by_the_watermark_of_the_batch_before);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
