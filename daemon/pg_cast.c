@@ -239,3 +239,17 @@ int pg_cast_any(struct pg_rewrite *rewrite, size_t i, struct err *err)
 		return err->code;
 	return pg_rewrite_append(rewrite, close, "))", err);
 }
+
+int pg_cast_element(struct pg_rewrite *rewrite, size_t i, struct err *err)
+{
+	size_t number = i + 1;
+
+	if (i == 0 || !pg_rewrite_is(rewrite, i, "[") || !pg_rewrite_is(rewrite, i - 1, ")") ||
+		!pg_rewrite_is_kind(rewrite, number, PG_TOKEN_NUMBER) ||
+		!pg_rewrite_is(rewrite, number + 1, "]"))
+		return 0;
+	rewrite->pieces[i].replacement = ", ";
+	rewrite->pieces[number + 1].replacement = "";
+	return pg_rewrite_wrap(
+		rewrite, pg_rewrite_operand(rewrite, i - 1), "pg_element(", number, ")", err);
+}

@@ -18,5 +18,7 @@ int pg_cast_interval(struct pg_rewrite *rewrite, size_t i, struct err *err)
 	__attribute__((warn_unused_result)); /* x + INTERVAL '1 hour' */
 int pg_cast_any(struct pg_rewrite *rewrite, size_t i, struct err *err)
 	__attribute__((warn_unused_result)); /* = ANY (array), <> ALL (array), ARRAY[…] */
+int pg_cast_element(struct pg_rewrite *rewrite, size_t i, struct err *err)
+	__attribute__((warn_unused_result)); /* (array)[1] */
 
 #endif

@@ -227,6 +227,36 @@ static int column_aliases(struct pg_rewrite *rewrite, size_t open, struct err *e
 	return pg_rewrite_append(rewrite, close, " SELECT * FROM \"a list\")", err);
 }
 
+/*
+ * Grafana asks for the schemas of the search path by splitting the setting with
+ * generate_series and subscripts, in brackets. There is one: public.
+ */
+static void search_path(struct pg_rewrite *rewrite, size_t i)
+{
+	size_t open = i;
+	bool is_about_it = false;
+
+	if (!pg_rewrite_is(rewrite, i, "generate_series"))
+		return;
+	while (open > 0 && i - open < 64 &&
+		!(pg_rewrite_closing(rewrite, open) < rewrite->n &&
+			pg_rewrite_closing(rewrite, open) > i))
+		open--;
+	if (pg_rewrite_closing(rewrite, open) <= i ||
+		pg_rewrite_closing(rewrite, open) == rewrite->n)
+		return;
+	for (size_t k = i; k < pg_rewrite_closing(rewrite, open) && k < i + 128; k++) {
+		const struct pg_token *token = &rewrite->pieces[k].token;
+
+		is_about_it = is_about_it || (token->kind == PG_TOKEN_STRING && token->len == 13 &&
+						     memcmp(token->text, "'search_path'", 13) == 0);
+	}
+	if (!is_about_it)
+		return;
+	pg_rewrite_erase(rewrite, open + 1, pg_rewrite_closing(rewrite, open));
+	rewrite->pieces[open].closing = "SELECT 'public'";
+}
+
 /* TABLE name is SELECT * FROM name. */
 static void whole_table(struct pg_rewrite *rewrite)
 {
@@ -281,6 +311,7 @@ static int rewrite_name(struct pg_rewrite *rewrite, size_t i, struct err *err)
 	empty_arrays(rewrite, i);
 	clocks(rewrite, i);
 	typed_literals(rewrite, i);
+	search_path(rewrite, i);
 	for (size_t k = 0; k < sizeof(calls) / sizeof(calls[0]) && !is_call; k++)
 		if (pg_token_is(&piece->token, calls[k].word))
 			piece->replacement = calls[k].call;
@@ -310,6 +341,8 @@ static int rewrite_pieces(struct pg_rewrite *rewrite, struct err *err)
 			rc = rewrite_name(rewrite, i, err);
 		} else if (pg_rewrite_is(rewrite, i, "::")) {
 			rc = pg_cast_operator(rewrite, i, err);
+		} else if (pg_rewrite_is(rewrite, i, "[")) {
+			rc = pg_cast_element(rewrite, i, err);
 		} else if (pg_rewrite_is(rewrite, i, "(")) {
 			rc = column_aliases(rewrite, i, err);
 		} else if (pg_rewrite_is_kind(rewrite, i, PG_TOKEN_OPERATOR)) {

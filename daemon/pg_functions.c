@@ -161,16 +161,15 @@ static void setting_names(sqlite3_context *context, int argc, sqlite3_value **ar
 	buf_fini(&json);
 }
 
-/* A function whose constant is a SELECT: of ?1, the first argument. */
+/* A function whose constant is a SELECT of its arguments. */
 static void look_up(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	sqlite3_stmt *look = NULL;
 	int rc = sqlite3_prepare_v2(
 		sqlite3_context_db_handle(context), sqlite3_user_data(context), -1, &look, NULL);
 
-	(void)argc;
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_value(look, 1, argv[0]);
+	for (int i = 0; rc == SQLITE_OK && i < argc && i < sqlite3_bind_parameter_count(look); i++)
+		rc = sqlite3_bind_value(look, i + 1, argv[i]);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(look);
 	if (rc == SQLITE_ROW)
@@ -350,6 +349,11 @@ typedef void function(sqlite3_context *context, int argc, sqlite3_value **argv);
 	X("inet_server_addr", 0, "TEXT", constant_null, NULL)                                      \
 	X("inet_server_port", 0, "INTEGER", constant_null, NULL)                                   \
 	X("pg_encoding_to_char", 1, "TEXT", constant_text, "UTF8")                                 \
+	X("array_length", 2, "INTEGER", look_up,                                                   \
+		"SELECT nullif(json_array_length(pg_array(?1)), 0)")                               \
+	X("pg_element", 2, "TEXT", look_up,                                                        \
+		"SELECT json_extract(pg_array(?1), '$[' || (?2 - 1) || ']')")                      \
+	X("parse_ident", 1, "TEXT", look_up, "SELECT '{' || replace(?1, '.', ',') || '}'")         \
 	X("array_remove", 2, "TEXT", first_argument, NULL)                                         \
 	X("pg_regproc", 1, "INTEGER", look_up, FUNCTION_OID)                                       \
 	X("pg_get_functiondef", 1, "TEXT", look_up, FUNCTION_DEFINITION)                           \

@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 
 import harness
@@ -185,22 +186,52 @@ class Psql(pg_case.PgCase):
         self.assertEqual(self.psql("-c", r"\encoding"), "UTF8\n")
 
     def test_grafana_s_statements_and_the_example_dashboard(self):
-        between = "window_start BETWEEN '2016-07-26T00:00:00Z' AND '2016-07-27T00:00:00Z'"
-        with open(os.path.join(harness.TREE, "examples", "grafana-dashboard.json")) as dashboard:
+        """What its PostgreSQL data source sends in Code mode: the connection's test, the look-ups of
+        its completion, and the macros as it expands them."""
+        since, until = "'2016-07-26T00:00:00Z'", "'2016-07-27T00:00:00.123456789Z'"
+        path = "string_to_array(current_setting('search_path'),',')"
+        schemas = ("quote_ident(table_schema) IN (SELECT CASE WHEN trim(s[i]) = '\"$user\"' THEN user ELSE trim(s[i]) END "
+                   "FROM generate_series(array_lower(%s,1), array_upper(%s,1)) as i, %s s)" % (path, path, path))
+        tables = ("SELECT CASE WHEN %s THEN quote_ident(table_name) ELSE quote_ident(table_schema) || '.' || "
+                  "quote_ident(table_name) END AS \"table\" FROM information_schema.tables WHERE "
+                  "quote_ident(table_schema) NOT IN ('information_schema', 'pg_catalog') "
+                  "ORDER BY CASE WHEN %s THEN 0 ELSE 1 END, 1" % (schemas, schemas))
+        columns = ("SELECT quote_ident(column_name) AS \"column\", data_type AS \"type\" FROM information_schema.columns "
+                   "WHERE CASE WHEN array_length(parse_ident('@'),1) = 2 "
+                   "THEN quote_ident(table_schema) = (parse_ident('@'))[1] AND quote_ident(table_name) = (parse_ident('@'))[2] "
+                   "ELSE quote_ident(table_name) = '@' AND " + schemas + " END")
+        group = "floor(extract(epoch from window_start)/3600)*3600"
+        of_counts = ("action|text\nwindow_start|timestamp without time zone\nwindow_end|timestamp without time zone\n"
+                     "count|bigint\n")
+        for sql, answer in (
+                (";", ""), ("-- ping", ""),
+                ("SELECT current_setting('server_version_num')::int/100 as version", "1500\n"),
+                ("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'", ""),
+                (tables, "counts\nevents\nfiles\nprogress\nqueries\nreject_totals\nrejects\nsessions\nsettings\n"
+                         "static_counts\n"),
+                (columns.replace("@", "counts"), of_counts), (columns.replace("@", "public.counts"), of_counts),
+                # $__timeFilter, $__timeGroupAlias
+                ("SELECT %s AS \"time\", sum(count) AS value FROM counts WHERE window_start BETWEEN %s AND %s "
+                 "GROUP BY 1 ORDER BY 1" % (group, since, until), "1469498400|2\n"),
+                # $__time, $__timeFrom, $__timeTo
+                ("SELECT window_start AS \"time\" FROM counts WHERE window_start >= %s AND window_end < %s LIMIT 1"
+                 % (since, until), "2016-07-26 02:00:00\n"),
+                # $__timeEpoch, $__unixEpochFilter, $__unixEpochGroup
+                ("SELECT extract(epoch from window_start) as \"time\", floor((unix_timestamp(window_end))/86400)*86400 "
+                 "FROM counts WHERE unix_timestamp(window_start) >= 1469491200 AND unix_timestamp(window_start) <= 1469577600 "
+                 "LIMIT 1", "1469498400|1469491200\n"),
+                # a variable with several values
+                ("SELECT sum(count) FROM counts WHERE action IN ('Open','Close')", "2\n")):
+            self.assertEqual(self.psql("-At", "-c", sql), answer, sql)
+        with open(os.path.join(harness.TREE, "docs", "grafana-dashboard.json")) as dashboard:
             panels = json.load(dashboard)["panels"]
         series, totals = [panel["targets"][0]["rawSql"] for panel in panels]
         self.assertIn("$__timeFilter(window_start)", series)
-        out = self.psql("-At", "-c", series.replace("$__timeFilter(window_start)", between))
+        out = self.psql("-At", "-c", series.replace("$__timeFilter(window_start)",
+                                                    "window_start BETWEEN %s AND %s" % (since, until)))
         self.assertEqual(sorted(out.splitlines()),
                          ["2016-07-26 02:00:00|Close|1", "2016-07-26 02:00:00|Open|1"])
         self.assertEqual(self.psql("-At", "-c", totals), "Close|1\nOpen|1\n")
-        self.assertEqual(self.psql("-At", "-c", "SELECT current_setting('server_version_num')::int/100 as version",
-                                   "-c", "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"),
-                         "1500\n")
-        self.assertEqual(self.psql("-At", "-c", "select unix_timestamp(window_start) as time, count from counts "
-                                   "where unix_timestamp(window_start) >= 1469491200 and "
-                                   "unix_timestamp(window_start) <= 1469577600 limit 1"),
-                         "1469498400|1\n")
 
     def test_views_and_tables_of_the_session_are_listed(self):
         out = self.psql("-q", text="create temp view mine as select count as n from counts;\n"
@@ -217,6 +248,9 @@ class Psql(pg_case.PgCase):
         out = self.psql("-c", "copy (%s) to stdout (format csv, header)" % pg_case.MILLION)
         self.assertEqual((out.count("\n"), out[:7]), (1000001, "i,text\n"))
         self.assert_flat(before)
+        own = self.psql("-Atq", text="\\set FETCH_COUNT 1000\n\\o /dev/null\nselect * from (%s);\n\\o\n"
+                        "\\! grep VmHWM /proc/$PPID/status\n" % pg_case.MILLION)
+        self.assertLess(int(own.split()[1]), 32 * 1024)
         out = self.psql("-c", r"""copy (select 1, null, E'a\tb\\', 'x,"y') to stdout""",
                         "-c", r"""copy (select 1, null, '', 'x,"y') to stdout with csv""",
                         "-c", r"\copy counts to stdout csv")
@@ -240,6 +274,31 @@ class Psql(pg_case.PgCase):
             "ROLLBACK", "3", "150000", "15", "DISCARD ALL", "DEALLOCATE ALL", "LISTEN", "NOTIFY",
             "UNLISTEN", 'WARNING:  parameter "nonsense" is kept for this session and has no effect',
             "SET", "ERROR:  tallyd does not support COPY other than TO STDOUT"])
+
+    def test_time_limits_ctrl_c_and_notifications(self):
+        self.assertEqual(self.psql("-At", "-v", "VERBOSITY=sqlstate", text="set statement_timeout = '100ms';\n%s;\n"
+                                   "reset statement_timeout;\nselect 1;\n" % pg_case.ENDLESS),
+                         "SET\nERROR:  57014\nRESET\n1\n")
+        process = subprocess.Popen(["psql", "-X", "-At", "-v", "VERBOSITY=sqlstate", "-h", self.dir], text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=1)
+        process.stdin.write(pg_case.ENDLESS + ";\n")
+        self.wait_for_running()
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.stdout.readline(), "Cancel request sent\n")
+        self.assertEqual(process.stdout.readline(), "ERROR:  57014\n")
+        process.communicate()
+        process = subprocess.Popen(["psql", "-X", "-At", "-h", self.dir], text=True, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, bufsize=1)
+        process.stdin.write("listen counts;\nselect 'ready';\n")
+        self.assertEqual([process.stdout.readline() for _ in range(2)], ["LISTEN\n", "ready\n"])
+        self.publish()
+        line = ""
+        while "notification" not in line:
+            process.stdin.write("select 1;\n")
+            line = process.stdout.readline()
+        self.assertRegex(line, r'Asynchronous notification "counts" with payload "\d+" received')
+        process.stdin.write("\\q\n")
+        process.communicate()
 
     def test_a_transaction_sees_one_snapshot_while_batches_come(self):
         process = subprocess.Popen(
