@@ -61,29 +61,41 @@ static int channels_begin(
 	return 0;
 }
 
-/* NotificationResponse for a query that has a newer batch than was told. The loop leaves `channels`
- * alone meanwhile. */
+static void tell(
+	const struct pg_session *pg, struct pg_channel *channel, int64_t batch_id, struct buf *page)
+{
+	size_t mark = pg_begin(page, 'A');
+
+	pg_add_int32(page, pg->identity.backend_pid);
+	pg_add_text(page, channel->name);
+	buf_add_int(page, batch_id);
+	buf_add_char(page, '\0');
+	pg_end(page, mark);
+	channel->batch_id = batch_id;
+}
+
+/*
+ * A query, its newest batch, and one that may not be told yet, oldest first. The
+ * loop leaves `channels` alone meanwhile.
+ */
 static int channels_row(
 	void *context, const struct value *values, struct buf *page, struct err *err)
 {
-	struct pg_session *pg = ((struct pg_rows *)context)->owner;
+	const struct pg_session *pg = ((struct pg_rows *)context)->owner;
+	const int64_t newest = values[1].integer;
 
 	(void)err;
 	for (struct pg_channel *channel = pg->channels; channel != NULL; channel = channel->next) {
-		size_t mark;
-
 		if (values[0].len != strlen(channel->name) ||
 			strncasecmp(values[0].data, channel->name, values[0].len) != 0)
 			continue;
-		if (channel->batch_id != INT64_MIN && channel->batch_id != values[1].integer) {
-			mark = pg_begin(page, 'A');
-			pg_add_int32(page, pg->identity.backend_pid);
-			pg_add_text(page, channel->name);
-			buf_add_int(page, values[1].integer);
-			buf_add_char(page, '\0');
-			pg_end(page, mark);
-		}
-		channel->batch_id = values[1].integer;
+		if (channel->batch_id == INT64_MIN)
+			channel->batch_id = newest;
+		else if (values[2].type == VALUE_INTEGER && values[2].integer > channel->batch_id)
+			tell(pg, channel, values[2].integer, page);
+		else if (newest < channel->batch_id ||
+			 (newest > channel->batch_id && values[2].type == VALUE_NULL))
+			tell(pg, channel, newest, page); /* it began anew, or more than are kept */
 	}
 	return 0;
 }
@@ -105,5 +117,14 @@ static const struct execution_sink channels_sink = {
 void pg_channels_look(struct pg_session *pg)
 {
 	pg->wants_channels = false;
-	pg_run_sink(pg, "SELECT name, coalesce(batch_id, -1) FROM queries", &channels_sink);
+	pg->told = (struct value){.type = VALUE_INTEGER, .integer = INT64_MAX};
+	for (const struct pg_channel *channel = pg->channels; channel != NULL;
+		channel = channel->next)
+		if (channel->batch_id != INT64_MIN && channel->batch_id < pg->told.integer)
+			pg->told.integer = channel->batch_id;
+	pg_run_sink(pg,
+		"SELECT name, coalesce(queries.batch_id, -1), progress.batch_id FROM queries "
+		"LEFT JOIN progress ON progress.query = name AND progress.batch_id > ?1 "
+		"ORDER BY progress.batch_id",
+		&channels_sink, &pg->told, 1);
 }

@@ -171,6 +171,8 @@ static void prepare_own(struct pg_session *pg, const char *text, size_t len)
 	pg_rows_fini(&pg->rows);
 	pg->execution.text = text;
 	pg->execution.len = len;
+	pg->execution.params = NULL;
+	pg->execution.n_params = 0;
 	pg->execution.max_rows = 0;
 	pg->execution.cache = NULL;
 	pg->execution.sink = &pg_rows_sink;
@@ -276,9 +278,12 @@ void pg_run_simple(struct pg_session *pg, const char *text, size_t len)
 	start(pg, &pg->execution, PG_RUN_SIMPLE);
 }
 
-void pg_run_sink(struct pg_session *pg, const char *sql, const struct execution_sink *sink)
+void pg_run_sink(struct pg_session *pg, const char *sql, const struct execution_sink *sink,
+	const struct value *params, size_t n_params)
 {
 	prepare_own(pg, sql, strlen(sql));
+	pg->execution.params = params;
+	pg->execution.n_params = n_params;
 	pg->execution.sink = sink;
 	start(pg, &pg->execution, PG_RUN_CHANNELS);
 }

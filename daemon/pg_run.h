@@ -18,7 +18,8 @@ void pg_run_control(struct pg_session *pg, const char *sql, const char *tag);
 /* COPY (SELECT …) TO STDOUT */
 void pg_run_copy(struct pg_session *pg, const struct pg_command *command);
 /* A question of the session's own; the sink's context is its pg_rows. */
-void pg_run_sink(struct pg_session *pg, const char *sql, const struct execution_sink *sink);
+void pg_run_sink(struct pg_session *pg, const char *sql, const struct execution_sink *sink,
+	const struct value *params, size_t n_params);
 
 /* What runs; NULL: nothing, or a compilation. */
 struct execution *pg_run_current(struct pg_session *pg);

@@ -41,29 +41,59 @@ const struct pg_identity *pg_identity_of(void *user)
 	return &pg_of(user)->identity;
 }
 
-static void startup_parameter(struct pg_session *pg, const char *name, const char *value)
+/* `-c name=value` and `--name=value`, as PGOPTIONS has them; a backslash keeps a blank. */
+static int startup_options(struct pg_session *pg, const char *text, struct err *err)
 {
-	struct err err = ERR_INIT;
+	while (*text != '\0') {
+		char word[2 * PG_SETTING_BYTES];
+		char *name = word, *value;
+		size_t n = 0;
 
-	if (strcmp(name, "user") == 0) {
-		(void)snprintf(pg->user, sizeof(pg->user), "%.63s", value);
-	} else if (strcmp(name, "database") == 0) {
-		(void)snprintf(pg->database, sizeof(pg->database), "%.63s", value);
-	} else if (strncmp(name, "_pq_.", 5) != 0 && strcmp(name, "options") != 0 &&
-		   strcmp(name, "replication") != 0) {
-		if (strcasecmp(name, "timezone") == 0 &&
-			sql_session_set_timezone(pg->session.sql, value, &err) != 0)
-			return;
-		(void)!pg_settings_set(&pg->settings, name, value, &err);
+		for (; *text != '\0' && *text != ' ' && n < sizeof(word) - 1; text++) {
+			if (*text == '\\' && text[1] != '\0')
+				text++;
+			word[n++] = *text;
+		}
+		word[n] = '\0';
+		text += strspn(text, " ");
+		if (strcmp(word, "-c") == 0 || n == 0)
+			continue;
+		if (strncmp(word, "-c", 2) == 0 || strncmp(word, "--", 2) == 0)
+			name += 2;
+		value = strchr(name, '=');
+		if (value == NULL)
+			return err_set(err, ERR_INVALID,
+				"invalid command-line argument for server process: %.60s", word);
+		*value++ = '\0';
+		if (pg_setting_give(pg, name, value, err) != 0)
+			return err->code;
 	}
+	return 0;
 }
 
-static void greet(struct pg_session *pg)
+/* A setting that cannot be had is no reason to stay away: the drivers send what their machine has.
+ */
+static void startup_parameter(
+	struct pg_session *pg, const char *name, const char *value, struct err *warning)
+{
+	if (strcmp(name, "user") == 0)
+		(void)snprintf(pg->user, sizeof(pg->user), "%.63s", value);
+	else if (strcmp(name, "database") == 0)
+		(void)snprintf(pg->database, sizeof(pg->database), "%.63s", value);
+	else if (strncmp(name, "_pq_.", 5) != 0 && strcmp(name, "options") != 0 &&
+		 strcmp(name, "replication") != 0)
+		(void)!pg_setting_give(pg, name, value, warning);
+}
+
+/* `warning`: a setting that could not be what the client wants; code 0: none. */
+static void greet(struct pg_session *pg, const struct err *warning)
 {
 	size_t mark = pg_begin(&pg->out, 'R');
 
 	pg_add_int32(&pg->out, 0);
 	pg_end(&pg->out, mark);
+	if (warning->code != 0)
+		pg_notice(pg, "22023", warning->text);
 	pg_report_settings(pg);
 	mark = pg_begin(&pg->out, 'K');
 	pg_add_int32(&pg->out, pg->identity.backend_pid);
@@ -116,6 +146,7 @@ static void start_up(struct pg_session *pg, const struct pg_message *message)
 	struct pg_reader reader = pg_reader_of(message);
 	uint32_t version = (uint32_t)pg_read_int32(&reader);
 	const char *name, *value;
+	struct err err = ERR_INIT;
 
 	if (version == PG_SSL_REQUEST || version == PG_GSSENC_REQUEST) {
 		buf_add_char(&pg->out, 'N');
@@ -134,7 +165,11 @@ static void start_up(struct pg_session *pg, const struct pg_message *message)
 		value = pg_read_text(&reader);
 		if (value == NULL)
 			break;
-		startup_parameter(pg, name, value);
+		if (strcmp(name, "options") == 0 && startup_options(pg, value, &err) != 0) {
+			pg_die(pg, err.code == ERR_DENIED ? "55P02" : "22023", err.text);
+			return;
+		}
+		startup_parameter(pg, name, value, &err);
 	}
 	if (!pg_reader_is_done(&reader)) {
 		pg_die(pg, PG_STATE_PROTOCOL, "invalid startup packet layout");
@@ -146,7 +181,7 @@ static void start_up(struct pg_session *pg, const struct pg_message *message)
 	}
 	if (pg->database[0] == '\0')
 		memcpy(pg->database, pg->user, sizeof(pg->database));
-	greet(pg);
+	greet(pg, &err);
 }
 
 /* --- messages ------------------------------------------------------------ */

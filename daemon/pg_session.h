@@ -146,6 +146,7 @@ struct pg_session {
 	size_t n_objects;
 	struct pg_channel *channels;
 	bool wants_channels; /* a snapshot came since they were looked at */
+	struct value told;   /* the oldest of what was told, while they are looked at */
 
 	/* The transaction block: is_failed says E, sql_session_in_transaction says T. */
 	bool is_failed;

@@ -108,6 +108,13 @@ static int apply(struct pg_session *pg, const char *name, const char *value, str
 	return 0;
 }
 
+int pg_setting_give(struct pg_session *pg, const char *name, const char *value, struct err *err)
+{
+	int rc = apply(pg, name, value, err);
+
+	return rc == 0 ? pg_settings_set(&pg->settings, name, value, err) : rc;
+}
+
 static void reset_all(struct pg_session *pg)
 {
 	struct err err = ERR_INIT;
@@ -141,9 +148,8 @@ static void setting_set(struct pg_session *pg, const struct pg_command *command)
 		if (value == NULL)
 			value = "";
 	}
-	rc = apply(pg, command->name, value, &err);
-	if (rc == 0 && !is_reset)
-		rc = pg_settings_set(&pg->settings, command->name, value, &err);
+	rc = is_reset ? apply(pg, command->name, value, &err)
+		      : pg_setting_give(pg, command->name, value, &err);
 	if (rc != 0) {
 		pg_refuse(pg, rc == ERR_DENIED ? "55P02" : "22023", err.text);
 		return;

@@ -256,6 +256,36 @@ class Hostile(harness.Case):
             session.close()
         self.assert_untouched(seed)
 
+    def test_what_a_startup_may_ask_for(self):
+        """Encryption is declined, a newer protocol and its options negotiated, settings taken."""
+        for request in (80877103, 80877104):
+            session = Wire(self.path, start=False)
+            session.send(struct.pack("!ii", 8, request))
+            self.assertEqual(session.socket.recv(100), b"N")
+            session.send(startup())
+            self.assertEqual(wire.kinds(session.until_ready())[0], "R")
+        session = Wire(self.path, start=False)
+        session.send(startup(0x00030002, **{"_pq_.x": "1"}))
+        answer = session.until_ready()
+        self.assertEqual(answer[0], (b"v", struct.pack("!ii", 0, 1) + b"_pq_.x\0"))
+        for version in (0, 0x00020000, 0x00040000):
+            session = Wire(self.path, start=False)
+            session.send(startup(version))
+            self.assertEqual(wire.state(session.until_closed()), "0A000")
+        session = Wire(self.path, start=False)
+        session.send(startup(options="-c statement_timeout=7 --application_name=a\\ b", TimeZone="Asia/Tokyo"))
+        session.until_ready()
+        self.assertEqual(wire.rows(session.ask(query(
+            "select current_setting('statement_timeout'), current_setting('application_name'), "
+            "date_format('2016-07-26T00:00:00Z', 'HH')"))), [[b"7", b"a b", b"09"]])
+        session = Wire(self.path, start=False)
+        session.send(startup(TimeZone="Nowhere/At All", client_encoding="LATIN1"))
+        self.assertIn("N", wire.kinds(session.until_ready()))
+        for options in ("nonsense", "-c server_version=1", "-c statement_timeout=soon"):
+            session = Wire(self.path, start=False)
+            session.send(startup(options=options))
+            self.assertEqual(wire.state(session.until_closed())[:2], "55" if "version" in options else "22")
+
     def test_a_cancel_needs_the_right_secret(self):
         session = Wire(self.path)
         pid, secret = struct.unpack("!ii", session.key)

@@ -123,6 +123,10 @@ class Libpq(pg_case.PgCase):
         self.assertEqual(self.ask_with(sql, binary, [1] * 11)[1], wanted)
         types = [INT8, FLOAT8, TEXT, BYTEA, BOOL, TIMESTAMP, 705, 21, 23, 700, 1043]
         self.assertEqual(self.ask_with(sql, binary, [1] * 11, types=types)[1], wanted)
+        for values, formats in (([b'{Open,"a, \\\\"}'], None),
+                                ([struct.pack("!iiiiii4si", 1, 1, TEXT, 2, 1, 4, b"Open", -1)], [1])):
+            self.assertEqual(self.ask_with("select count(*) from counts where action = any($1)", values, formats)[1],
+                             [(b"1",)])
         self.assertEqual(self.ask_with("select $1::float8", [struct.pack("!hhHhhh", 2, 0, 0x4000, 2, 12, 2500)], [1],
                                        types=[1700])[1], [(b"-12.25",)])
 
@@ -166,6 +170,9 @@ class Libpq(pg_case.PgCase):
         self.assertEqual(self.ask(ENDLESS)[2], "57014")
         other.join()
         self.pq.PQfreeCancel(cancel)
+        self.ask("set statement_timeout = '100ms'")
+        self.assertEqual(self.ask(ENDLESS)[2], "57014")
+        self.ask("reset statement_timeout")
         self.assertEqual(self.ask("select 1")[1], [(b"1",)])
 
     def test_a_million_rows_one_at_a_time(self):
@@ -234,6 +241,14 @@ class Libpq(pg_case.PgCase):
         channel, batch = harness.wait_until(notified, "a notification")
         self.assertEqual(channel, b"counts")
         self.assertEqual([[batch]], self.d.ask("select batch_id from queries"))
+        # In a transaction they wait; then there is one for each batch, in order.
+        self.ask("begin")
+        for _ in range(4):
+            self.publish()
+        self.assertFalse(notified())
+        self.ask("commit")
+        self.assertEqual([harness.wait_until(notified, "the others")[1] for _ in range(4)],
+                         list(range(batch + 1, batch + 5)))
 
 
 if __name__ == "__main__":
