@@ -204,10 +204,12 @@ static void cycle_failed(struct engine *engine, struct source_state *source)
 	uint32_t left_out;
 
 	trigger_fail(&source->trigger, job->full, now_us);
-	if (log_limiter_pass(&source->failures, monotonic_us(), &left_out))
-		log_error("source %s: %s; trying again in %" PRId64 " seconds",
-			engine->config->spec.sources[job->source].name, job->err.text,
-			(source->trigger.retry_us - now_us + US_PER_S - 1) / US_PER_S);
+	if (!log_limiter_pass(&source->failures, monotonic_us(), &left_out))
+		return;
+	log_left_out(left_out, "failed batches");
+	log_error("source %s: %s; trying again in %" PRId64 " seconds",
+		engine->config->spec.sources[job->source].name, job->err.text,
+		(source->trigger.retry_us - now_us + US_PER_S - 1) / US_PER_S);
 }
 
 static void overrun_note(struct engine *engine, struct source_state *source)
@@ -220,6 +222,7 @@ static void overrun_note(struct engine *engine, struct source_state *source)
 	if (overrun_us == 0 || engine->job.took_us <= source->trigger.interval_us ||
 		!log_limiter_pass(&source->overruns, monotonic_us(), &left_out))
 		return;
+	log_left_out(left_out, "batches longer than the trigger");
 	log_warning("source %s: falling behind: a batch took %.3f seconds, the trigger is every "
 		    "%.3f seconds",
 		engine->config->spec.sources[engine->job.source].name,

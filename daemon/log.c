@@ -25,6 +25,10 @@ static atomic_int current_level = LOG_LEVEL_INFO;
 static atomic_bool is_journal;
 static atomic_uint n_dropped;
 
+/* The flood's interval: since when, how many lines passed and how many did not. */
+static _Atomic int64_t flood_since_s;
+static atomic_uint n_flood, n_held_back;
+
 void log_init(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -112,13 +116,51 @@ static bool line_write(const char *line, size_t len)
 	return write(STDERR_FILENO, line, len) == (ssize_t)len;
 }
 
+static void __attribute__((format(printf, 2, 3)))
+sentence_write(enum log_level level, const char *format, ...)
+{
+	char text[256], line[LOG_LINE_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	size_t n = prefix_write(line, level);
+	if (len > 0 && !line_write(line, log_escape(line, n, text, (size_t)len)))
+		atomic_fetch_add(&n_dropped, 1);
+}
+
+/* Two threads at an interval's end may count a line twice or not at all: it is no ledger. */
+static bool flood_pass(enum log_level level)
+{
+	struct timespec now;
+
+	if (level == LOG_LEVEL_ERROR || level == LOG_LEVEL_DEBUG)
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t since_s = atomic_load(&flood_since_s);
+	if (now.tv_sec - since_s >= LOG_FLOOD_SECONDS &&
+		atomic_compare_exchange_strong(&flood_since_s, &since_s, now.tv_sec)) {
+		atomic_store(&n_flood, 0);
+		unsigned held = atomic_exchange(&n_held_back, 0);
+		if (held > 0)
+			sentence_write(LOG_LEVEL_WARNING,
+				"%u messages were held back: more than %d came in %d seconds", held,
+				LOG_FLOOD_LINES, LOG_FLOOD_SECONDS);
+	}
+	if (atomic_fetch_add(&n_flood, 1) < LOG_FLOOD_LINES)
+		return true;
+	atomic_fetch_add(&n_held_back, 1);
+	return false;
+}
+
 static void __attribute__((format(printf, 2, 0)))
 message_write(enum log_level level, const char *format, va_list args)
 {
 	char text[LOG_LINE_BYTES];
 	char line[LOG_LINE_BYTES];
 
-	if (!log_wants(level))
+	if (!log_wants(level) || !flood_pass(level))
 		return;
 	unsigned lost = atomic_exchange(&n_dropped, 0);
 	if (lost > 0) {
@@ -170,4 +212,10 @@ bool log_limiter_pass(struct log_limiter *limiter, int64_t now_monotonic_us, uin
 	}
 	limiter->n_passed++;
 	return true;
+}
+
+void log_left_out(uint32_t n, const char *kind)
+{
+	if (n > 0)
+		log_info("%u more of: %s", (unsigned)n, kind);
 }

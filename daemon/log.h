@@ -4,7 +4,9 @@
  *
  * Nothing in a message can break the line or forge a priority: control
  * characters are escaped. A full pipe never holds the caller up: the line is
- * dropped and counted, and the count is said when there is room again. Any
+ * dropped and counted, and the count is said when there is room again; so is
+ * what comes faster than anybody reads, but for errors and what is asked for
+ * by the level debug. Any
  * thread may log. Standard error belongs to this module alone.
  */
 #ifndef DAEMON_LOG_H
@@ -18,6 +20,10 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 /* Bytes of one line, its newline included; a longer message is cut and ends in "...". */
 #define LOG_LINE_BYTES 2048
+
+/* Of warnings and information so many lines pass in so many seconds; the others are counted. */
+#define LOG_FLOOD_LINES   1000
+#define LOG_FLOOD_SECONDS 10
 
 /* Looks whether standard error is the journal's ($JOURNAL_STREAM). */
 void log_init(void);
@@ -46,6 +52,9 @@ struct log_limiter {
 
 /* True when the message may go; *n_left_out then says how many did not since the last one. */
 bool log_limiter_pass(struct log_limiter *limiter, int64_t now_monotonic_us, uint32_t *n_left_out);
+
+/* Says how many messages of a kind a limiter has held back, if any: "12 more of: refused connections". */
+void log_left_out(uint32_t n, const char *kind);
 
 /* The line without its prefix, escaped, for tests: returns its length, the newline included. */
 size_t log_escape(char line[LOG_LINE_BYTES], size_t used, const char *text, size_t len);

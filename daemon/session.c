@@ -108,6 +108,19 @@ void session_runs(struct session *session, const char *text, size_t len)
 	session_watch_start(list);
 }
 
+static void slow_note(struct session *session, int64_t took_us)
+{
+	struct session_list *list = session->service->sessions;
+	size_t len = session->query_len < 200 ? session->query_len : 200;
+	uint32_t left_out;
+
+	if (!log_limiter_pass(&list->slow, (int64_t)uv_hrtime() / 1000, &left_out))
+		return;
+	log_left_out(left_out, "slow statements");
+	log_info("session %" PRId64 ": a statement took %.3f seconds: %.*s", session->id,
+		(double)took_us / 1e6, (int)len, session->query);
+}
+
 bool session_ran(struct session *session)
 {
 	struct session_list *list = session->service->sessions;
@@ -119,9 +132,7 @@ bool session_ran(struct session *session)
 	session->n_under_way--;
 	session->idle_since_ms = uv_now(session->service->loop);
 	if (now_us - started_us >= SLOW_US)
-		log_info("session %" PRId64 ": a statement took %.3f seconds: %.*s", session->id,
-			(double)(now_us - started_us) / 1e6,
-			(int)(session->query_len < 200 ? session->query_len : 200), session->query);
+		slow_note(session, now_us - started_us);
 	pthread_mutex_lock(&list->lock);
 	session->state = in_transaction ? SESSION_IN_TRANSACTION : SESSION_IDLE;
 	session->since_us = now_us;
@@ -193,9 +204,11 @@ static void refuse(struct session *session)
 
 	snprintf(sentence, sizeof(sentence), "too many sessions: there may be %d (max_sessions)",
 		limit);
-	if (log_limiter_pass(&list->refusals, (int64_t)uv_hrtime() / 1000, &left_out))
+	if (log_limiter_pass(&list->refusals, (int64_t)uv_hrtime() / 1000, &left_out)) {
+		log_left_out(left_out, "refused connections");
 		log_warning(
 			"a connection of pid %" PRId64 " was refused: %s", session->pid, sentence);
+	}
 	session->ops->refuse(session, sentence);
 	session_finish(session);
 }

@@ -24,7 +24,7 @@ struct session_list {
 	bool is_stopping; /* no new sessions come */
 	void (*emptied)(void *context);
 	void *emptied_context;
-	struct log_limiter refusals;
+	struct log_limiter refusals, slow;
 	pthread_mutex_t lock; /* guards the list's links and what `sessions` shows */
 };
 

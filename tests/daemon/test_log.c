@@ -133,6 +133,28 @@ START_TEST(a_limiter_passes_a_burst_and_then_says_what_it_held_back)
 }
 END_TEST
 
+/* Hours would pass for each of these lines to be read; what matters is said all the same. */
+START_TEST(a_flood_is_held_back_but_not_errors)
+{
+	static char text[1 << 20];
+	int fd = capture();
+	size_t total = 0, lines = 0;
+	ssize_t n;
+
+	ck_assert_int_gt(fcntl(STDERR_FILENO, F_SETPIPE_SZ, 1 << 20), 0);
+	for (int i = 0; i < LOG_FLOOD_LINES + 500; i++)
+		log_info("line %d", i);
+	log_error("an error");
+	while ((n = read(fd, text + total, sizeof(text) - total - 1)) > 0)
+		total += (size_t)n;
+	text[total] = '\0';
+	for (size_t i = 0; i < total; i++)
+		lines += text[i] == '\n';
+	ck_assert_uint_eq(lines, LOG_FLOOD_LINES + 1);
+	ck_assert(strstr(text, "an error\n") != NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("daemon/log");
@@ -145,6 +167,7 @@ int main(void)
 	tcase_add_test(tests, a_message_below_the_level_is_not_written);
 	tcase_add_test(tests, a_full_pipe_loses_lines_and_says_how_many);
 	tcase_add_test(tests, a_limiter_passes_a_burst_and_then_says_what_it_held_back);
+	tcase_add_test(tests, a_flood_is_held_back_but_not_errors);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

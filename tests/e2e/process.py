@@ -10,11 +10,13 @@ import signal
 import socket
 import subprocess
 import time
+import unittest
 
 import harness
 from harness import TOTALS
 
 PTRACE_ATTACH, PTRACE_DETACH, WALL = 16, 17, 0x40000000
+FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 ONE = '{"time":1469501107,"action":"Open"}\n'
 ENDLESS = ("with recursive n(i) as (select 1 union all select i+1 from n) "
            "select count(*) from n where i < 0;\n")
@@ -363,6 +365,53 @@ class ServiceManager(harness.Case):
         self.assertIn("no listening Unix stream socket", daemon.log())
         wrong.close()
         other.close()
+
+
+class Log(harness.Case):
+
+    def test_a_slow_statement_is_said_and_a_quick_one_is_not(self):
+        daemon = self.daemon("--set", "tallyd.query_timeout=1500 milliseconds").start()
+        daemon.text("select 'quick\\n';\n" + ENDLESS.replace("count(*)", "count(*), 'a\n<0>b'"))
+        slow = [line for line in daemon.log().splitlines() if "a statement took" in line]
+        self.assertEqual(len(slow), 1, slow)
+        self.assertRegex(slow[0], r" info: session \d+: a statement took 1\.[5-9]\d\d seconds: "
+                         r"with recursive .*'a\\x0a<0>b'")
+
+    def test_slow_statements_are_said_five_times_a_minute(self):
+        daemon = self.daemon("--set", "tallyd.query_timeout=1100 milliseconds",
+                             "--set", "tallyd.max_running_queries=8").start()
+        clients = [daemon.client() for _ in range(8)]
+        for client in clients:
+            client.send(ENDLESS)
+        for client in clients:
+            self.assertIn("Error", client.line())
+        self.assertEqual(daemon.log().count("a statement took"), 5)
+
+    @unittest.skipIf(not FAKETIME or harness.SANITIZED, "libfaketime is not installed, or a sanitizer")
+    def test_a_summary_comes_once_a_minute_and_only_when_something_moved(self):
+        # A second is two minutes here.
+        daemon = self.daemon(env={"LD_PRELOAD": FAKETIME[0], "FAKETIME": "+0 x120"}).start()
+        for count in (1, 2):
+            for part in ("a", "b"):
+                daemon.write("%s%d" % (part, count), ONE)
+                daemon.process_all()
+            harness.wait_until(lambda: sum(map(int, re.findall(r"counted (\d+) events in \d+ batch",
+                                                              daemon.log()))) == 2 * count,
+                               "the summary")
+            lines = daemon.log().count("counted ")
+            time.sleep(1.5)
+            self.assertEqual(daemon.log().count("counted "), lines, daemon.log())
+
+    def test_no_name_of_a_file_breaks_a_line(self):
+        daemon = self.daemon("-v")
+        os.mkfifo(os.path.join(daemon.events, "fifo\n2026-01-01 00:00:00.000 error: forged"))
+        daemon.start()
+        daemon.write("x\n<0>forged", ONE)
+        daemon.process_all()
+        for line in daemon.log().splitlines():
+            self.assertRegex(line, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} "
+                             r"(error|warning|info|debug): (?!forged)")
+        self.assertIn("fifo\\x0a2026-01-01", daemon.log())
 
 
 class Valgrind(harness.Case):
