@@ -70,6 +70,9 @@ static void trouble_note(struct watch *watch)
 	const char *trouble = notice_trouble(watch->notice);
 
 	stream_set_noticed(watch->options.stream, watch->options.source, trouble == NULL);
+	/* Of its directory the source itself speaks. */
+	if (notice_has_no_directory(watch->notice))
+		return;
 	if (trouble == NULL)
 		trouble = "";
 	if (strncmp(watch->trouble, trouble, sizeof(watch->trouble) - 1) == 0)

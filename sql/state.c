@@ -79,7 +79,8 @@ static int park_query(
 	int rc = db_do(db, err,
 		"INSERT OR REPLACE INTO \"state:offsets\" SELECT source_id, file_id, ?1, offset, "
 		"skip,"
-		" line, flags, unpacked FROM \"state:offsets\" WHERE source_id = ?2 AND prefix_id = ?3",
+		" line, flags, unpacked FROM \"state:offsets\" WHERE source_id = ?2 AND prefix_id "
+		"= ?3",
 		"iii", parked_prefix(id), source_id, prefix_id);
 
 	if (rc == 0)

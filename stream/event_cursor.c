@@ -201,7 +201,8 @@ static int read_more(struct event_cursor *cursor)
 	return rc;
 }
 
-/* 1: a file is open, 0: there is no more. Files that cannot be opened are passed by. */
+/* 1: a file is open, 0: there is no more. A file that cannot be opened is passed by, unless none
+ * could be. */
 static int open_next(struct event_cursor *cursor)
 {
 	const struct position start = POSITION_START;
@@ -218,8 +219,12 @@ static int open_next(struct event_cursor *cursor)
 		target.dir_fd = source_dir_fd(cursor->listing.source);
 		target.path = cursor->file->path;
 		target.limit = cursor->file->size;
-		if (reader_open(cursor->reader, &target, &trouble) != 0)
-			continue;
+		if (reader_open(cursor->reader, &target, &trouble) != 0) {
+			if (!open_lacks_room(&trouble))
+				continue;
+			*cursor->err = trouble;
+			return trouble.code;
+		}
 		judge_begin(cursor->judge, &start, 0);
 		buf_clear(&cursor->data);
 		held_cut(&cursor->held, 0);

@@ -39,6 +39,7 @@ struct notice {
 	ino_t inode;
 	unsigned n_repairs;           /* asked for since directories below could not be watched */
 	bool is_rooted;               /* the root is watched */
+	bool has_no_directory;        /* why there is trouble */
 	char trouble[ERR_TEXT_BYTES]; /* "": none */
 };
 
@@ -59,6 +60,8 @@ static void set_trouble(struct notice *notice, const char *path, int failure)
 	(void)snprintf(notice->trouble, sizeof(notice->trouble), "no kernel notices for %s%s%s: %s",
 		notice->path, path == NULL || path[0] == '\0' ? "" : "/", path == NULL ? "" : path,
 		reason);
+	notice->has_no_directory = path != NULL && path[0] == '\0' &&
+				   (failure == ENOENT || failure == ENOTDIR || failure == EACCES);
 }
 
 /* --- watching ------------------------------------------------------------ */
@@ -227,6 +230,11 @@ int notice_fd(const struct notice *notice)
 const char *notice_trouble(const struct notice *notice)
 {
 	return notice->trouble[0] == '\0' ? NULL : notice->trouble;
+}
+
+bool notice_has_no_directory(const struct notice *notice)
+{
+	return notice->trouble[0] != '\0' && notice->has_no_directory;
 }
 
 static void lose_root(struct notice *notice, int failure)

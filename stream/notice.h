@@ -50,4 +50,7 @@ void notice_repair(struct notice *notice);
 /* NULL: every change is told. Else the sentence why not. */
 const char *notice_trouble(const struct notice *notice);
 
+/* The trouble is the directory's own: it is gone, or may not be read. */
+bool notice_has_no_directory(const struct notice *notice);
+
 #endif

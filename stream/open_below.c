@@ -96,3 +96,8 @@ int open_below(int dir_fd, const char *path, struct entry_status *status, struct
 	}
 	return fd;
 }
+
+bool open_lacks_room(const struct err *err)
+{
+	return err->code == ERR_NOMEM || err->sys_errno == EMFILE || err->sys_errno == ENFILE;
+}

@@ -36,4 +36,7 @@ int open_below_dir(int dir_fd, const char *path);
 int open_below(int dir_fd, const char *path, struct entry_status *status, struct err *err)
 	__attribute__((warn_unused_result));
 
+/* Memory or descriptors were short: nothing is wrong with the file, no other could be opened. */
+bool open_lacks_room(const struct err *err);
+
 #endif

@@ -9,6 +9,8 @@
  */
 #include "stream/slice.h"
 
+#include "stream/open_below.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,11 +50,11 @@ void slice_reset(struct slice *slice)
 	slice->n_events = 0;
 }
 
-/* The trouble is the file's, not the batch's, unless it is memory. */
+/* The trouble is the file's, not the batch's, unless it is memory or descriptors. */
 static int fail(struct slice *slice, struct err *err)
 {
-	if (err->code == ERR_NOMEM)
-		return ERR_NOMEM;
+	if (open_lacks_room(err))
+		return err->code;
 	if (err->code == ERR_MISSING) {
 		slice->end = SLICE_GONE;
 		return 0;
@@ -245,7 +247,8 @@ int slice_run(struct slice *slice, struct slice_file *file, struct reader *reade
 		run.stop_after = slice->stop - run.begin;
 	if (slice->is_inner)
 		start = (struct position){.offset = run.begin, .flags = POSITION_SKIP_LINE};
-	scan_begin(scan, &start, position_in_stream(&start, file->is_compressed && !slice->is_inner),
+	scan_begin(scan, &start,
+		position_in_stream(&start, file->is_compressed && !slice->is_inner),
 		run.stop_after);
 	rc = read_on(&run, &done, err);
 	if (rc == 0)

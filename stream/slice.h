@@ -85,7 +85,7 @@ bool slice_is_stopped(const struct slice_stop *stop);
 
 /*
  * Reads and scans; the counts go to the scan's cells. Troubles of the file are
- * in slice->end; only ERR_NOMEM is a failure.
+ * in slice->end; lack of memory or of descriptors alone is a failure.
  */
 int slice_run(struct slice *slice, struct slice_file *file, struct reader *reader,
 	struct scan *scan, const struct slice_stop *stop, struct err *err)

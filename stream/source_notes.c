@@ -102,6 +102,17 @@ void note_say_once(struct source *source, const char *path, const char *what)
 		note_say(source, "%s: %s", path, what);
 }
 
+void note_say_trouble(struct source *source)
+{
+	if (strcmp(source->trouble, source->said_trouble) == 0)
+		return;
+	memcpy(source->said_trouble, source->trouble, sizeof(source->trouble));
+	if (source->trouble[0] != '\0')
+		add_note(&source->notes, source->trouble);
+	else
+		note_say(source, "%s can be read again", source->spec->path);
+}
+
 char *source_take_note(struct source *source)
 {
 	struct notes *notes = &source->notes;

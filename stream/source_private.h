@@ -89,6 +89,7 @@ struct source {
 	atomic_uint *pulse; /* NULL: nobody looks */
 	int64_t looked_us; /* of the last full look */
 	char trouble[ERR_TEXT_BYTES]; /* "": none */
+	char said_trouble[ERR_TEXT_BYTES]; /* as the log has it */
 
 	struct file **chunks; /* FILES_PER_CHUNK each, so that addresses stay */
 	size_t n_chunks, cap_chunks;
@@ -214,6 +215,9 @@ void note_say(struct source *source, const char *format, ...)
 
 /* `path: what`, but never again for this path and text. */
 void note_say_once(struct source *source, const char *path, const char *what);
+
+/* The source's trouble, or that it is over, if that is news. */
+void note_say_trouble(struct source *source);
 
 void notes_fini(struct notes *notes);
 

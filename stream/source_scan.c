@@ -340,6 +340,7 @@ int source_scan(struct source *source, bool full, int64_t now_us, struct err *er
 	}
 	if (rc != 0)
 		forget_seen(source);
+	note_say_trouble(source);
 	noticed_names_fini(&names);
 	look_fini(&look);
 	return rc;

@@ -6,6 +6,7 @@
 #include "stream/source_private.h"
 
 #include "base/mem.h"
+#include "base/timestamp.h"
 #include "stream/file_names.h"
 #include "stream/stat_batch.h"
 
@@ -21,6 +22,14 @@ void source_set_trouble(struct source *source, const char *path, int failure)
 {
 	char reason[128];
 
+	if (path[0] == '\0' && (failure == ENOENT || failure == ENOTDIR)) {
+		(void)snprintf(source->trouble, sizeof(source->trouble),
+			"source %s: the directory %s is gone; what was counted stays, it is looked "
+			"for every poll_interval (%g s)",
+			source->spec->name, source->spec->path,
+			(double)source->spec->poll_interval_us / US_PER_S);
+		return;
+	}
 	(void)snprintf(source->trouble, sizeof(source->trouble),
 		"source %s: cannot read %s%s%s: %s; what was counted stays, it is tried again",
 		source->spec->name, source->spec->path, path[0] == '\0' ? "" : "/", path,

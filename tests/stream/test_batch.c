@@ -9,10 +9,12 @@
 #include "tests/run.h"
 #include "tests/stream/dir.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -617,6 +619,50 @@ START_TEST(files_read_before_a_restart_are_cleaned_after_it)
 }
 END_TEST
 
+/* From now on no file can be opened; or again as before. */
+static void set_descriptors(bool is_open)
+{
+	struct rlimit limit;
+	int lowest = is_open ? 0 : dup(0);
+
+	ck_assert_int_ge(lowest, 0);
+	if (!is_open)
+		ck_assert_int_eq(close(lowest), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = is_open ? limit.rlim_max : (rlim_t)lowest;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+START_TEST(without_descriptors_files_wait_and_nothing_is_wrong_with_them)
+{
+	struct err err = ERR_INIT;
+	struct batch *batch;
+
+	bench.spec.threads = 1 + _i;
+	bench_open(&bench);
+	for (int i = 0; i < 20; i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "f%d", i);
+		write_events(name, 0, 10);
+	}
+	look();
+	set_descriptors(false);
+	ck_assert_int_eq(stream_batch(bench.stream, 0, bench.now_us, &batch, &err), ERR_IO);
+	ck_assert_int_eq(err.sys_errno, EMFILE);
+	ck_assert_ptr_nonnull(strstr(err.text, "Too many open files"));
+	/* The directory cannot be listed either: that is trouble, and loses nothing. */
+	look();
+	ck_assert_ptr_nonnull(stream_source_trouble(bench.stream, 0));
+	set_descriptors(true);
+	(void)bench_run(&bench);
+	ck_assert_ptr_null(stream_source_trouble(bench.stream, 0));
+	ck_assert_uint_eq(sum(0), 200);
+	ck_assert_int_eq(kept_file("f7")->file.state, FILE_DONE);
+	ck_assert_int_eq(bench.store.queries[0].totals.n_files, 20);
+}
+END_TEST
+
 START_TEST(an_abandoned_batch_leaves_everything_as_it_was)
 {
 	struct batch *batch;
@@ -705,6 +751,8 @@ int main(void)
 		the_first_groups_in_file_order_are_taken_whatever_the_number_of_threads, 0, 4);
 	tcase_add_test(tcase, files_are_deleted_only_after_a_synced_batch_and_by_all_queries_read);
 	tcase_add_test(tcase, files_read_before_a_restart_are_cleaned_after_it);
+	tcase_add_loop_test(
+		tcase, without_descriptors_files_wait_and_nothing_is_wrong_with_them, 0, 2);
 	tcase_add_test(tcase, an_abandoned_batch_leaves_everything_as_it_was);
 	tcase_add_loop_test(
 		tcase, a_year_of_hours_under_a_watermark_of_an_hour_stays_in_flat_memory, 0, 2);

@@ -98,10 +98,12 @@ START_TEST(a_directory_that_vanishes_leaves_the_files_as_they_are)
 	ck_assert_int_eq(rename(f.dir, moved), 0);
 	fixture_expect(&f, "");
 	ck_assert_ptr_nonnull(strstr(source_trouble(f.source), f.dir));
-	ck_assert_ptr_nonnull(strstr(source_trouble(f.source), "No such file or directory"));
+	ck_assert_ptr_nonnull(strstr(source_trouble(f.source), "is gone; what was counted stays"));
 	ck_assert_int_eq(fixture_file(&f, "a")->state, FILE_DONE);
+	fixture_noted(&f, "is gone; what was counted stays");
 	fixture_look(&f, "a");
 	ck_assert_ptr_nonnull(source_trouble(f.source));
+	fixture_noted_nothing(&f);
 	ck_assert_int_eq(source_next_look_us(f.source, &full), f.now_us + 1000000);
 	ck_assert(full);
 	/* Back as it was. */
@@ -109,6 +111,7 @@ START_TEST(a_directory_that_vanishes_leaves_the_files_as_they_are)
 	fixture_append(&f, "a", "2 ");
 	fixture_expect(&f, "2 ");
 	ck_assert_ptr_null(source_trouble(f.source));
+	fixture_noted(&f, "can be read again");
 	ck_assert_int_eq(source_next_look_us(f.source, &full), INT64_MAX);
 }
 END_TEST

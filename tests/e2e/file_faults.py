@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""What a file system does to a real daemon: very many files, very long ones, notices that are
+lost, directories that go, descriptors that run out, calls that fail. Nothing is lost, nothing is
+counted twice, and what is wrong is said.
+
+Failing calls come from strace, aimed at one directory; without it those tests are skipped. --long
+takes the sizes of the real thing.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+
+import harness
+from harness import wait_until
+
+LONG = "--long" in sys.argv
+
+
+def event(time, action="Open"):
+    return '{"time":%d,"action":"%s"}\n' % (time, action)
+
+
+def can_inject():
+    strace = shutil.which("strace")
+    if strace is None:
+        return False
+    probe = subprocess.run([strace, "-f", "-o", "/dev/null", "-e", "inject=getppid:error=EIO", "true"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return probe.returncode == 0
+
+
+def status_of(daemon, key):
+    with open("/proc/%d/status" % daemon.process.pid) as status:
+        for line in status:
+            if line.startswith(key + ":"):
+                return int(line.split()[1])
+    raise AssertionError(key)
+
+
+class ManyAndLong(harness.Case):
+    def test_very_many_small_files_at_once_with_few_descriptors_and_little_memory(self):
+        n = 100000 if LONG else 10000
+        daemon = self.daemon().start()
+        before = status_of(daemon, "VmRSS")
+        inbox = daemon.events + ".inbox"
+        os.mkdir(inbox)
+        for number in range(n):
+            with open(os.path.join(inbox, "f%d" % number), "w") as out:
+                out.write(event(number))
+        for name in os.listdir(inbox):
+            os.rename(os.path.join(inbox, name), os.path.join(daemon.events, name))
+        most = 0
+
+        def is_counted():
+            nonlocal most
+            most = max(most, len(os.listdir("/proc/%d/fd" % daemon.process.pid)))
+            return daemon.ask("select events from queries") == [[n]]
+
+        wait_until(is_counted, "%d events" % n, 120)
+        self.assertEqual(daemon.totals(), {"Open": n})
+        self.assertEqual(daemon.ask("select state, count(*) from files group by 1"), [["done", n]])
+        self.assertLess(most, 80)
+        if not harness.SANITIZED:
+            self.assertLess(status_of(daemon, "VmRSS") - before, 16384 + n // 2)
+
+    def test_holes_of_a_huge_file_are_rejects_and_questions_are_answered_meanwhile(self):
+        hole, n = 1 << 30, 20 if LONG else 5
+        daemon = self.daemon().start()
+        path = os.path.join(daemon.events, "holes.tmp")
+        with open(path, "w") as out:
+            for _ in range(n):
+                out.truncate(out.tell() + hole)
+                out.seek(0, os.SEEK_END)
+                out.write("\n" + event(1))
+            out.write("bad\n")
+        size = os.path.getsize(path)
+        os.rename(path, os.path.join(daemon.events, "holes"))
+        seen = set()
+
+        def is_counted():
+            rows = daemon.ask("select offset, state from files")
+            seen.update(row[0] for row in rows)
+            return rows and rows[0][1] == "done"
+
+        wait_until(is_counted, "the end of the last hole", 600)
+        self.assertGreater(len(seen), 2, "the offset was never seen to move")
+        self.assertEqual(daemon.totals(), {"Open": n})
+        step = hole + 1 + len(event(1))
+        self.assertEqual(
+            daemon.ask("select line, offset, reason from rejects order by line"),
+            [[2 * k + 1, k * step, "bad_json"] for k in range(n)] + [[2 * n + 1, size - len("bad\n"), "bad_json"]])
+        if not harness.SANITIZED:
+            self.assertLess(status_of(daemon, "VmHWM"), 200 << 10)
+
+    def test_a_queue_of_notices_that_overflowed_loses_no_file(self):
+        with open("/proc/sys/fs/inotify/max_queued_events") as limit:
+            n = int(limit.read()) + 1000
+        if n > 60000:
+            self.skipTest("the queue takes %d notices" % n)
+        daemon = self.daemon().start()
+        daemon.process.send_signal(signal.SIGSTOP)
+        for number in range(n):
+            with open(os.path.join(daemon.events, "f%d" % number), "w") as out:
+                out.write(event(number))
+        daemon.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: daemon.totals() == {"Open": n}, "all files", 120)
+
+
+class Directories(harness.Case):
+    CONFIG = "[source events]\npath = @EVENTS@\npoll_interval = 50 milliseconds\n"
+
+    def start(self):
+        daemon = self.daemon(config=self.CONFIG).start()
+        daemon.write("a", event(1))
+        daemon.process_all()
+        return daemon
+
+    def message(self, daemon):
+        return daemon.ask("select message from queries")[0][0]
+
+    def test_a_directory_that_goes_is_said_looked_for_and_taken_up_again(self):
+        daemon = self.start()
+        away = daemon.events + ".away"
+        os.rename(daemon.events, away)
+        gone = "the directory %s is gone; what was counted stays" % daemon.events
+        wait_until(lambda: gone in self.message(daemon), "the message of the query")
+        self.assertIn(gone, daemon.log())
+        self.assertEqual(daemon.totals(), {"Open": 1})
+        with open(os.path.join(away, "b"), "w") as out:
+            out.write(event(2))
+        os.rename(away, daemon.events)
+        wait_until(lambda: daemon.totals() == {"Open": 2}, "the file that came meanwhile")
+        self.assertIn("%s can be read again" % daemon.events, daemon.log())
+        self.assertEqual(daemon.log().count("is gone"), 1)
+        # Notices work again.
+        daemon.write("c", event(3))
+        wait_until(lambda: daemon.totals() == {"Open": 3}, "a file after it came back")
+
+    def test_a_directory_that_is_made_anew_is_read_from_its_start(self):
+        daemon = self.start()
+        shutil.rmtree(daemon.events)
+        wait_until(lambda: "is gone" in self.message(daemon), "the message of the query")
+        os.mkdir(daemon.events)
+        daemon.write("a", event(1) + event(2))
+        wait_until(lambda: daemon.totals() == {"Open": 3}, "the new file under the old name")
+        self.assertIn("is another directory now", daemon.log())
+
+
+@unittest.skipUnless(can_inject(), "strace cannot make calls fail here")
+class FailingCalls(harness.Case):
+    """Calls on the events (or the state) fail until the daemon has said so, and then work again."""
+
+    CONFIG = "[source events]\npath = @EVENTS@\npoll_interval = 50 milliseconds\n"
+
+    def check(self, calls, error, below, said):
+        daemon = self.daemon(config=self.CONFIG).start()
+        tracer = subprocess.Popen(
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(daemon.process.pid), "-P", below(daemon),
+             "-e", "trace=" + calls, "-e", "inject=%s:error=%s" % (calls, error)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: status_of(daemon, "TracerPid") == tracer.pid, "strace")
+            for number in range(8):
+                daemon.write("f%d" % number, event(1, "a") + event(2, "b"))
+            wait_until(lambda: said in daemon.log(), said)
+            wait_until(lambda: said in daemon.ask("select message from queries")[0][0] or daemon.ask(
+                "select count(*) from files where reason like ?1", ["%" + said + "%"]) != [[0]], "the message")
+            before = daemon.totals()
+        finally:
+            tracer.send_signal(signal.SIGINT)
+            tracer.wait()
+        wait_until(lambda: daemon.totals() == {"a": 8, "b": 8}, "all events")
+        daemon.process_all()
+        self.assertEqual(daemon.totals(), {"a": 8, "b": 8})
+        self.assertEqual(daemon.ask("select state, count(*) from files group by 1"), [["done", 8]])
+        return before
+
+    def test_no_descriptor_left_files_wait_and_clients_are_answered(self):
+        before = self.check("openat", "EMFILE", lambda daemon: daemon.events, "Too many open files")
+        self.assertEqual(before, {})
+
+    def test_no_descriptor_left_in_the_system(self):
+        self.check("openat", "ENFILE", lambda daemon: daemon.events, "Too many open files in system")
+
+    def test_a_stale_handle_is_opened_anew(self):
+        self.check("openat,statx,getdents64", "ESTALE", lambda daemon: daemon.events, "Stale file handle")
+
+    def test_a_file_that_cannot_be_read_is_tried_again_and_the_others_go_on(self):
+        before = self.check("pread64", "EIO", lambda daemon: os.path.join(daemon.events, "f3"),
+                            "cannot read f3 at byte 0: Input/output error")
+        self.assertGreater(before.get("a", 0), 0)
+
+    def test_a_disk_that_turned_read_only_keeps_the_batch_waiting_and_the_last_version_visible(self):
+        before = self.check("pwrite64", "EROFS", lambda daemon: daemon.state + "/checkpoint-wal",
+                            "Read-only file system")
+        self.assertEqual(before, {})
+
+
+if __name__ == "__main__":
+    if LONG:
+        sys.argv.remove("--long")
+    harness.main()
