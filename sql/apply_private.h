@@ -54,6 +54,8 @@ struct apply {
 	struct buf scratch;
 };
 
+/* --- apply_bind.c ---------------------------------------------------------- */
+
 /* NULL where `is_null`. */
 void apply_bind_int(sqlite3_stmt *stmt, int index, int64_t value, bool is_null);
 void apply_bind_time(sqlite3_stmt *stmt, int index, int64_t us, bool is_null);
@@ -64,6 +66,8 @@ void apply_bind_time(sqlite3_stmt *stmt, int index, int64_t us, bool is_null);
  */
 void apply_bind_shown(struct apply *apply, sqlite3_stmt *stmt, int index, const char *text,
 	size_t len);
+
+/* --- apply_files.c, apply_rejects.c: each one kind of change --------------- */
 
 /* Files, their identities and the offsets in them. */
 int apply_files(struct apply *apply, const struct changes *changes, struct err *err)

@@ -6,9 +6,9 @@
  * holds the lock, which publishes; falling back to SHARED without one is a
  * rollback, which discards, and so does closing. Hence the writer needs no
  * journal (journal_mode OFF: half of a failed statement stays behind until the
- * connection is closed), and this VFS never opens a second file. The writer keeps NORMAL locking: with EXCLUSIVE it would stop
- * moving the change counter that tells the readers' caches apart, and for the
- * same reason SQLITE_IOCAP_IMMUTABLE is never set.
+ * connection is closed), and this VFS never opens a second file. The writer keeps NORMAL locking:
+ * with EXCLUSIVE it would stop moving the change counter that tells the readers' caches apart, and
+ * for the same reason SQLITE_IOCAP_IMMUTABLE is never set.
  *
  * Reader and writer differ in one more thing: readers get pages in place by
  * xFetch. Each fetched page lies in a version that the reader holds, and

@@ -1,6 +1,6 @@
 /*
- * Counts by (bucket, group): a dense part where the data is dense, and a hash
- * of single cells for the rest.
+ * Counts by (bucket, group): a dense part where the data is dense, and single
+ * cells (stream/loose_cells.h) for the rest.
  *
  * The dense part is one array of 4-byte counts, a row for each unit of time
  * and a column for each group. A unit is a bucket, or, where buckets are finer
@@ -9,14 +9,7 @@
  * larger to take in a cell only while it stays within DENSE_CELLS_PER_COUNT
  * array places for each cell known to hold a count, so it never costs more
  * than 32 bytes a cell, whatever the data: a far-off time, a million groups of
- * one event each or a million scattered microseconds go to the hash.
- *
- * A hashed cell is 16 bytes in one of PARTS open-addressing tables, which grow
- * by two fifths when four fifths full and one at a time, so it costs 20 to 28
- * bytes and growing never needs a second table of full size.
- *
- * Counts that pass 32 bits are spilled: a list of 64-bit amounts, one for each
- * 2^31 events of a cell or so.
+ * one event each or a million scattered microseconds stay single cells.
  */
 #include "stream/cells.h"
 
@@ -26,30 +19,13 @@
 
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "stream/loose_cells.h"
 #include "stream/names.h"
 
 #define DENSE_CELLS_PER_COUNT 8
 #define DENSE_FREE_CELLS      65536   /* always allowed: 256 KiB, touched where counted */
 #define DENSE_KEPT_CELLS      4194304 /* a larger array is given back when it is cleared */
-#define PARTS                 64
 #define NO_UNIT               INT64_MIN
-
-struct cell {
-	int64_t bucket; /* its number: floor(time / bucket_us) */
-	uint32_t group;
-	uint32_t count; /* 0: free */
-};
-
-struct part {
-	struct cell *cells;
-	uint32_t n, cap;
-};
-
-struct spilled {
-	int64_t bucket;
-	uint32_t group;
-	uint64_t count;
-};
 
 struct cells {
 	struct names *names;
@@ -70,10 +46,7 @@ struct cells {
 	uint64_t n_off_step;         /* events whose bucket begins between two rows */
 	uint64_t n_unswept; /* events counted by others since no count was over half of 32 bits */
 
-	struct part parts[PARTS];
-	uint64_t n_hashed;
-	struct spilled *spilled;
-	size_t n_spilled, cap_spilled;
+	struct loose_cells loose; /* what the dense part does not take */
 
 	int64_t last_start_us; /* of the bucket looked up last, whose number is last_bucket */
 	int64_t last_bucket;
@@ -103,9 +76,7 @@ void cells_free(struct cells *cells)
 {
 	if (cells == NULL)
 		return;
-	for (size_t i = 0; i < PARTS; i++)
-		free(cells->parts[i].cells);
-	free(cells->spilled);
+	loose_cells_clear(&cells->loose);
 	free(cells->counts);
 	names_free(cells->names);
 	free(cells);
@@ -121,12 +92,7 @@ static void drop_dense(struct cells *cells)
 
 void cells_clear(struct cells *cells)
 {
-	for (size_t i = 0; i < PARTS; i++) {
-		free(cells->parts[i].cells);
-		cells->parts[i] = (struct part){0};
-	}
-	cells->n_hashed = 0;
-	cells->n_spilled = 0;
+	loose_cells_clear(&cells->loose);
 	if (cells->n_rows * cells->stride > DENSE_KEPT_CELLS)
 		drop_dense(cells);
 	else if (cells->used_from < cells->used_to)
@@ -174,13 +140,9 @@ size_t cells_bytes(const struct cells *cells)
 {
 	/* The values of a tuple, its text and its place in the table of tuples. */
 	size_t name_bytes = cells->n_fields * (sizeof(struct event_value) + 32) + 16;
-	size_t bytes = cells->n_rows * cells->stride * sizeof(*cells->counts) +
-		       cells->cap_spilled * sizeof(*cells->spilled) +
-		       cells_n_groups(cells) * name_bytes;
 
-	for (size_t i = 0; i < PARTS; i++)
-		bytes += cells->parts[i].cap * sizeof(*cells->parts[i].cells);
-	return bytes;
+	return cells->n_rows * cells->stride * sizeof(*cells->counts) +
+	       loose_cells_bytes(&cells->loose) + cells_n_groups(cells) * name_bytes;
 }
 
 const struct event_value *cells_group_values(const struct cells *cells, uint32_t group)
@@ -193,90 +155,6 @@ static int64_t floor_div(int64_t n, int64_t d)
 	int64_t quotient = n / d;
 
 	return n % d < 0 ? quotient - 1 : quotient;
-}
-
-/* --- single cells -------------------------------------------------------- */
-
-static uint64_t hash_cell(int64_t bucket, uint32_t group)
-{
-	uint64_t hash =
-		((uint64_t)bucket ^ (uint64_t)group << 40 ^ group) * UINT64_C(0x9e3779b97f4a7c15);
-
-	hash ^= hash >> 32;
-	hash *= UINT64_C(0xd6e8feb86659fd93);
-	return hash ^ hash >> 32;
-}
-
-/* The place of the cell in its part, or the free one where it belongs. */
-static struct cell *find_cell(
-	const struct part *part, uint64_t hash, int64_t bucket, uint32_t group)
-{
-	uint32_t at = (uint32_t)((hash >> 32) * part->cap >> 32);
-
-	while (part->cells[at].count != 0 &&
-		(part->cells[at].bucket != bucket || part->cells[at].group != group))
-		at = at + 1 < part->cap ? at + 1 : 0;
-	return &part->cells[at];
-}
-
-static int grow_part(struct part *part, struct err *err)
-{
-	struct part grown = {.n = part->n};
-	uint64_t cap = part->cap < 16 ? 16 : (uint64_t)part->cap * 7 / 5;
-
-	if (cap > UINT32_MAX)
-		return err_set(err, ERR_LIMIT, "too many counts in one pass");
-	grown.cap = (uint32_t)cap;
-	grown.cells = mem_new_array(grown.cap, sizeof(*grown.cells));
-	if (grown.cells == NULL)
-		return err_nomem(err);
-	for (uint32_t i = 0; i < part->cap; i++) {
-		const struct cell *cell = &part->cells[i];
-
-		if (cell->count != 0)
-			*find_cell(&grown, hash_cell(cell->bucket, cell->group), cell->bucket,
-				cell->group) = *cell;
-	}
-	free(part->cells);
-	*part = grown;
-	return 0;
-}
-
-static int spill(struct cells *cells, int64_t bucket, uint32_t group, uint64_t n, struct err *err)
-{
-	if (!mem_grow(&cells->spilled, &cells->cap_spilled, cells->n_spilled + 1,
-		    sizeof(*cells->spilled)))
-		return err_nomem(err);
-	cells->spilled[cells->n_spilled++] =
-		(struct spilled){.bucket = bucket, .group = group, .count = n};
-	return 0;
-}
-
-static int add_hashed(
-	struct cells *cells, int64_t bucket, uint32_t group, uint64_t n, struct err *err)
-{
-	uint64_t hash = hash_cell(bucket, group);
-	struct part *part = &cells->parts[hash % PARTS];
-	struct cell *cell;
-
-	if (part->n >= part->cap / 5 * 4 && grow_part(part, err) < 0)
-		return err->code;
-	cell = find_cell(part, hash, bucket, group);
-	if (n + cell->count > UINT32_MAX) {
-		/* What stays in the cell must not be 0, which would free its place. */
-		if (spill(cells, bucket, group, n + cell->count - 1, err) < 0)
-			return err->code;
-		n = cell->count == 0;
-		cell->count = cell->count != 0;
-	}
-	if (cell->count == 0) {
-		cell->bucket = bucket;
-		cell->group = group;
-		part->n++;
-		cells->n_hashed++;
-	}
-	cell->count += (uint32_t)n;
-	return 0;
 }
 
 /* --- the dense part ------------------------------------------------------ */
@@ -342,43 +220,20 @@ static int64_t choose_step(const struct cells *cells, int64_t bucket)
 	return 1;
 }
 
-/*
- * The hashed cells that the dense part now covers move into it. Where there is
- * no memory for the smaller table they stay, which is as right: a cell may
- * come in parts.
- */
-static void move_hashed(struct cells *cells)
+/* Takes a single cell into the dense part, if that covers it and the sum is not over 32 bits. */
+static bool take_in(void *context, int64_t bucket, uint32_t group, uint32_t n)
 {
-	for (size_t i = 0; i < PARTS; i++) {
-		struct part *part = &cells->parts[i];
-		struct part kept = {.cap = part->cap};
+	struct cells *cells = context;
+	uint32_t *count = dense_count(cells, bucket, group);
 
-		kept.cells = part->n > 0 ? mem_new_array(kept.cap, sizeof(*kept.cells)) : NULL;
-		if (kept.cells == NULL)
-			continue;
-		for (uint32_t at = 0; at < part->cap; at++) {
-			struct cell cell = part->cells[at];
-			uint32_t *count;
-
-			if (cell.count == 0)
-				continue;
-			count = dense_count(cells, cell.bucket, cell.group);
-			if (count != NULL && cell.count <= UINT32_MAX - *count) {
-				*count += cell.count;
-				use_row(cells, (uint64_t)(count - cells->counts) / cells->stride);
-				continue;
-			}
-			*find_cell(&kept, hash_cell(cell.bucket, cell.group), cell.bucket,
-				cell.group) = cell;
-			kept.n++;
-		}
-		cells->n_hashed -= part->n - kept.n;
-		free(part->cells);
-		*part = kept;
-	}
+	if (count == NULL || n > UINT32_MAX - *count)
+		return false;
+	*count += n;
+	use_row(cells, (uint64_t)(count - cells->counts) / cells->stride);
+	return true;
 }
 
-/* A larger array with the old rows in their new place; the hashed cells follow. */
+/* A larger array with the old rows in their new place; the single cells that it covers follow. */
 static int resize_dense(
 	struct cells *cells, int64_t first, uint64_t n_rows, size_t stride, struct err *err)
 {
@@ -400,7 +255,7 @@ static int resize_dense(
 	cells->n_rows = n_rows;
 	cells->stride = stride;
 	cells->n_refusals = UINT32_MAX; /* the next refusal looks again */
-	move_hashed(cells);
+	loose_cells_move(&cells->loose, take_in, cells);
 	return 0;
 }
 
@@ -428,11 +283,11 @@ static uint64_t dense_limit(struct cells *cells, uint64_t wanted)
 		cells->n_filled = count_filled(cells);
 		cells->n_refusals = 0;
 	}
-	return (cells->n_hashed + cells->n_filled) * DENSE_CELLS_PER_COUNT;
+	return (cells->loose.n + cells->n_filled) * DENSE_CELLS_PER_COUNT;
 }
 
 /*
- * The step was too coarse after all: the dense part goes to the hash and
+ * The step was too coarse after all: the dense part becomes single cells and
  * begins anew with single buckets. At most once between two clears.
  */
 static int refine_step(struct cells *cells, struct err *err)
@@ -443,8 +298,9 @@ static int refine_step(struct cells *cells, struct err *err)
 
 			if (*count == 0)
 				continue;
-			if (add_hashed(cells, (cells->first + (int64_t)row) * cells->step, group,
-				    *count, err) < 0)
+			if (loose_cells_add(&cells->loose,
+				    (cells->first + (int64_t)row) * cells->step, group, *count,
+				    err) < 0)
 				return err->code;
 			*count = 0;
 		}
@@ -513,7 +369,8 @@ static int sweep(struct cells *cells, struct err *err)
 
 			if (*count < UINT32_MAX / 2)
 				continue;
-			if (spill(cells, (cells->first + (int64_t)row) * cells->step, group, *count,
+			if (loose_cells_spill(&cells->loose,
+				    (cells->first + (int64_t)row) * cells->step, group, *count,
 				    err) < 0)
 				return err->code;
 			*count = 0;
@@ -535,10 +392,10 @@ static int add_bucket(
 			return err->code;
 		count = dense_count(cells, bucket, group);
 		if (count == NULL)
-			return add_hashed(cells, bucket, group, n, err);
+			return loose_cells_add(&cells->loose, bucket, group, n, err);
 	}
 	if (n + *count > UINT32_MAX / 2) {
-		if (spill(cells, bucket, group, n + *count, err) < 0)
+		if (loose_cells_spill(&cells->loose, bucket, group, n + *count, err) < 0)
 			return err->code;
 		*count = 0;
 		return 0;
@@ -638,63 +495,5 @@ int cells_each(const struct cells *cells, cells_each_fn *each, void *context, st
 {
 	int rc = each_dense(cells, each, context, err);
 
-	for (size_t i = 0; i < PARTS && rc == 0; i++) {
-		const struct part *part = &cells->parts[i];
-
-		for (uint32_t at = 0; at < part->cap && rc == 0; at++) {
-			const struct cell *cell = &part->cells[at];
-
-			if (cell->count != 0)
-				rc = each(context, cell->bucket * cells->bucket_us, cell->group,
-					cell->count, err);
-		}
-	}
-	for (size_t i = 0; i < cells->n_spilled && rc == 0; i++) {
-		const struct spilled *spilled = &cells->spilled[i];
-
-		rc = each(context, spilled->bucket * cells->bucket_us, spilled->group,
-			spilled->count, err);
-	}
-	return rc;
-}
-
-/* What a merge carries along: the numbers that the other's groups have here, looked up when first
- * met. */
-struct merge {
-	struct cells *into;
-	const struct cells *from;
-	uint32_t *groups; /* UINT32_MAX: not looked up yet */
-};
-
-static int merge_cell(
-	void *context, int64_t bucket_start_us, uint32_t group, uint64_t count, struct err *err)
-{
-	struct merge *merge = context;
-	uint32_t *number = &merge->groups[group];
-
-	if (*number == UINT32_MAX &&
-		cells_group(merge->into, cells_group_values(merge->from, group), number, err) < 0)
-		return err->code;
-	return add_bucket(
-		merge->into, bucket_of(merge->into, bucket_start_us), *number, count, err);
-}
-
-int cells_merge(struct cells *into, const struct cells *from, struct err *err)
-{
-	struct merge merge = {.into = into, .from = from};
-	size_t n_groups = cells_n_groups(from);
-	int rc;
-
-	assert(into->bucket_us == from->bucket_us && into->n_fields == from->n_fields);
-	if (from->n_events == 0)
-		return 0;
-	merge.groups = malloc(n_groups * sizeof(*merge.groups));
-	if (merge.groups == NULL)
-		return err_nomem(err);
-	memset(merge.groups, 0xff, n_groups * sizeof(*merge.groups));
-	cells_saw(into, from->min_us, from->max_us);
-	into->n_events += from->n_events;
-	rc = cells_each(from, merge_cell, &merge, err);
-	free(merge.groups);
-	return rc;
+	return rc == 0 ? loose_cells_each(&cells->loose, cells->bucket_us, each, context, err) : rc;
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "stream/scan_ticks.h"
+#include "stream/scan_windows.h"
 
 /* With more groups than that, emptying windows would cost more than they save. */
 #define MAX_WINDOW_GROUPS 1024
@@ -74,27 +75,10 @@ static int link_tables(struct count *count, struct err *err)
 
 /* --- windows ------------------------------------------------------------- */
 
-/* A window that no time lies in. */
-static void close_window(struct count *count, int cursor)
-{
-	struct windows *windows = &count->kernel.windows;
-
-	count->places[cursor] = (struct window_place){.first = 1, .last = 0};
-	windows->add[cursor][0] = windows->add[cursor][1] = UINT64_C(1) << 62;
-	memset(windows->limit[cursor], 0, sizeof(windows->limit[cursor]));
-	memset(windows->seen[cursor], 0, sizeof(windows->seen[cursor]));
-	memset(windows->date[cursor], 0, sizeof(windows->date[cursor]));
-}
-
 static void close_windows(struct count *count)
 {
 	for (int i = 0; i < DICT_CURSORS; i++)
-		close_window(count, i);
-}
-
-static int64_t time_of(const struct count *count, int cursor, uint64_t ticks)
-{
-	return count->places[cursor].base_us + ticks_to_us(&count->program.time, ticks);
+		window_close(count, i);
 }
 
 /* The times that a window has seen so far are told; it may go on. */
@@ -105,7 +89,8 @@ static void tell_times(struct count *count, int cursor)
 	uint64_t highest = ticks_from_code(ticks_to_code(place->first) + seen[0]);
 	uint64_t lowest = ticks_from_code(ticks_to_code(place->last) - seen[2]);
 
-	cells_saw(count->cells, time_of(count, cursor, lowest), time_of(count, cursor, highest));
+	cells_saw(count->cells, window_time_us(count, cursor, lowest),
+		window_time_us(count, cursor, highest));
 }
 
 /* 1: there was something to flush. */
@@ -117,7 +102,7 @@ static int flush_count(struct count *count, int cursor, size_t entry, struct err
 	if (*n == 0)
 		return 0;
 	if (cells_add_counted(count->cells, rest->number,
-		    time_of(count, cursor, count->places[cursor].first), *n, err) < 0)
+		    window_time_us(count, cursor, count->places[cursor].first), *n, err) < 0)
 		return err->code;
 	*n = 0;
 	return 1;
@@ -165,89 +150,21 @@ static int flush_entry(struct count *count, size_t entry, struct err *err)
 	return 0;
 }
 
-static int64_t floor_div(int64_t n, int64_t d)
-{
-	int64_t quotient = n / d;
-
-	return n % d < 0 ? quotient - 1 : quotient;
-}
-
-/*
- * The ticks around a time that lie in its bucket, on its day and in the years
- * that exist, and have all but their last eight digits in common.
- */
-static void place_window(struct count *count, int cursor, int64_t base_us, int64_t time_us)
-{
-	const struct time_form *form = &count->program.time;
-	struct windows *windows = &count->kernel.windows;
-	int64_t first_us = floor_div(time_us, count->bucket_us) * count->bucket_us;
-	int64_t last_us = first_us + count->bucket_us - 1;
-	struct window_place place = {.base_us = base_us};
-	uint64_t ticks, block, first, last;
-	uint32_t length;
-
-	close_window(count, cursor);
-	if (first_us < TIMESTAMP_MIN_US)
-		first_us = TIMESTAMP_MIN_US;
-	if (last_us > TIMESTAMP_MAX_US)
-		last_us = TIMESTAMP_MAX_US;
-	if (!ticks_in(form, base_us, first_us, last_us, time_us, &place.first, &place.last, &ticks))
-		return;
-	block = ticks - ticks % TICKS_BLOCK;
-	if (place.first < block)
-		place.first = block;
-	if (place.last >= block + TICKS_BLOCK)
-		place.last = block + TICKS_BLOCK - 1;
-	count->places[cursor] = place;
-	first = ticks_to_code(place.first);
-	last = ticks_to_code(place.last);
-	length = (uint32_t)(last - first);
-	windows->add[cursor][0] = 0 - first;
-	windows->add[cursor][1] = last + 1;
-	windows->limit[cursor][0] = windows->limit[cursor][2] = length;
-}
-
-/* The time of the tick 0 for a record: its date. False where it is not written in the program's
- * form. */
-static bool base_of(const struct count *count, const struct match *match, int64_t *base_us)
-{
-	const struct time_form *form = &count->program.time;
-
-	if (match->time_len != form->len)
-		return false;
-	*base_us = 0;
-	if (!form->is_spelled)
-		return true;
-	if (match->time[10] != form->separator || !timestamp_parse(match->time, 10, base_us))
-		return false;
-	*base_us += form->zone_us;
-	return true;
-}
-
-static bool is_in_window(const struct count *count, int cursor, int64_t base_us, int64_t time_us)
-{
-	const struct window_place *place = &count->places[cursor];
-
-	return place->first <= place->last && place->base_us == base_us &&
-	       time_us >= time_of(count, cursor, place->first) &&
-	       time_us - time_of(count, cursor, place->last) < count->program.time.tick_us;
-}
-
 /* The cursor's window moves to where the record is; in rows, only its date counts. */
 static int learn_time(struct count *count, const struct match *match, int cursor, struct err *err)
 {
 	int64_t base_us;
 
-	if (!base_of(count, match, &base_us))
+	if (!window_base_us(count, match, &base_us))
 		return 0;
 	if (count->in_rows) {
 		count->places[cursor].base_us = base_us;
-	} else if (is_in_window(count, cursor, base_us, match->time_us)) {
+	} else if (window_has(count, cursor, base_us, match->time_us)) {
 		return 0;
 	} else {
 		if (flush_window(count, cursor, err) < 0)
 			return err->code;
-		place_window(count, cursor, base_us, match->time_us);
+		window_place(count, cursor, base_us, match->time_us);
 		count->n_moves++;
 	}
 	if (count->program.time.is_spelled)
