@@ -1,9 +1,9 @@
 /*
- * The loop's half of the lane. Whenever it is idle, lane_advance looks at what
- * is noted, in this order: the end, calls, a reload, the source that is due;
- * else the timer waits for the next one.
+ * The loop's half of the lane. Whenever it is idle, engine_advance looks at
+ * what is noted, in this order: the end, calls, a reload, the source that is
+ * due; else the timer waits for the next one.
  *
- *   IDLE ──lane_advance──▶ BUSY ──on_job_done──▶ IDLE ─ … ─▶ STOPPED
+ *   IDLE ──engine_advance─▶ BUSY ──on_job_done──▶ IDLE ─ … ─▶ STOPPED
  */
 #include "daemon/engine_private.h"
 
@@ -14,12 +14,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* A line about what was counted, at most this often and only if something was. */
 #define SUMMARY_MS 60000
-
-static void lane_advance(struct engine *engine);
 
 static int64_t monotonic_us(void)
 {
@@ -35,7 +32,7 @@ static void on_worker(uv_work_t *request)
 	job_run((struct job *)request);
 }
 
-static void job_start(struct engine *engine, enum job_kind kind)
+void engine_job_start(struct engine *engine, enum job_kind kind)
 {
 	struct job *job = &engine->job;
 
@@ -63,7 +60,7 @@ static void on_change(void *context, size_t source)
 	struct engine *engine = context;
 
 	trigger_call(&engine->sources[source].trigger, engine_now_us(), false);
-	lane_advance(engine);
+	engine_advance(engine);
 }
 
 static void watches_close(struct engine *engine)
@@ -94,105 +91,6 @@ static int sources_open(struct engine *engine, struct err *err)
 			return err->code;
 	}
 	return 0;
-}
-
-/* --- calls --------------------------------------------------------------- */
-
-static size_t query_find(const struct spec *spec, const char *name)
-{
-	for (size_t i = 0; i < spec->n_queries; i++)
-		if (strcasecmp(spec->queries[i].name, name) == 0)
-			return i;
-	return SIZE_MAX;
-}
-
-/* On the lane's turn, when the running spec is the loop's to read. */
-static bool call_judge(struct engine *engine, struct call *call, size_t *query)
-{
-	struct err err = ERR_INIT;
-
-	*query = SIZE_MAX;
-	if (call->query != NULL)
-		*query = query_find(&engine->config->spec, call->query);
-	if (call->query == NULL || *query != SIZE_MAX)
-		return true;
-	(void)err_set(&err, ERR_MISSING, "there is no query %.60s", call->query);
-	call_answer(engine->desk, call, &err, NULL, -1);
-	return false;
-}
-
-void engine_take_call(struct engine *engine, struct call *call)
-{
-	struct err err = ERR_INIT;
-
-	if (engine->is_stopping || !engine->is_loaded) {
-		(void)err_set(&err, ERR_INTERRUPTED, "tallyd is %s",
-			engine->is_stopping ? "shutting down" : "starting up");
-		call_answer(engine->desk, call, &err, NULL, -1);
-		return;
-	}
-	if (engine->last_call != NULL)
-		engine->last_call->next = call;
-	else
-		engine->first_call = call;
-	engine->last_call = call;
-	lane_advance(engine);
-}
-
-static struct call *call_pop(struct engine *engine)
-{
-	struct call *call = engine->first_call;
-
-	engine->first_call = call->next;
-	if (engine->first_call == NULL)
-		engine->last_call = NULL;
-	call->next = NULL;
-	return call;
-}
-
-static void calls_end(struct engine *engine, const char *sentence)
-{
-	struct err err = ERR_INIT;
-
-	(void)err_set(&err, ERR_INTERRUPTED, "%s", sentence);
-	while (engine->first_call != NULL)
-		call_answer(engine->desk, call_pop(engine), &err, NULL, -1);
-}
-
-/* The next call that keeps the lane busy is started; true if there was one. */
-static bool call_start(struct engine *engine)
-{
-	while (engine->first_call != NULL) {
-		struct call *call = call_pop(engine);
-		size_t query;
-		if (!call_judge(engine, call, &query))
-			continue;
-		if (call->kind == CALL_PROCESS_ALL) {
-			engine_waiter_add(engine, call, query, engine_now_us());
-			continue;
-		}
-		engine->job.call = call;
-		engine->job.query = query;
-		job_start(engine, JOB_QUERY);
-		return true;
-	}
-	return false;
-}
-
-static void query_changed(struct engine *engine)
-{
-	struct job *job = &engine->job;
-	const char *state = "";
-	const struct query_spec *query = &engine->config->spec.queries[job->query];
-
-	if (job->queries != NULL)
-		state = query_state_name(job->queries[job->query].totals.state);
-	if (job->err.code == 0)
-		log_info("query %s: %s is now %s", query->name,
-			job->call->kind == CALL_START ? "start:" : "stop:", state);
-	call_answer(engine->desk, job->call, &job->err, state, -1);
-	/* What was behind may count now, and its state is to be made durable. */
-	trigger_call(&engine->sources[query->source].trigger, engine_now_us(), true);
 }
 
 /* --- turns of a source --------------------------------------------------- */
@@ -292,7 +190,7 @@ static int64_t source_choose(const struct engine *engine, int64_t now_us, size_t
 
 static void on_due(uv_timer_t *timer)
 {
-	lane_advance(timer->data);
+	engine_advance(timer->data);
 }
 
 static void cycle_start_or_wait(struct engine *engine)
@@ -315,7 +213,7 @@ static void cycle_start_or_wait(struct engine *engine)
 	engine->job.source = source;
 	engine->job.full = trigger_begin(&engine->sources[source].trigger, now_us);
 	engine->job.wants_mark = engine->job.full && engine_waiters_want_mark(engine, source);
-	job_start(engine, JOB_CYCLE);
+	engine_job_start(engine, JOB_CYCLE);
 }
 
 /* --- reload -------------------------------------------------------------- */
@@ -326,7 +224,7 @@ static void reload_start(struct engine *engine)
 	/* Notices carry the source's place in the spec, which is about to change. */
 	watches_close(engine);
 	engine->job.config_request = engine->reload;
-	job_start(engine, JOB_RELOAD);
+	engine_job_start(engine, JOB_RELOAD);
 }
 
 static void reloaded(struct engine *engine)
@@ -401,7 +299,7 @@ static void on_job_done(uv_work_t *request, int status)
 	switch (kind) {
 	case JOB_LOAD: loaded(engine); break;
 	case JOB_CYCLE: cycle_done(engine); break;
-	case JOB_QUERY: query_changed(engine); break;
+	case JOB_QUERY: engine_calls_query_changed(engine); break;
 	case JOB_RELOAD: reloaded(engine); break;
 	case JOB_FINISH:
 		if (job->err.code != 0)
@@ -417,22 +315,22 @@ static void on_job_done(uv_work_t *request, int status)
 	if (engine->is_loaded)
 		engine_waiters_review(engine);
 	/* The next batch is counted while the sessions hear of this one. */
-	lane_advance(engine);
+	engine_advance(engine);
 	if (engine->is_loaded && !engine->is_finished)
 		engine->hooks.on_published(engine->hooks.context);
 }
 
-static void lane_advance(struct engine *engine)
+void engine_advance(struct engine *engine)
 {
 	if (engine->is_busy || engine->is_finished)
 		return;
 	if (engine->is_stopping) {
 		watches_close(engine);
-		job_start(engine, JOB_FINISH);
+		engine_job_start(engine, JOB_FINISH);
 		return;
 	}
 	engine_clock_review(engine);
-	if (!engine->is_loaded || call_start(engine))
+	if (!engine->is_loaded || engine_calls_start(engine))
 		return;
 	if (engine->wants_reload)
 		reload_start(engine);
@@ -464,7 +362,7 @@ struct engine *engine_new(uv_loop_t *loop, struct config *config, struct call_de
 void engine_load(struct engine *engine, bool rebuild)
 {
 	engine->job.rebuild = rebuild;
-	job_start(engine, JOB_LOAD);
+	engine_job_start(engine, JOB_LOAD);
 }
 
 struct snapshot_store *engine_snapshots(struct engine *engine)
@@ -476,7 +374,7 @@ void engine_reload(struct engine *engine, const struct config_request *request)
 {
 	engine->reload = *request;
 	engine->wants_reload = true;
-	lane_advance(engine);
+	engine_advance(engine);
 }
 
 void engine_status(const struct engine *engine, struct engine_status *status)
@@ -522,12 +420,12 @@ void engine_stop(struct engine *engine)
 	engine->is_stopping = true;
 	if (engine->is_loaded && engine->is_busy)
 		stream_stop_batch(engine->job.stream);
-	calls_end(engine, "tallyd is shutting down");
+	engine_calls_end(engine, "tallyd is shutting down");
 	engine_waiters_end(engine, "tallyd is shutting down");
 	watches_close(engine);
 	uv_timer_stop(&engine->due);
 	uv_timer_stop(&engine->summary);
-	lane_advance(engine);
+	engine_advance(engine);
 }
 
 void engine_free(struct engine *engine)

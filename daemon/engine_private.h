@@ -1,7 +1,8 @@
 /*
- * The engine from within: engine.c (the lane and its jobs), engine_wait.c
- * (those that wait for everything to be counted) and engine_clock.c. All of it is the loop's, but
- * for the job while one is under way.
+ * The engine from within: engine.c (the lane and its jobs), engine_calls.c
+ * (what sessions ask of it), engine_wait.c (those that wait for everything to
+ * be counted) and engine_clock.c. All of it is the loop's, but for the job
+ * while one is under way.
  */
 #ifndef DAEMON_ENGINE_PRIVATE_H
 #define DAEMON_ENGINE_PRIVATE_H
@@ -59,6 +60,22 @@ struct engine {
 	unsigned n_jobs, pulse_seen; /* for engine_has_moved */
 	bool is_busy, is_loaded, is_stopping, is_finished, wants_reload, is_idle;
 };
+
+/* --- engine.c ------------------------------------------------------------ */
+
+/* Looks what is to be done next, where no job is under way. */
+void engine_advance(struct engine *engine);
+/* No job is under way; what it is asked for stands in engine->job. */
+void engine_job_start(struct engine *engine, enum job_kind kind);
+
+/* --- engine_calls.c ------------------------------------------------------ */
+
+/* The next call that keeps the lane busy is started; true if there was one. */
+bool engine_calls_start(struct engine *engine);
+/* JOB_QUERY is over: its call is answered. */
+void engine_calls_query_changed(struct engine *engine);
+/* Answers all that wait with an error. */
+void engine_calls_end(struct engine *engine, const char *sentence);
 
 /* --- engine_wait.c ------------------------------------------------------- */
 
