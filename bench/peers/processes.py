@@ -27,15 +27,26 @@ def tree_of(root):
     return tree
 
 
+def command_line(pid):
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read()
+
+
 def resident_bytes(root):
+    """Shared pages are shared out, so that the sum is what the machine lacks."""
     total = 0
     for pid in tree_of(root):
         try:
+            if command_line(pid) == OWN:
+                continue  # forked, and not yet what it will be
             with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
                 total += int(re.search(r"^Pss:\s+(\d+)", file.read(), re.M)[1]) * 1024
         except (OSError, TypeError):
             pass
     return total
+
+
+OWN = command_line("self")
 
 
 class Failed(Exception):
@@ -44,7 +55,7 @@ class Failed(Exception):
 
 class Run:
     """One finished run: seconds (wall), counting (seconds without the program's own start),
-    peak (bytes), output (text)."""
+    peak (bytes, sampled: 0 where it was over before the first look), output (text)."""
 
     def __init__(self, command, environment=None, limit=1200):
         start = time.perf_counter()
@@ -54,8 +65,8 @@ class Run:
         over = threading.Event()
 
         def watch():
-            # A hundredth of the run so far, at least 50 ms: looking must not cost what is looked at.
-            while not over.wait(max(0.05, (time.perf_counter() - start) / 100)):
+            # Ever more seldom, up to 0.2 s: looking must not cost what is looked at.
+            while not over.wait(min(0.2, max(0.005, (time.perf_counter() - start) / 20))):
                 sampled[0] = max(sampled[0], resident_bytes(process.pid))
 
         watcher = threading.Thread(target=watch)
@@ -66,8 +77,7 @@ class Run:
         reader = threading.Thread(target=lambda: said.append(process.stderr.read()))
         reader.start()
         self.output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        process.wait()
         self.seconds = time.perf_counter() - start
         timer.cancel()
         over.set()
@@ -77,4 +87,4 @@ class Run:
             raise Failed(f"exit {process.returncode}: " + " ".join(said[0].strip().splitlines()[-1:]))
         found = re.search(r"^.*?seconds=([0-9.]+)$", said[0], re.M)
         self.counting = float(found[1]) if found else self.seconds
-        self.peak = max(sampled[0], usage.ru_maxrss * 1024)
+        self.peak = sampled[0]

@@ -1,0 +1,190 @@
+"""The totals query over 336 rows by 1, 8 and 32 clients, over connections that stay and a
+connection a question, at rest and while tallyd counts at full speed: tallyd over plain text and
+the PostgreSQL protocol, PostgreSQL, Redis with the totals in a hash, Spark in its session."""
+
+import contextlib
+import glob
+import os
+import pwd
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import engine
+import peers
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOTALS = "select action, sum(count) as total_count from counts group by action order by action"
+CLIENTS = (1, 8, 32)
+
+
+def versions():
+    found = {}
+    for name, command in (("PostgreSQL", ["psql", "--version"]), ("Redis", ["redis-server", "--version"])):
+        if shutil.which(command[0]):
+            found[name] = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return found
+
+
+@contextlib.contextmanager
+def tallyd(home, busy):
+    """A daemon with the 336 rows; `busy`: beside them it counts a large set, over and over."""
+    events = os.path.join(home, "events")
+    os.makedirs(events)
+    with open(events + "/base.json", "w", encoding="utf-8") as file:
+        for hour in range(168):
+            for action in ("Open", "Close"):
+                file.write(f'{{"time":{1469500000 + hour * 3600},"action":"{action}"}}\n')
+    settings = ["--set", "tallyd.threads=1", "--set", "events.max_bytes_per_trigger=64 MiB", "--set", "tallyd.max_sessions=2000"]
+    daemon = subprocess.Popen(
+        [os.path.join(engine.TOP, "tallyd"), "--events", events, "--socket", home + "/tallyd.sock", "--state-dir", home + "/state", *settings],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        ask = [os.path.join(engine.TOP, "tally"), home + "/tallyd.sock", "select count(*) from counts"]
+        while subprocess.run(ask, capture_output=True, text=True).stdout != "336\n":
+            time.sleep(0.05)
+        if busy:
+            source = engine.make_set("v1", [])
+            # 2 GB of hard links a round: 20 rounds last longer than the questions do.
+            for turn in range(20):
+                for name in os.listdir(source):
+                    os.link(os.path.join(source, name), os.path.join(events, f"{turn}-{name}"))
+        yield home
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
+@contextlib.contextmanager
+def postgres(home):
+    binaries = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+    place = os.path.join(home, "pg")
+    os.makedirs(place)
+    as_user = []
+    if os.getuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(place, user.pw_uid, user.pw_gid)
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+
+    def run(*command):
+        subprocess.run([*as_user, *command], check=True, capture_output=True, cwd=place)
+
+    run(binaries[-1] + "/initdb", "-D", place + "/data", "-A", "trust", "-U", "bench")
+    run(binaries[-1] + "/pg_ctl", "-D", place + "/data", "-o", f"-k {place} -c listen_addresses=", "-l", place + "/log", "-w", "start")
+    try:
+        statements = [
+            "create table counts(action text, window_start timestamp, window_end timestamp, count bigint, primary key(action, window_start))",
+            "insert into counts select a, timestamp '2016-07-26' + n * interval '1 hour', timestamp '2016-07-26' + (n + 1) * interval '1 hour', 1 "
+            "from generate_series(0, 167) n, (values ('Open'), ('Close')) actions(a)",
+            "analyze counts",
+        ]
+        for statement in statements:
+            subprocess.run(["psql", "-q", "-h", place, "-U", "bench", "-c", statement, "postgres"], check=True)
+        yield place
+    finally:
+        run(binaries[-1] + "/pg_ctl", "-D", place + "/data", "-m", "immediate", "stop")
+
+
+@contextlib.contextmanager
+def redis(home):
+    path = home + "/redis.sock"
+    server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", home], stdout=subprocess.DEVNULL)
+    try:
+        while subprocess.run(["redis-cli", "-s", path, "hset", "totals", "Open", "168", "Close", "168"], capture_output=True).returncode != 0:
+            time.sleep(0.05)
+        yield path
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def pgbench(host, clients, connect, seconds):
+    script = os.path.join(os.path.dirname(host) if host.endswith("/pg") else host, "totals.sql")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(TOTALS + ";\n")
+    command = ["pgbench", "-n", "-h", host, "-U", "bench", "-M", "simple" if connect else "prepared", "-f", script,
+               "-c", str(clients), "-j", "2", "-T", str(max(1, int(seconds))), *(["-C"] if connect else []), "postgres"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    found = re.search(r"tps = ([0-9.]+)", done.stdout)
+    if not found:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    return float(found[1])
+
+
+def ask(path, clients, connect, seconds):
+    done = subprocess.run([os.path.join(engine.TOP, "bench/ask"), path, str(clients), str(max(1, int(seconds))), TOTALS + ";", *(["connect"] if connect else [])],
+                          capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[0])
+
+
+def redis_benchmark(path, clients, connect, seconds):
+    """It counts requests, not seconds: so many that they take about as long."""
+    number = int((4000 if connect else 40000) * seconds)
+    done = subprocess.run(["redis-benchmark", "-s", path, "-c", str(clients), "-n", str(number), "-k", "0" if connect else "1", "--csv", "hgetall", "totals"],
+                          capture_output=True, text=True, check=True)
+    return float(re.search(r'"hgetall totals","([0-9.]+)"', done.stdout)[1])
+
+
+def spark(seconds):
+    program = (
+        "import sys, time\nfrom pyspark.sql import SparkSession\n"
+        "s = SparkSession.builder.master('local[2]').config('spark.sql.shuffle.partitions', 2).config('spark.ui.enabled', 'false').getOrCreate()\n"
+        "rows = [(a, h, h + 1, 1) for h in range(168) for a in ('Open', 'Close')]\n"
+        "s.createDataFrame(rows, 'action string, window_start bigint, window_end bigint, count bigint').cache().createOrReplaceTempView('counts')\n"
+        "ask = lambda: s.sql(sys.argv[1]).collect()\nfor _ in range(20): ask()\n"
+        "n, start = 0, time.perf_counter()\nwhile time.perf_counter() - start < float(sys.argv[2]): ask(); n += 1\n"
+        "print(n / (time.perf_counter() - start))\n"
+    )
+    done = subprocess.run([peers.PYTHON, "-c", program, TOTALS, str(seconds)], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def measure(seconds, passes):
+    """[{who, clients, connect, busy, per_second, per_second_min, per_second_max}]; all take turns."""
+    table = []
+    home = tempfile.mkdtemp(prefix="queries-", dir=engine.WORK)
+    os.chmod(home, 0o755)
+    try:
+        with contextlib.ExitStack() as stack:
+            os.makedirs(home + "/rest")
+            os.chmod(home + "/rest", 0o755)
+            rest = stack.enter_context(tallyd(home + "/rest", False))
+            who = {"tallyd, text": lambda *a: ask(rest + "/tallyd.sock", *a), "tallyd, PostgreSQL protocol": lambda *a: pgbench(rest, *a)}
+            if glob.glob("/usr/lib/postgresql/*/bin/initdb") and shutil.which("pgbench"):
+                place = stack.enter_context(postgres(home))
+                who["PostgreSQL"] = lambda *a: pgbench(place, *a)
+            if shutil.which("redis-server"):
+                path = stack.enter_context(redis(home))
+                who["Redis, hgetall"] = lambda *a: redis_benchmark(path, *a)
+            for connect in (False, True):
+                for clients in CLIENTS:
+                    figures = {name: [] for name in who}
+                    for turn in range(passes + 1):
+                        for name, run in who.items():
+                            figure = run(clients, connect, seconds / 5)
+                            if turn > 0:
+                                figures[name].append(figure)
+                    table += [row_of(name, clients, connect, False, of) for name, of in figures.items()]
+        os.makedirs(home + "/busy")
+        os.chmod(home + "/busy", 0o755)
+        with tallyd(home + "/busy", True) as busy:
+            for name, run in (("tallyd, text", lambda *a: ask(busy + "/tallyd.sock", *a)), ("tallyd, PostgreSQL protocol", lambda *a: pgbench(busy, *a))):
+                for clients in CLIENTS:
+                    table.append(row_of(name, clients, False, True, [run(clients, False, seconds / 10) for _ in range(passes)]))
+        if any(p.name == "Spark" and not p.missing() for p in peers.COUNTERS):
+            table.append(row_of("Spark, in its session", 1, False, False, [spark(seconds / 2)]))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return table
+
+
+def row_of(name, clients, connect, busy, figures):
+    row = {"who": name, "clients": clients, "connect": int(connect), "busy": int(busy), "per_second": statistics.median(figures),
+           "per_second_min": min(figures), "per_second_max": max(figures)}
+    print(f"  {name:<28} {clients:>3} clients {'connecting' if connect else ''} {'busy' if busy else ''} {row['per_second']:10.0f}/s", file=sys.stderr, flush=True)
+    return row
