@@ -195,6 +195,7 @@ class Continuous(harness.Case):
             for name in names:
                 self.assertLess(groups[name], most[name] * 2 + 200, (name, samples))
             self.assertLess(resident_kib, samples[2][1] * 1.25 + 4096, samples)
+        sys.stderr.write("resident KiB, by twelfths: %s\n" % [kib for _, kib in samples])
         # Append shows each window once, update keeps those that retention has left.
         n, = daemon.ask("select sum(count), count(*) from updated")
         self.assertGreater(n[0], 2000)
