@@ -1,18 +1,26 @@
 #!/usr/bin/env python3
-"""make bench-sql: the totals query, tallyd against PostgreSQL, in one run.
+"""make bench-sql: what SQL costs, in rows that stand alone: bench/sql.py [ROW...]
 
-Both hold the same 336 rows (168 hours of two actions); while it runs, one event
-is appended to tallyd's stream ten times a second. pgbench asks both in turn
-over Unix sockets. PostgreSQL is Debian's, in a cluster of its own in a
-temporary directory, settings as shipped; skipped with the reason where it is
-missing.
+  totals    the totals query over 336 rows, counts changing ten times a second: against an echo
+            server of libuv that gives the same answer (bench/echo), one load generator (bench/ask)
+  pgbench   the same against PostgreSQL, both asked by pgbench over Unix sockets
+  ingest    the same while a file is counted at full speed on one thread, and what that loses by it
+  runaway   pollers beside a statement without end
+  million   totals over 1,000,000 groups, unchanged and changed
+  frames    SELECT * of 1,000,000 rows in JSON frames, and what a reader that does not read costs
+
+PostgreSQL is Debian's, in a cluster of its own in a temporary directory, settings as shipped;
+its rows are skipped with the reason where it is missing. Figures in turn, medians of what is
+left without the first. $TALLY_BENCH_SECONDS a measurement (5), $TALLY_BENCH_BYTES of events (2 GB).
 """
 
 import glob
+import json
 import os
 import pwd
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +33,10 @@ TOTALS = "select action, sum(count) as total_count from counts group by action o
 SECONDS = int(os.environ.get("TALLY_BENCH_SECONDS", "5"))
 
 
+class Skipped(Exception):
+    """A row cannot be measured here."""
+
+
 def pgbench(host, mode, clients, connect):
     command = ["pgbench", "-n", "-h", host, "-U", "bench", "-M", mode, "-f", os.path.join(WORK, "totals.sql"),
                "-c", str(clients), "-j", "2", "-T", str(SECONDS), *(["-C"] if connect else []), "postgres"]
@@ -35,10 +47,10 @@ def pgbench(host, mode, clients, connect):
     return float(found[1])
 
 
-def start_postgres():
+def start_postgres(tallyd):
     binaries = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
     if not binaries or not shutil.which("pgbench"):
-        sys.exit("skipped: PostgreSQL and pgbench are not installed (apt install postgresql)")
+        raise Skipped("PostgreSQL and pgbench are not installed (apt install postgresql)")
     home = os.path.join(WORK, "pg")
     os.makedirs(home)
     as_user = []
@@ -49,54 +61,270 @@ def start_postgres():
     run = lambda *command: subprocess.run([*as_user, *command], check=True, capture_output=True, cwd=home)
     run(binaries[-1] + "/initdb", "-D", home + "/data", "-A", "trust", "-U", "bench")
     run(binaries[-1] + "/pg_ctl", "-D", home + "/data", "-o", f"-k {home} -c listen_addresses=", "-l", home + "/log", "-w", "start")
-    rows = subprocess.run([os.path.join(TOP, "tally"), "-csv", SOCKET, "select * from counts"], check=True, capture_output=True).stdout
+    rows = subprocess.run([os.path.join(TOP, "tally"), "-csv", tallyd, "select * from counts"], check=True, capture_output=True).stdout
     subprocess.run(["psql", "-q", "-h", home, "-U", "bench", "-c", "create table counts(action text, window_start timestamp, window_end timestamp, count bigint, primary key(action, window_start))", "postgres"], check=True)
     subprocess.run(["psql", "-q", "-h", home, "-U", "bench", "-c", "copy counts from stdin csv", "-c", "analyze counts", "postgres"], input=rows, check=True)
     return home, lambda: run(binaries[-1] + "/pg_ctl", "-D", home + "/data", "-m", "immediate", "stop")
 
 
+class Daemon:
+    """A tallyd over files below WORK/NAME."""
+
+    def __init__(self, name, *options):
+        self.directory = os.path.join(WORK, name)
+        self.events = os.path.join(self.directory, "events")
+        os.makedirs(self.events, exist_ok=True)
+        self.socket = os.path.join(self.directory, "tallyd.sock")
+        self.process = None
+        self.options = options
+
+    def __enter__(self):
+        self.process = subprocess.Popen([os.path.join(TOP, "tallyd"), "--events", self.events, "--socket", self.socket,
+                                         "--state-dir", self.directory + "/state", *self.options], stderr=subprocess.DEVNULL)
+        while True:
+            try:
+                self.ask("select process_all_available()")
+                return self
+            except OSError:
+                time.sleep(0.05)
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.directory)
+
+    def connect(self):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(self.socket)
+        return client
+
+    def request(self, client, sql):
+        client.sendall(json.dumps({"id": 1, "sql": sql}).encode() + b"\n")
+
+    def ask(self, sql):
+        """The bytes of the answer's lines but the last, which is returned as well."""
+        with self.connect() as client:
+            self.request(client, sql)
+            buffer, n, tail = bytearray(1 << 20), 0, b""
+            while not re.search(rb'\n?\{"id":1,"(ok|error)".*\n$', tail):
+                got = client.recv_into(buffer)
+                if got == 0:
+                    raise OSError("closed")
+                n += got
+                tail = (tail + bytes(buffer[max(0, got - 400):got]))[-400:]
+        end = json.loads(tail.splitlines()[-1])
+        if "error" in end:
+            raise RuntimeError(end["error"]["message"])
+        return n, end
+
+    def append(self, line):
+        with open(self.events + "/base.json", "a", encoding="utf-8") as file:
+            file.write(line)
+
+    def cpu_ms(self):
+        spent = glob.glob(f"/proc/{self.process.pid}/task/*/schedstat")
+        return sum(int(open(path, encoding="ascii").read().split()[0]) for path in spent) / 1e6
+
+    def rss_kb(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
+
+
+def week(daemon):
+    """168 hours of two actions."""
+    daemon.append("".join(f'{{"time":{1469500000 + hour * 3600},"action":"{action}"}}\n'
+                          for hour in range(168) for action in ("Open", "Close")))
+
+
+class Changes(threading.Thread):
+    """One event ten times a second."""
+
+    def __init__(self, daemon):
+        super().__init__()
+        self.daemon_to_feed, self.going = daemon, threading.Event()
+
+    def run(self):
+        while not self.going.wait(0.1):
+            self.daemon_to_feed.append('{"time":1469500000,"action":"Open"}\n')
+
+    def __enter__(self):
+        self.start()
+
+    def __exit__(self, *_):
+        self.going.set()
+        self.join()
+
+
+def ask(path, clients=8, seconds=SECONDS, mode=""):
+    """Questions a second; median, 99th percentile and maximum in microseconds."""
+    output = subprocess.run([os.path.join(TOP, "bench/ask"), path, str(clients), str(seconds), TOTALS.strip().rstrip(";"), *mode.split()],
+                            capture_output=True, text=True, check=True).stdout
+    return [float(word) for word in output.split()]
+
+
+def in_turn(*measures, passes=4):
+    """The median of each, the first pass thrown away."""
+    results = [[measure() for measure in measures] for _ in range(passes)][1:]
+    return [statistics.median(result[i] for result in results) for i in range(len(measures))]
+
+
+class Echo:
+    """bench/echo with the text that `daemon` answers."""
+
+    def __init__(self, daemon):
+        answer = subprocess.run([os.path.join(TOP, "tally"), "-list", daemon.socket, TOTALS], capture_output=True, text=True, check=True).stdout
+        self.socket = daemon.directory + "/echo.sock"
+        self.process = subprocess.Popen([os.path.join(TOP, "bench/echo"), self.socket, answer])
+        while not os.path.exists(self.socket):
+            time.sleep(0.01)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        os.unlink(self.socket)
+
+
+def totals():
+    with Daemon("totals") as daemon:
+        week(daemon)
+        daemon.ask("select process_all_available()")
+        with Echo(daemon) as echo, Changes(daemon):
+            for mode in "", "connect":
+                theirs, ours = in_turn(lambda: ask(echo.socket, mode=mode)[0], lambda: ask(daemon.socket, mode=mode)[0])
+                print(f"totals {mode:8} 8 connections: echo {theirs:.0f}/s, tallyd {ours:.0f}/s, {100 * ours / theirs:.0f} %", flush=True)
+
+
+def against_postgres():
+    with Daemon("pgbench") as daemon:
+        week(daemon)
+        daemon.ask("select process_all_available()")
+        postgres, stop_postgres = start_postgres(daemon.socket)
+        try:
+            with Changes(daemon):
+                print(f"{'mode':<10} {'clients':>7} {'PostgreSQL q/s':>15} {'tallyd q/s':>12} {'ratio':>7}")
+                for mode, clients, connect in [("prepared", 1, False), ("prepared", 8, False), ("prepared", 32, False), ("simple", 8, False),
+                                               ("extended", 8, False), ("simple", 8, True)]:
+                    theirs, ours = in_turn(lambda: pgbench(postgres, mode, clients, connect),
+                                           lambda: pgbench(daemon.directory, mode, clients, connect), passes=3)
+                    print(f"{'connect' if connect else mode:<10} {clients:>7} {theirs:>15.0f} {ours:>12.0f} {ours / theirs:>7.1f}", flush=True)
+        finally:
+            stop_postgres()
+
+
+def ingest():
+    """Files of 64 MiB, one a batch, so that the counts change all the time."""
+    with Daemon("ingest", "--set", "tallyd.threads=1", "--set", "events.max_bytes_per_trigger=64 MiB") as daemon:
+        size = os.environ.get("TALLY_BENCH_BYTES", "2 GB")
+        subprocess.run([os.path.join(TOP, "bench/gen_events"), "--set", "v1", "--bytes", size, daemon.directory + "/made"], check=True)
+        daemon.ask(TOTALS.rstrip(";\n"))
+
+        def count(asks):
+            """Seconds of a fresh pass over the files, and questions a second meanwhile."""
+            with Daemon("pass", "--set", "tallyd.threads=1", "--set", "events.max_bytes_per_trigger=64 MiB") as fresh:
+                rate = []
+                poller = threading.Thread(target=lambda: rate.append(ask(fresh.socket, seconds=asks)[0])) if asks else None
+                if poller:
+                    poller.start()
+                started = time.monotonic()
+                for entry in os.scandir(daemon.directory + "/made"):
+                    os.link(entry.path, os.path.join(fresh.events, entry.name))
+                fresh.ask("select process_all_available()")
+                seconds = time.monotonic() - started
+                if poller:
+                    poller.join()
+                return seconds, rate[0] if rate else 0
+
+        alone = statistics.median(count(0)[0] for _ in range(3))
+        beside = [count(max(0.2, 0.9 * alone)) for _ in range(4)][1:]
+        seconds, rate = (statistics.median(pair[i] for pair in beside) for i in (0, 1))
+        print(f"ingest     {size}: alone {alone:.2f} s, beside 8 pollers {seconds:.2f} s ({100 * (seconds / alone - 1):+.0f} %), "
+              f"{rate:.0f} questions/s meanwhile", flush=True)
+
+
+def runaway():
+    with Daemon("runaway", "--set", "tallyd.query_timeout=10 minutes") as daemon:
+        week(daemon)
+        daemon.ask("select process_all_available()")
+
+        def beside():
+            with daemon.connect() as client:
+                daemon.request(client, "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n where i < 0")
+                return ask(daemon.socket)[2]
+
+        alone, with_it = in_turn(lambda: ask(daemon.socket)[2], beside, passes=6)
+        print(f"runaway    99th percentile of 8 pollers: alone {alone:.0f} us, beside it {with_it:.0f} us, {with_it / alone:.2f} x", flush=True)
+
+
+def a_million(daemon):
+    daemon.append("".join(f'{{"time":{1469500000 + hour * 3600},"action":"action{n:02}"}}\n' for hour in range(10000) for n in range(100)))
+    daemon.ask("select process_all_available()")
+
+
+def million():
+    with Daemon("million") as daemon:
+        a_million(daemon)
+        with daemon.connect() as client:
+            client.sendall(TOTALS.encode())
+            client.recv(1)  # from now on it is kept
+        with Echo(daemon) as echo:
+            theirs, ours = in_turn(lambda: ask(echo.socket)[0], lambda: ask(daemon.socket)[0])
+            print(f"million    totals unchanged: echo {theirs:.0f}/s, tallyd {ours:.0f}/s, {100 * ours / theirs:.0f} %", flush=True)
+
+        def changed():
+            daemon.append('{"time":1469500000,"action":"action00"}\n')
+            daemon.ask("select process_all_available()")
+            time.sleep(0.05)
+            cpu_ms = daemon.cpu_ms()
+            ms = daemon.ask(TOTALS.rstrip(";\n"))[1]["ms"]
+            return ms, daemon.cpu_ms() - cpu_ms
+
+        times = [changed() for _ in range(11)][1:]
+        ms, cpu_ms = (statistics.median(pair[i] for pair in times) for i in (0, 1))
+        print(f"million    totals changed: {ms:.0f} ms, {cpu_ms:.0f} ms of processor", flush=True)
+
+
+def frames():
+    with Daemon("frames") as daemon:
+        a_million(daemon)
+
+        def read():
+            cpu_ms, started = daemon.cpu_ms(), time.monotonic()
+            n, _ = daemon.ask("select * from counts")
+            return n / 1e6 / (time.monotonic() - started), n / 1e3 / (daemon.cpu_ms() - cpu_ms)
+
+        rates = [read() for _ in range(5)][1:]
+        rate, cpu_rate = (statistics.median(pair[i] for pair in rates) for i in (0, 1))
+        print(f"frames     SELECT * of a million rows: {rate:.0f} MB/s, {cpu_rate:.0f} MB a second of processor", flush=True)
+        before = daemon.rss_kb()
+        lazy = [daemon.connect() for _ in range(10)]
+        for client in lazy:
+            daemon.request(client, "select * from counts")
+        time.sleep(2)
+        print(f"frames     a reader that does not read: {(daemon.rss_kb() - before) / len(lazy):.0f} kB of the daemon's memory", flush=True)
+        for client in lazy:
+            client.close()
+
+
+ROWS = {"totals": totals, "pgbench": against_postgres, "ingest": ingest, "runaway": runaway, "million": million, "frames": frames}
+
+
 def main():
-    events = os.path.join(WORK, "events")
-    os.makedirs(events)
-    with open(events + "/base.json", "w", encoding="utf-8") as file:
-        for hour in range(168):
-            for action in ("Open", "Close"):
-                file.write(f'{{"time":{1469500000 + hour * 3600},"action":"{action}"}}\n')
     with open(os.path.join(WORK, "totals.sql"), "w", encoding="utf-8") as file:
         file.write(TOTALS)
-    daemon = subprocess.Popen([os.path.join(TOP, "tallyd"), "--events", events, "--socket", SOCKET, "--state-dir", WORK + "/state"],
-                              stderr=subprocess.DEVNULL)
-    stop_postgres = lambda: None
-    going = threading.Event()
-    try:
-        while subprocess.run([os.path.join(TOP, "tally"), SOCKET, "select 1 from counts limit 1"], capture_output=True).stdout != b"1\n":
-            time.sleep(0.05)
-        postgres, stop_postgres = start_postgres()
-
-        def append():
-            while not going.wait(0.1):
-                with open(events + "/base.json", "a", encoding="utf-8") as file:
-                    file.write('{"time":1469500000,"action":"Open"}\n')
-
-        writer = threading.Thread(target=append)
-        writer.start()
-        print(f"{'mode':<10} {'clients':>7} {'PostgreSQL q/s':>15} {'tallyd q/s':>12} {'ratio':>7}")
-        for mode, clients, connect in [("prepared", 1, False), ("prepared", 8, False), ("prepared", 32, False), ("simple", 8, False),
-                                       ("extended", 8, False), ("simple", 8, True)]:
-            pairs = [(pgbench(postgres, mode, clients, connect), pgbench(WORK, mode, clients, connect)) for _ in range(3)]
-            theirs, ours = (statistics.median(p[i] for p in pairs[1:]) for i in (0, 1))
-            print(f"{'connect' if connect else mode:<10} {clients:>7} {theirs:>15.0f} {ours:>12.0f} {ours / theirs:>7.1f}", flush=True)
-    finally:
-        going.set()
-        daemon.terminate()
-        daemon.wait()
-        stop_postgres()
+    for name in sys.argv[1:] or ROWS:
+        try:
+            ROWS[name]()
+        except Skipped as reason:
+            print(f"{name:10} skipped: {reason}", flush=True)
 
 
 if __name__ == "__main__":
-    WORK = tempfile.mkdtemp(prefix="tally-sql-")
+    # In memory: what is measured is not the disk.
+    WORK = tempfile.mkdtemp(prefix="tally-sql-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
     os.chmod(WORK, 0o755)
-    SOCKET = os.path.join(WORK, "tallyd.sock")
     try:
         main()
     finally:
