@@ -6,8 +6,10 @@
 
 #include "daemon/pg_token.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct words {
 	const char *at, *end;
@@ -136,9 +138,15 @@ static void parse_declare(struct words *words, struct pg_command *command)
 	command->kind = PG_COMMAND_DECLARE;
 	command->tag = "DECLARE CURSOR";
 	take_value(words, command->name);
-	while (!is_at_end(words) && !take(words, "for"))
+	while (!is_at_end(words)) {
+		if (take(words, "for")) {
+			take_rest(words, command);
+			return;
+		}
 		advance(words);
-	take_rest(words, command);
+	}
+	/* Without FOR it is no command, and SQLite says where it stops to be one. */
+	command->kind = PG_COMMAND_QUERY;
 }
 
 /* FETCH [FORWARD | NEXT] [n | ALL] [FROM | IN] name */
@@ -162,16 +170,41 @@ static void parse_fetch(struct words *words, struct pg_command *command)
 	take_value(words, command->name);
 }
 
-/* The options behind TO STDOUT: the old and the new spelling. */
+/* HEADER [true | false]; on, off, 1 and 0 too. */
+static void parse_copy_header(struct words *words, struct pg_command *command)
+{
+	command->has_header = true;
+	if (take(words, "true") || take(words, "on"))
+		return;
+	if (take(words, "false") || take(words, "off")) {
+		command->has_header = false;
+	} else if (words->token.kind == PG_TOKEN_NUMBER) {
+		command->has_header = words->token.text[0] != '0';
+		advance(words);
+	}
+}
+
+/* The options behind TO STDOUT in the old and the new spelling; one that is not known is refused by
+ * name. */
 static void parse_copy_options(struct words *words, struct pg_command *command)
 {
 	while (!is_at_end(words)) {
-		if (take(words, "csv")) {
+		char word[PG_COMMAND_TEXT_BYTES] = "";
+
+		if (take(words, "with") || take(words, "(") || take(words, ")") || take(words, ","))
+			continue;
+		take_value(words, word);
+		if (strcasecmp(word, "csv") == 0) {
 			command->is_csv = true;
-		} else if (take(words, "header")) {
-			command->has_header = !take(words, "false") && !take(words, "off");
-		} else {
-			advance(words);
+		} else if (strcasecmp(word, "header") == 0) {
+			parse_copy_header(words, command);
+		} else if (strcasecmp(word, "encoding") == 0) {
+			take_value(words, word);
+		} else if (strcasecmp(word, "format") != 0 && strcasecmp(word, "text") != 0) {
+			command->kind = PG_COMMAND_UNSUPPORTED;
+			(void)snprintf(
+				command->name, sizeof(command->name), "COPY with %.60s", word);
+			return;
 		}
 	}
 }

@@ -69,7 +69,9 @@ static enum work_step compile_step(struct work *work, int64_t budget_us, bool on
 		rc = err_set(&compile->err, ERR_LIMIT,
 			"the statement is too complex: preparing it takes more than 2 seconds");
 	compile->offset = rc != 0 ? sql_session_error_offset(compile->sql) : -1;
-	if (rc == 0 && compiled != NULL)
+	if (rc == 0 && compiled == NULL)
+		rc = err_set(&compile->err, ERR_SQL, "syntax error at end of input");
+	if (rc == 0)
 		rc = describe_compiled(made, compiled, &compile->err);
 	statement_free(compiled);
 	compile->is_failed = rc != 0;

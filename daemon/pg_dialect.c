@@ -366,6 +366,8 @@ int pg_translate(const char *text, size_t len, struct buf *out, struct err *err)
 
 	if (rc == 0 && pg_asks_for_nothing(&rewrite)) {
 		pg_write_nothing(&rewrite, out);
+	} else if (rc == 0 && pg_stands_for(&rewrite) != NULL) {
+		buf_add_text(out, pg_stands_for(&rewrite));
 	} else if (rc == 0) {
 		rc = rewrite_all(&rewrite, err);
 		if (rc == 0)

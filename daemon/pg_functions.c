@@ -311,6 +311,7 @@ typedef void function(sqlite3_context *context, int argc, sqlite3_value **argv);
 	X("pg_current_user", 0, "TEXT", session_user, NULL)                                        \
 	X("current_setting", 1, "TEXT", session_setting, NULL)                                     \
 	X("current_setting", 2, "TEXT", session_setting, NULL)                                     \
+	X("set_config", 3, "TEXT", look_up, "SELECT ?2")                                           \
 	X("pg_backend_pid", 0, "INTEGER", session_pid, NULL)                                       \
 	X("pg_virtual_tables", 0, "TEXT", virtual_tables, NULL)                                    \
 	X("pg_is_in_recovery", 0, "BOOLEAN", constant_false, NULL)                                 \

@@ -145,6 +145,24 @@ bool pg_asks_for_nothing(const struct pg_rewrite *rewrite)
 	return false;
 }
 
+/* asyncpg's look-up of types that it does not know: it walks from arrays to their elements. */
+static const char asyncpg_types[] =
+	"SELECT oid, 'pg_catalog' AS ns, typname AS name, 'b' AS kind, NULL AS basetype, "
+	"nullif(typelem, 0) AS elemtype, ',' AS elemdelim, NULL AS range_subtype, "
+	"NULL AS attrtypoids, NULL AS attrnames, typelem = 0 AS depth, NULL AS basetype_name, "
+	"format_type(nullif(typelem, 0), -1) AS elemtype_name, NULL AS range_subtype_name "
+	"FROM (SELECT json_each.value AS wanted FROM json_each(pg_array(?1))), pg_type "
+	"WHERE oid = wanted OR oid IN (SELECT typelem FROM pg_type WHERE oid = wanted) "
+	"ORDER BY depth DESC";
+
+const char *pg_stands_for(const struct pg_rewrite *rewrite)
+{
+	for (size_t i = 0; i < rewrite->n; i++)
+		if (pg_rewrite_is(rewrite, i, "typeinfo_tree"))
+			return asyncpg_types;
+	return NULL;
+}
+
 /* NULL under the name that the item ending in front of `end` has. */
 static void add_null(const struct pg_rewrite *rewrite, size_t end, bool is_first, struct buf *out)
 {

@@ -16,6 +16,8 @@ int pg_name_columns(struct pg_rewrite *rewrite, struct err *err)
 
 /* It reads a table of pg_catalog that would be empty (policies, publications, indexes …). */
 bool pg_asks_for_nothing(const struct pg_rewrite *rewrite);
+/* A statement of a driver that no rewriting can save: what is asked instead; NULL: it is none. */
+const char *pg_stands_for(const struct pg_rewrite *rewrite);
 /* No rows, under the names of the first SELECT's columns. */
 void pg_write_nothing(const struct pg_rewrite *rewrite, struct buf *out);
 

@@ -124,6 +124,7 @@ static enum pg_oid element_of(enum pg_oid array)
 	case PG_INT2_ARRAY: return PG_INT2;
 	case PG_INT4_ARRAY: return PG_INT4;
 	case PG_INT8_ARRAY: return PG_INT8;
+	case PG_OID_ARRAY: return PG_OID;
 	case PG_FLOAT4_ARRAY: return PG_FLOAT4;
 	case PG_FLOAT8_ARRAY: return PG_FLOAT8;
 	case PG_TEXT_ARRAY: return PG_TEXT;

@@ -33,7 +33,7 @@ static enum pg_oid oid_of_cast(const struct pg_token *token)
 		{"bigint", PG_INT8}, {"int2", PG_INT2}, {"smallint", PG_INT2}, {"text", PG_TEXT},
 		{"varchar", PG_VARCHAR}, {"float8", PG_FLOAT8}, {"double", PG_FLOAT8},
 		{"float4", PG_FLOAT4}, {"real", PG_FLOAT4}, {"numeric", PG_NUMERIC},
-		{"bool", PG_BOOL}, {"boolean", PG_BOOL}, {"bytea", PG_BYTEA},
+		{"oid", PG_OID}, {"bool", PG_BOOL}, {"boolean", PG_BOOL}, {"bytea", PG_BYTEA},
 		{"timestamp", PG_TIMESTAMP}, {"timestamptz", PG_TIMESTAMPTZ}, {"date", PG_DATE}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -46,8 +46,15 @@ static enum pg_oid oid_of_cast(const struct pg_token *token)
 static enum pg_oid array_of(enum pg_oid element)
 {
 	switch (element) {
+	case PG_BOOL: return PG_BOOL_ARRAY;
+	case PG_INT2: return PG_INT2_ARRAY;
+	case PG_INT4: return PG_INT4_ARRAY;
 	case PG_INT8: return PG_INT8_ARRAY;
+	case PG_OID: return PG_OID_ARRAY;
+	case PG_FLOAT4: return PG_FLOAT4_ARRAY;
+	case PG_FLOAT8: return PG_FLOAT8_ARRAY;
 	case PG_TIMESTAMP: return PG_TIMESTAMP_ARRAY;
+	case PG_TIMESTAMPTZ: return PG_TIMESTAMPTZ_ARRAY;
 	default: return PG_TEXT_ARRAY;
 	}
 }
@@ -84,19 +91,24 @@ void pg_param_guess(const char *text, size_t len, enum pg_oid *types, size_t n)
 
 	for (size_t at = 0; at < len && n > 0;) {
 		struct pg_token token = pg_token_next(text + at, len - at);
+		struct pg_token following;
 		size_t param = 0;
 
 		at += token.len;
+		following = pg_token_next(text + at, len - at);
 		if (token.kind == PG_TOKEN_SPACE)
 			continue;
 		if (context.is_cast && context.param > 0 &&
 			types[context.param - 1] == PG_UNSPECIFIED)
-			types[context.param - 1] = oid_of_cast(&token);
+			types[context.param - 1] = pg_token_is(&following, "[")
+							   ? array_of(oid_of_cast(&token))
+							   : oid_of_cast(&token);
 		if (token.kind == PG_TOKEN_PARAMETER) {
 			param = strtoul(token.text + 1, NULL, 10);
 			if (param > n)
 				param = 0;
-			if (param > 0 && types[param - 1] == PG_UNSPECIFIED)
+			if (param > 0 && types[param - 1] == PG_UNSPECIFIED &&
+				!pg_token_is(&following, "::"))
 				types[param - 1] =
 					context.is_any ? array_of(context.before) : context.before;
 		} else if (pg_token_is(&token, "::")) {

@@ -3,6 +3,7 @@
 
 #include "daemon/pg_catalog.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -37,6 +38,7 @@ static const struct {
 	{"lc_ctype", "C.UTF-8", false, true},
 	{"client_min_messages", "notice", false, false},
 	{"row_security", "on", false, false},
+	{"jit", "off", false, false},
 };
 
 #define N_KNOWN (sizeof(known) / sizeof(known[0]))
@@ -81,6 +83,20 @@ const char *pg_setting_name_at(size_t i)
 	return i < N_KNOWN ? known[i].name : NULL;
 }
 
+/* An encoding's name by its letters and digits, as PostgreSQL reads it. */
+static bool is_utf8(const char *name)
+{
+	char plain[16];
+	size_t n = 0;
+
+	for (; *name != '\0' && n < sizeof(plain) - 1; name++)
+		if (isalnum((unsigned char)*name))
+			plain[n++] = *name;
+	plain[n] = '\0';
+	return strcasecmp(plain, "utf8") == 0 || strcasecmp(plain, "unicode") == 0 ||
+	       strcasecmp(plain, "sqlascii") == 0;
+}
+
 int pg_settings_set(
 	struct pg_settings *settings, const char *name, const char *value, struct err *err)
 {
@@ -91,8 +107,7 @@ int pg_settings_set(
 		return err_set(
 			err, ERR_DENIED, "parameter \"%s\" cannot be changed", known[k].name);
 	if (strcasecmp(name, "client_encoding") == 0) {
-		if (strcasecmp(value, "utf8") != 0 && strcasecmp(value, "utf-8") != 0 &&
-			strcasecmp(value, "unicode") != 0 && strcasecmp(value, "sql_ascii") != 0)
+		if (!is_utf8(value))
 			return err_set(err, ERR_INVALID,
 				"invalid value for parameter \"client_encoding\": \"%s\" "
 				"(tallyd speaks UTF8)",

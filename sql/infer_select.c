@@ -1,6 +1,7 @@
 /* Queries: WITH, the cores of a compound, the terms of a SELECT. */
 #include "sql/infer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- SELECT --------------------------------------------------------------- */
@@ -172,6 +173,19 @@ static void add_terms(struct inference *inference, struct collecting *into,
 
 static const char *const compound_words[] = {"union", "intersect", "except", NULL};
 
+/* SQLite calls the columns of VALUES column1, column2 … */
+static void name_values(struct inference *inference, struct offered_table *table)
+{
+	for (size_t i = 0; i < table->n_columns; i++) {
+		char *name = infer_alloc(inference, 32);
+
+		if (name == NULL)
+			return;
+		table->columns[i].name_len = (size_t)snprintf(name, 32, "column%zu", i + 1);
+		table->columns[i].name = name;
+	}
+}
+
 /* One SELECT or VALUES in [from, to), which holds no compound operator outside brackets. */
 static struct offered_table *core_columns(
 	struct inference *inference, const struct scope *outer, size_t from, size_t to)
@@ -191,6 +205,7 @@ static struct offered_table *core_columns(
 		if (infer_is_operator(inference, list, to, "("))
 			add_terms(inference, &into, &scope, list + 1,
 				infer_skip_brackets(inference, list, to) - 1);
+		name_values(inference, into.table);
 		return into.table;
 	}
 	if (!infer_is_word(inference, from, to, "select"))

@@ -79,6 +79,9 @@ END_TEST
 
 START_TEST(copy_takes_a_select_or_a_table_and_its_options)
 {
+	static const char asyncpg[] =
+		"COPY (select 1) TO STDOUT WITH (FORMAT 'csv', HEADER True, ENCODING 'utf-8')";
+	static const char delimited[] = "copy counts to stdout (delimiter ';')";
 	static const char select[] =
 		"COPY (select (1), 'to') TO STDOUT WITH (FORMAT csv, HEADER true)";
 	static const char table[] = "copy counts to stdout csv";
@@ -91,6 +94,11 @@ START_TEST(copy_takes_a_select_or_a_table_and_its_options)
 	ck_assert(command.is_csv && command.has_header && !command.is_table);
 	pg_command_parse(table, strlen(table), &command);
 	ck_assert(command.is_table && command.is_csv && !command.has_header);
+	pg_command_parse(asyncpg, strlen(asyncpg), &command);
+	ck_assert(command.kind == PG_COMMAND_COPY && command.is_csv && command.has_header);
+	pg_command_parse(delimited, strlen(delimited), &command);
+	ck_assert_int_eq(command.kind, PG_COMMAND_UNSUPPORTED);
+	ck_assert_str_eq(command.name, "COPY with delimiter");
 	ck_assert_uint_eq(command.rest_len, strlen("counts"));
 }
 END_TEST

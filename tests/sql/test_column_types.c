@@ -101,6 +101,7 @@ static const struct {
 	{"select *, 1+1 from counts join (select action, 2.5 as extra from counts) using (action)",
 		"TEXT TIMESTAMP TIMESTAMP INTEGER REAL INTEGER"},
 	{"values (1, 'a', 2.5), (2, 'b', 3)", "INTEGER TEXT REAL"},
+	{"select column2, column1 + 1 from (values (1, 'a'), (2, 'b'))", "TEXT INTEGER"},
 	{"select ?, ?1 + 1, count + ? from counts", "- - -"},
 	{"select current_timestamp, current_date, true", "TIMESTAMP TEXT BOOLEAN"},
 	{"select window_start, count(*) * 1.0 / 2 from windows('2016-07-26', '2016-07-27', '1 "
