@@ -19,6 +19,9 @@
 
 #define MAX_SERIES 12
 
+/* From so many lines on a panel has a mark in the middle. */
+#define MARKED_HEIGHT 6
+
 struct timeline {
 	const struct chart *chart;
 	const struct terminal *terminal;
@@ -170,7 +173,7 @@ static void draw_line(const struct timeline *timeline, size_t series, int line, 
 {
 	bool has_unicode = timeline->terminal->has_unicode;
 	bool is_marked = line == timeline->height - 1 ||
-			 (timeline->height >= 6 && line == timeline->height / 2 - 1);
+			 (timeline->height >= MARKED_HEIGHT && line == timeline->height / 2 - 1);
 	double top =
 		timeline->low + (timeline->high - timeline->low) * (line + 1) / timeline->height;
 	char number[32] = "";
@@ -310,6 +313,9 @@ static void choose_height(struct timeline *timeline)
 	int height = lines / (int)timeline->n_series;
 
 	timeline->height = height < 3 ? 3 : height > 12 ? 12 : height;
+	/* The mark in the middle stands at the half, which is a round number as well. */
+	if (timeline->height >= MARKED_HEIGHT)
+		timeline->height -= timeline->height % 2;
 }
 
 bool chart_draw_timeline(

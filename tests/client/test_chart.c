@@ -164,6 +164,24 @@ START_TEST(without_numbers_there_is_nothing_to_draw)
 }
 END_TEST
 
+START_TEST(the_middle_of_the_axis_is_a_round_number_in_every_window)
+{
+	static const char *const names[] = {"action", "time", "count"};
+	static const char *const cells[] = {"Open", "Jul-26 03:00", "1100", "Open", "Jul-26 04:00",
+		"900", "Close", "Jul-26 03:00", "500"};
+
+	for (int rows = 20; rows < 60; rows++) {
+		struct result result = {0};
+		char *text;
+
+		fill(&result, names, 3, cells, 3);
+		text = draw(&result, 80, rows, true);
+		ck_assert_msg(strstr(text, "\n  600 ┤") != NULL, "%d lines:\n%s", rows, text);
+		free(text);
+	}
+}
+END_TEST
+
 START_TEST(extreme_values_are_drawn_without_harm)
 {
 	static const char *const names[] = {"t", "n"};
@@ -191,6 +209,7 @@ int main(void)
 	tcase_add_test(tcase, each_label_is_a_series_with_the_same_axes);
 	tcase_add_test(tcase, more_times_than_columns_share_them);
 	tcase_add_test(tcase, without_numbers_there_is_nothing_to_draw);
+	tcase_add_test(tcase, the_middle_of_the_axis_is_a_round_number_in_every_window);
 	tcase_add_test(tcase, extreme_values_are_drawn_without_harm);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
