@@ -85,13 +85,16 @@ int file_write_all(int fd, const void *bytes, size_t len, struct err *err)
 
 int file_sync_dir(const char *path, struct err *err)
 {
+	int fault;
 	int rc = 0;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_set_errno(err, errno, "%s: cannot open the directory", path);
-	if (fsync(fd) != 0)
-		rc = err_set_errno(err, errno, "%s: cannot sync the directory", path);
+	fault = fault_hit("dir-sync");
+	if (fault > 0 || fsync(fd) != 0)
+		rc = err_set_errno(
+			err, fault > 0 ? fault : errno, "%s: cannot sync the directory", path);
 	(void)close(fd);
 	return rc;
 }

@@ -105,6 +105,24 @@ class Clock(harness.Case):
         harness.wait_until(lambda: os.path.exists(os.path.join(archive, "day", "a")),
                            "it is archived when it is tried again")
 
+    def test_stopped_for_a_while_it_catches_up(self):
+        """As on a machine that slept: everything that came meanwhile is found, and told."""
+        daemon = self.daemon().start()
+        files = harness.made_stream(seed=65, n_files=60, n_lines=50)
+        for number, text in enumerate(files[:20]):
+            daemon.write("f%d" % number, text)
+        daemon.process.send_signal(signal.SIGSTOP)
+        for number, text in enumerate(files[20:], 20):
+            daemon.write("f%d" % number, text)
+            if number % 2:
+                os.rename(os.path.join(daemon.events, "f%d" % number),
+                          os.path.join(daemon.events, "g%d" % number))
+        waiting = daemon.frames()
+        waiting.request("select process_all_available()")
+        daemon.process.send_signal(signal.SIGCONT)
+        self.assertIn("ok", waiting.answer()[1])
+        self.assertEqual(harness.counts_of(daemon), harness.recount(files))
+
     def test_times_of_files_change_nothing_but_their_order(self):
         times = [0, 1, 10 ** 9, 4 * 10 ** 18, 1469501107 * 10 ** 9, 2 ** 31 * 10 ** 9,
                  -3 * DAY_NS, 5 * 10 ** 18]

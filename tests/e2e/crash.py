@@ -9,6 +9,7 @@ errors, at each point that has a hook. --long does many more of both: 500 random
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,50 @@ class Crash(harness.Case):
         self.assertGreater(n, 10)
 
 
+@unittest.skipIf(shutil.which("strace") is None, "strace is not installed")
+@unittest.skipIf(harness.SANITIZED or os.environ.get("TALLYD_UNDER"), "something else is around it")
+class SystemCalls(Crash):
+    """Killed by strace as the k-th call of a kind begins, in any build."""
+
+    test_killed_at_random_moments_it_loses_nothing_and_doubles_nothing = None
+    # What changes something on disk, under each name that the library may use for it.
+    CALLS = ("pwrite64", "write", "fdatasync", "fsync", "ftruncate", "/^rename", "/^unlink", "close")
+
+    def live(self, call, number):
+        """Deaths at the start are part of it; true when it died."""
+        for _ in range(2):
+            self.world.arrive("arriving", "arrived")
+        self.world.arrive("passing", "passed")
+        self.world.append()
+        process = subprocess.Popen(
+            ["strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+             "inject=%s:signal=KILL:when=%d" % (call, number)] +
+            self.tallyd.command("--available-now"), stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True)
+        said = process.communicate(timeout=harness.DEADLINE)[1]
+        self.assertIn(process.returncode, (0, -signal.SIGKILL), said)
+        return process.returncode != 0
+
+    def test_killed_at_each_system_call_it_loses_nothing_and_doubles_nothing(self):
+        self.check()
+        self.assertEqual(self.tallyd.stop(), 0)
+        n_deaths = 0
+        for call in self.CALLS:
+            end = time.monotonic() + (SECONDS / len(self.CALLS))
+            number = 1
+            while time.monotonic() < end and self.live(call, number):
+                n_deaths += 1
+                number += 1 if LONG else 1 + number // 3
+                if self.random.random() < 0.5:
+                    self.check()
+                    self.assertEqual(self.tallyd.stop(), 0)
+        self.check()
+        self.world.check_cleaned(self.tallyd)
+        sys.stderr.write("%d deaths in %d kinds of system calls: 0 lost, 0 doubled\n"
+                         % (n_deaths, len(self.CALLS)))
+        self.assertGreater(n_deaths, len(self.CALLS))
+
+
 @unittest.skipUnless(world.has_faults(), "built without --enable-faults")
 class Points(Crash):
     """Each hook in turn, in a life that goes through all of them."""
@@ -134,7 +179,8 @@ class Points(Crash):
             return False
 
     def catch_up(self):
-        """Errors are tried again, so this ends but for a death. One statement may lack memory."""
+        """Errors are tried again, so this ends but for a death. A statement may lack memory once."""
+        last = None
         for _ in range(3):
             try:
                 frames = self.tallyd.frames()
@@ -142,9 +188,15 @@ class Points(Crash):
                 frames.close()
                 return
             except (OSError, AssertionError) as error:
-                if "out of memory" not in str(error):
-                    break
-        harness.wait_until(self.has_ended, "a session ends only with the daemon")
+                last = error
+            if isinstance(last, OSError) or "closed within" in str(last):
+                # A session ends with the daemon, or for want of memory.
+                try:
+                    self.tallyd.process.wait(1)
+                    return
+                except subprocess.TimeoutExpired:
+                    pass
+        self.fail("it neither answers nor ends: %r" % last)
 
     def points(self):
         """What a life passes, and how often; the first makes the state directory."""

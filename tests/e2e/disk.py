@@ -321,6 +321,48 @@ class Beside(Disk):
             db.close()
 
 
+@unittest.skipIf(shutil.which("strace") is None, "strace is not installed")
+@unittest.skipIf(harness.SANITIZED, "strace and the leak checker do not go together")
+class Reading(Disk):
+    """Errors in reading the files of events, injected by strace."""
+
+    def check_under(self, inject, deadline=harness.DEADLINE):
+        files = harness.made_stream(seed=48, n_files=8, n_lines=300)
+        daemon = self.daemon()
+        trace = os.path.join(daemon.directory, "trace")
+        daemon.under = ["strace", "-D", "-f", "-o", trace, "-e", "trace=" + inject.split(":")[0],
+                        "-e", "inject=" + inject, "-P", daemon.events]
+        for number in range(4):
+            for name in "fg":
+                daemon.under += ["-P", os.path.join(daemon.events, "%s%d" % (name, number))]
+        for number, text in enumerate(files[:4]):
+            daemon.write("f%d" % number, text)
+        daemon.start()
+        for number, text in enumerate(files[4:]):
+            daemon.write("g%d" % number, text[:1000])
+            daemon.append("g%d" % number, text[1000:])
+        harness.wait_until(lambda: harness.counts_of(daemon) == harness.recount(files),
+                           "all is counted in spite of " + inject, deadline)
+        with open(trace) as lines:
+            self.assertTrue("(INJECTED)" in lines.read(), "an error was injected")
+        daemon.stop(signal.SIGKILL)
+        daemon.under = []
+        daemon.start()
+        daemon.process_all()
+        self.exact(daemon, files)
+        self.assertEqual(daemon.ask("select count(*) from rejects"), [[0]])
+
+    def test_a_read_that_fails_now_and_then_loses_nothing(self):
+        for error in ("EIO", "ESTALE", "EINTR"):
+            with self.subTest(error):
+                self.check_under("pread64:error=%s:when=2+3" % error)
+
+    def test_a_file_that_cannot_be_opened_now_and_then_waits(self):
+        for error in ("EMFILE", "ENFILE"):
+            with self.subTest(error):
+                self.check_under("openat:error=%s:when=2+3" % error)
+
+
 @unittest.skipUnless(FAULTS, "built without --enable-faults")
 class Errors(Disk):
     """I/O errors, from the hooks of the build."""

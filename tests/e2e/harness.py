@@ -279,12 +279,13 @@ class Case(unittest.TestCase):
         """Within tearDown: whether the test itself, or a part of tearDown before, went wrong."""
         if sys.exc_info()[0] is not None:
             return True
-        outcome = getattr(self, "_outcome", None)
-        if outcome is None:
+        result = getattr(self, "_outcome", None) and self._outcome.result
+        if result is None:
             return False
-        if hasattr(outcome, "errors"):  # Python before 3.11
-            return any(error for _, error in outcome.errors)
-        return not outcome.success
+        if hasattr(self._outcome, "errors"):  # Python before 3.11
+            return any(error for _, error in self._outcome.errors)
+        return any(self in (test, getattr(test, "test_case", None))
+                   for test, _ in result.errors + result.failures)
 
     def tearDown(self):
         for daemon in self.daemons:

@@ -122,7 +122,7 @@ class Soak(harness.Case):
         super().setUp()
         self.random = random.Random(SEED)
         self.tallyd = self.daemon()
-        self.world = SlowWorld(self.random, span=2 * world.DAY).put_into(self.tallyd)
+        self.world = SlowWorld(self.random, span=6 * world.HOUR).put_into(self.tallyd)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.tallyd.socket)
         self.listener.listen(128)
