@@ -206,6 +206,15 @@ static int by_slot(const void *a, const void *b)
 	return one < two ? -1 : one > two;
 }
 
+/* Rows are written in the order of their keys. */
+static int by_file_id(const void *a, const void *b)
+{
+	const struct file_change *one = a;
+	const struct file_change *two = b;
+
+	return one->file->id < two->file->id ? -1 : one->file->id > two->file->id;
+}
+
 /* For each slot of the plan 1 + its place there, by slot; what the plan does not read is 0. */
 static uint32_t *index_plan(const struct batch *batch)
 {
@@ -287,6 +296,8 @@ static int make_file_changes(struct batch *batch, struct err *err)
 			.least_offset = least_offset(batch, copy, slots[i], read),
 		};
 	}
+	if (rc == 0)
+		qsort(changes->files, changes->n_files, sizeof(*changes->files), by_file_id);
 	for (size_t i = 0; rc == 0 && i < batch->intake->n_forgotten; i++) {
 		changes->files[changes->n_files++] = (struct file_change){
 			.source = batch->intake->index,

@@ -107,9 +107,9 @@ struct changes {
 	size_t source; /* of files, offsets and prefixes: a batch is of one source */
 	struct query_change *queries; /* none where only files changed */
 	size_t n_queries;
-	struct file_change *files;
+	struct file_change *files; /* by id; those to be forgotten come last */
 	size_t n_files;
-	struct offset_change *offsets;
+	struct offset_change *offsets; /* of a batch that counts, in the order of reading */
 	size_t n_offsets;
 	const int64_t *dropped_prefixes; /* merged into another: their offsets go */
 	size_t n_dropped_prefixes;

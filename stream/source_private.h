@@ -95,7 +95,7 @@ struct source {
 	size_t n_chunks, cap_chunks;
 	size_t n_slots;
 	size_t free_slot; /* the first of a list that goes on in file.size; NO_SLOT: none */
-	bool has_holes;   /* a slot was freed once: ids no longer ascend by slot */
+	bool has_holes;   /* ids do not ascend by slot, or a slot was freed once */
 	size_t n_live;
 	size_t n_gone;
 	int64_t next_id;

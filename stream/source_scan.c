@@ -182,6 +182,43 @@ static void leave_out_old(struct source *source, struct look *look)
 		source->n_left_out_said = look->n_left_out;
 }
 
+static int compare_slots(const void *a, const void *b, void *source)
+{
+	return source_compare(source, *(const size_t *)a, *(const size_t *)b);
+}
+
+/*
+ * New files get their ids in the source's order, which is the order they are
+ * read in: each batch then writes rows that are neighbours, wherever the
+ * directory's listing had them. Nobody has heard of these ids yet.
+ */
+static int order_fresh_ids(struct source *source, struct look *look, struct err *err)
+{
+	int64_t *ids = mem_new_array(look->n_fresh, sizeof(*ids));
+	size_t n = 0;
+	size_t i;
+
+	if (ids == NULL)
+		return err_nomem(err);
+	for (i = 0; i < look->n_fresh; i++) {
+		const struct file *file = file_at(source, look->fresh[i]);
+
+		/* Appointments and farewells know a file by its id. */
+		if (file->path == NULL || file->state != FILE_WAITING)
+			continue;
+		ids[n] = file->id;
+		look->fresh[n++] = look->fresh[i];
+	}
+	look->n_fresh = n;
+	qsort_r(look->fresh, n, sizeof(*look->fresh), compare_slots, source);
+	for (i = 0; i < n; i++) {
+		source->has_holes |= file_at(source, look->fresh[i])->id != ids[i];
+		file_at(source, look->fresh[i])->id = ids[i];
+	}
+	free(ids);
+	return 0;
+}
+
 /* --- single names -------------------------------------------------------- */
 
 /* *is_gone: nothing has that name. */
@@ -306,7 +343,7 @@ static int look_everywhere(struct source *source, struct look *look,
 		sweep(source, look);
 	miss_displaced(source, look);
 	leave_out_old(source, look);
-	return 0;
+	return look->n_fresh > 1 ? order_fresh_ids(source, look, err) : 0;
 }
 
 /* A scan that broke off has met some files; the next one must not believe that. */
