@@ -184,6 +184,35 @@ START_TEST(order_a_file_that_grew_stands_where_its_new_time_puts_it)
 }
 END_TEST
 
+START_TEST(order_new_files_get_their_ids_in_it_and_known_ones_keep_theirs)
+{
+	char name[16];
+	int64_t known;
+	int64_t last;
+
+	fixture_write(&f, "known", "k ");
+	fixture_set_mtime(&f, "known", 5000);
+	fixture_expect(&f, "k ");
+	known = last = fixture_file(&f, "known")->id;
+	for (int i = 0; i < 200; i++) {
+		(void)snprintf(name, sizeof(name), "f%d", (i * 77) % 200);
+		fixture_write(&f, name, "x");
+		fixture_set_mtime(&f, name, 1000 + (i * 77) % 200 / 50);
+	}
+	fixture_scan(&f);
+	for (int i = 0; i < 200; i++) {
+		const struct file *file;
+
+		(void)snprintf(name, sizeof(name), "f%d", i);
+		file = fixture_file(&f, name);
+		ck_assert_int_gt(file->id, last);
+		last = file->id;
+		ck_assert_uint_eq(source_find_id(f.source, last), fixture_slot(&f, file));
+	}
+	ck_assert_int_eq(fixture_file(&f, "known")->id, known);
+}
+END_TEST
+
 START_TEST(an_empty_file_waits_like_any_other)
 {
 	fixture_write(&f, "empty", "");
@@ -663,6 +692,7 @@ static Suite *make_suite(void)
 		which_a_link_is_followed_for_the_directory_itself,
 		which_fifos_sockets_and_devices_are_never_opened,
 		order_is_time_then_natural_name,
+		order_new_files_get_their_ids_in_it_and_known_ones_keep_theirs,
 		order_a_file_that_grew_stands_where_its_new_time_puts_it,
 		an_empty_file_waits_like_any_other,
 		identity_a_rename_inside_the_directory_is_no_new_data,
