@@ -76,6 +76,7 @@ class Overload(harness.Case):
             clients.append(daemon.client())
             clients[-1].send(TOTALS + ";\n")
             self.assertEqual(clients[-1].line(), "Open|1")
+        print("an idle session: %.1f kB" % ((rss_kb(pid) - before) / 900))
         self.assertGrewLess(pid, before, 900 * 40)
         for client in clients:
             client.close()
@@ -100,6 +101,65 @@ class Overload(harness.Case):
             reader.close()
         harness.wait_until(lambda: daemon.ask("select count(*) from sessions") == [[1]],
                            "all of them are gone")
+
+    def test_clients_of_a_byte_at_a_time_get_their_answers_and_hold_nobody_up(self):
+        daemon = self.start()
+        slow = [daemon.client() for _ in range(100)]
+        # Some of them read a byte at a time, too, from an answer without end.
+        readers = slow[:20]
+        for reader in readers:
+            reader.send(ENDLESS_ROWS)
+        question = "select 'gr\u00f6\u00dfer', 1;\nselect 2;\n".encode()
+        for i in range(len(question)):
+            for client in slow[20:]:
+                client.send(question[i:i + 1])
+            for reader in readers:
+                self.assertEqual(len(reader.socket.recv(1)), 1)
+            if i % 10 == 0:
+                self.assertServes(daemon)
+        for client in slow[20:]:
+            self.assertEqual(client.line(), "gr\u00f6\u00dfer|1")
+            self.assertEqual(client.line(), "2")
+        for client in slow:
+            client.close()
+
+    def test_nuls_and_bytes_that_are_no_utf8_are_refused_by_a_sentence(self):
+        daemon = self.start()
+        client = daemon.client()
+        for data, words in ((b"select 'a\0b';\n", "a NUL byte"), (b"select '\xff';\n", "not valid UTF-8"),
+                            (b"\0;\n", "a NUL byte"), (b"select '\xc3';\n", "not valid UTF-8"),
+                            (b'{"id":1,"sql":"select 1\xff"}\n', "not valid JSON"), (b'{"id":1,\0"sql":"select 1"}\n', "")):
+            client.send(data)
+            answer = client.line()
+            self.assertIn("rror", answer)
+            self.assertIn(words, answer)
+        client.send("select 3;\n")
+        self.assertEqual(client.line(), "3")
+        self.assertServes(daemon)
+
+    def test_a_flood_of_connections_leaves_nothing_behind(self):
+        daemon = self.start()
+        pid = daemon.process.pid
+        n_before = n_fds(pid)
+
+        def connected():
+            try:
+                return daemon.client()
+            except BlockingIOError:  # the kernel's queue of connections is full
+                return None
+        for i in range(3000):
+            client = harness.wait_until(connected, "a connection")
+            if i % 3 == 0:
+                client.try_send(ENDLESS_ROWS)
+            if i % 3 == 1:
+                client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        harness.wait_until(daemon.answers, "there is room again")
+        harness.wait_until(lambda: daemon.ask("select count(*) from sessions") == [[1]], "all are gone")
+        harness.wait_until(lambda: n_fds(pid) <= n_before, "descriptors are closed")
+        daemon.write("b", ONE)
+        daemon.process_all()
+        self.assertEqual(daemon.totals(), {"Open": 2})
 
     def test_a_stuck_reader_is_dropped_after_a_time(self):
         daemon = self.start("--set", "tallyd.idle_transaction_timeout=1 second")
