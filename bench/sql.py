@@ -205,8 +205,8 @@ def against_postgres():
         try:
             with Changes(daemon):
                 print(f"{'mode':<10} {'clients':>7} {'PostgreSQL q/s':>15} {'tallyd q/s':>12} {'ratio':>7}")
-                for mode, clients, connect in [("prepared", 1, False), ("prepared", 8, False), ("prepared", 32, False), ("simple", 8, False),
-                                               ("extended", 8, False), ("simple", 8, True)]:
+                rows = [(mode, clients, False) for mode in ("simple", "extended", "prepared") for clients in (1, 8, 32)]
+                for mode, clients, connect in rows + [("simple", clients, True) for clients in (1, 8, 32)]:
                     theirs, ours = in_turn(lambda: pgbench(postgres, mode, clients, connect),
                                            lambda: pgbench(daemon.directory, mode, clients, connect), passes=3)
                     print(f"{'connect' if connect else mode:<10} {clients:>7} {theirs:>15.0f} {ours:>12.0f} {ours / theirs:>7.1f}", flush=True)
