@@ -21,6 +21,7 @@ static const struct {
 	{"session_user", "pg_current_user()"},
 	{"current_role", "pg_current_user()"},
 	{"current_catalog", "current_database()"},
+	{"current_schema", "current_schema()"},
 	{"localtimestamp", "CURRENT_TIMESTAMP"},
 };
 

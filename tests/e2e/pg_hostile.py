@@ -286,6 +286,26 @@ class Hostile(harness.Case):
             session.send(startup(options=options))
             self.assertEqual(wire.state(session.until_closed())[:2], "55" if "version" in options else "22")
 
+    def test_limits_have_their_states(self):
+        session = Wire(self.path)
+        for n in range(1000):
+            session.send(parse("select 1", "s%d" % n))
+        self.assertIsNone(wire.state(session.ask(SYNC)))
+        self.assertEqual(wire.state(session.ask(parse("select 1", "more"), SYNC)), "53400")
+        self.assertEqual(wire.rows(session.ask(close(b"S", "s0"), bind(name="s999"), execute(), SYNC)), [[b"1"]])
+        small = self.daemon("--set", "tallyd.max_sessions=2").start()
+        path = os.path.join(small.directory, ".s.PGSQL.5432")
+        first, second = Wire(path), Wire(path)
+        third = Wire(path, start=False)
+        try:
+            third.send(startup())
+        except OSError:
+            pass  # it was told before it asked
+        self.assertEqual(wire.state(third.until_closed()), "53300")
+        self.assertEqual(wire.rows(first.ask(query("select 1"))), [[b"1"]])
+        second.close()
+        first.close()
+
     def test_a_cancel_needs_the_right_secret(self):
         session = Wire(self.path)
         pid, secret = struct.unpack("!ii", session.key)
