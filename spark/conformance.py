@@ -3,9 +3,9 @@
 
 Each scenario is a configuration and a list of files, which arrive one by one.
 After every file tallyd runs --available-now on the same state, and Spark's
-batch for that file (one file per trigger) must give the same table. Where
-SEMANTICS differ on purpose, the scenario names the rows that may differ and
-why. Prints one line a scenario and "N passed, N failed"; exit 77 (skipped)
+batch for that file (one file per trigger) must give the same table, and the
+same numbers of input and state rows in the progress. Where the two differ on
+purpose, the scenario names the rows that may differ and why. Prints one line a scenario and "N passed, N failed"; exit 77 (skipped)
 with the reason where Java or PySpark is missing.
 """
 
@@ -108,6 +108,15 @@ def rows_of_tallyd(directory, config, columns):
     return as_set([json.loads(line) for line in output.stdout.splitlines()])
 
 
+def progress_of_tallyd(directory, config):
+    """[(input rows, state rows)] of the batches with data."""
+    output = subprocess.run(
+        [os.path.join(TOP, "tallyd"), "--config", config, "--available-now", "--sql",
+         "select num_input_rows, json_extract(json, '$.stateOperators[0].numRowsTotal') from progress where num_input_rows > 0 order by batch_id"],
+        capture_output=True, text=True, cwd=directory, check=True)
+    return [tuple(map(int, line.split("|"))) for line in output.stdout.splitlines()]
+
+
 def as_set(rows):
     """{(group…, start, end): count} with groups as text."""
     table = {}
@@ -118,20 +127,23 @@ def as_set(rows):
 
 
 def spark_tables(spark, runner, config, directory):
-    """Tables after each of Spark's batches so far: complete replaces, append adds, update replaces rows."""
+    """Tables after each of Spark's batches so far: complete replaces, append adds, update replaces rows;
+    and of each batch with data the rows it read and the rows of its state."""
     sources, queries = runner.read_config(config)
     query = queries["counts"]
     batches = os.path.join(directory, "batches")
     os.makedirs(batches, exist_ok=True)
     options = Options(available_now=True, batches=batches, checkpoint=os.path.join(directory, "checkpoint"), sink="memory")
     frame = runner.build_query(spark, sources["events"], query)
-    runner.start_query("counts", frame, sources["events"], query, options).awaitTermination()
+    running = runner.start_query("counts", frame, sources["events"], query, options)
+    running.awaitTermination()
+    progress = [(p["numInputRows"], p["stateOperators"][0]["numRowsTotal"]) for p in running.recentProgress if p["numInputRows"] > 0]
     table, tables = {}, []
     for path in sorted(os.listdir(batches)):
         rows = as_set(json.load(open(os.path.join(batches, path), encoding="utf-8"))["rows"])
         table = rows if query["output_mode"] == "complete" else {**table, **rows}
         tables.append(dict(table))
-    return tables
+    return tables, progress
 
 
 class Options:
@@ -163,9 +175,12 @@ def run_scenario(spark, runner, name, text, files, allowed):
         os.utime(path, (1700000000 + number, 1700000000 + number))
         ours.append(rows_of_tallyd(directory, config, columns))
         if stepwise:
-            theirs.append(spark_tables(spark, runner, config, directory)[-1])
+            theirs.append(spark_tables(spark, runner, config, directory)[0][-1])
     if not stepwise:
-        theirs = spark_tables(spark, runner, config, directory)
+        theirs, their_progress = spark_tables(spark, runner, config, directory)
+        our_progress = progress_of_tallyd(directory, config)
+        if not allowed and our_progress != their_progress:
+            return f"input and state rows of the batches: tallyd {our_progress}, Spark {their_progress}"
     shutil.rmtree(directory)
     if len(ours) != len(theirs):
         return f"tallyd ran {len(ours)} batches, Spark {len(theirs)}"
@@ -189,7 +204,7 @@ def main():
     import tally_on_spark as runner
 
     spark = (SparkSession.builder.master("local[2]").appName("conformance").config("spark.sql.session.timeZone", "UTC")
-             .config("spark.sql.shuffle.partitions", "2").config("spark.ui.enabled", "false")
+             .config("spark.sql.shuffle.partitions", "2").config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
              .config("spark.sql.warehouse.dir", tempfile.mkdtemp()).getOrCreate())
     spark.sparkContext.setLogLevel("ERROR")
     print(f"Spark {pyspark.__version__}, Java {spark._jvm.System.getProperty('java.version')}")
