@@ -7,7 +7,7 @@
  */
 #include "daemon/frames.h"
 
-#include "base/json_write.h"
+#include "daemon/frames_line.h"
 #include "daemon/frames_request.h"
 #include "daemon/frames_sink.h"
 #include "daemon/subscription.h"
@@ -47,47 +47,9 @@ static void flush(struct frames *frames)
 	session_flush(frames->session, &frames->out);
 }
 
-static void line_begin(struct frames *frames, const char *id)
+static void lines_add(struct frames *frames, const char *id, const struct buf *page)
 {
-	buf_add_text(&frames->out, "{\"id\":");
-	buf_add_text(&frames->out, id);
-}
-
-/* The id in front of each line of a page. */
-static void lines_add(struct frames *frames, const char *id, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		const char *newline = memchr(bytes, '\n', len);
-		size_t n = newline != NULL ? (size_t)(newline - bytes) + 1 : len;
-		line_begin(frames, id);
-		buf_add(&frames->out, bytes, n);
-		bytes += n;
-		len -= n;
-	}
-}
-
-static int code_of(const struct err *err, int sql_code)
-{
-	if (sql_code != 0)
-		return sql_code & 0xff;
-	switch (err->code) {
-	case ERR_NOMEM: return SQLITE_NOMEM;
-	case ERR_DENIED: return SQLITE_AUTH;
-	case ERR_INTERRUPTED: return SQLITE_INTERRUPT;
-	case ERR_LIMIT: return SQLITE_TOOBIG;
-	default: return SQLITE_ERROR;
-	}
-}
-
-static void error_add(
-	struct frames *frames, const char *id, int code, const char *sentence, int offset)
-{
-	line_begin(frames, id);
-	buf_printf(&frames->out, ",\"error\":{\"code\":%d,\"message\":", code);
-	json_write_string(&frames->out, sentence, strlen(sentence));
-	if (offset >= 0)
-		buf_printf(&frames->out, ",\"offset\":%d", offset);
-	buf_add_text(&frames->out, "}}\n");
+	frames_line_add_page(&frames->out, id, page->data, page->len);
 }
 
 static void execution_error_add(struct frames *frames, const struct request *request)
@@ -95,21 +57,9 @@ static void execution_error_add(struct frames *frames, const struct request *req
 	const struct execution *e = &frames->execution;
 	bool is_stopping = frames->session->service->is_stopping;
 
-	error_add(frames, request->id, code_of(&e->err, e->sql_code),
+	frames_line_add_error(&frames->out, request->id, frames_line_code(&e->err, e->sql_code),
 		is_stopping ? "tallyd is shutting down" : e->err.text,
 		e->offset < 0 ? -1 : e->offset + (int)request->sql_skipped);
-}
-
-static void ok_add(struct frames *frames, const struct request *request)
-{
-	const struct execution *e = &frames->execution;
-
-	line_begin(frames, request->id);
-	buf_add_text(&frames->out, ",\"ok\":true,\"count\":");
-	buf_add_int(&frames->out, e->n_rows > 0 ? e->n_rows : e->n_changes);
-	buf_add_text(&frames->out, ",\"snapshot\":");
-	buf_add_int(&frames->out, (int64_t)e->snapshot);
-	buf_printf(&frames->out, ",\"ms\":%.3g}\n", (double)e->elapsed_us / 1000);
 }
 
 /* --- subscriptions ------------------------------------------------------- */
@@ -135,7 +85,7 @@ static void subscriber_remove(struct frames *frames, struct subscriber *subscrib
 static void changes_add(
 	struct frames *frames, struct subscriber *subscriber, const struct buf *changes)
 {
-	line_begin(frames, subscriber->request->id);
+	frames_line_begin(&frames->out, subscriber->request->id);
 	buf_add_text(&frames->out, ",\"snapshot\":");
 	buf_add_int(&frames->out, (int64_t)subscriber->snapshot);
 	buf_add_text(&frames->out, ",\"changes\":[");
@@ -151,10 +101,10 @@ static void first_rows_add(struct frames *frames, struct subscriber *subscriber)
 	const char *id = subscriber->request->id;
 	const struct buf nothing = {0};
 
-	lines_add(frames, id, subscriber->sink.columns.data, subscriber->sink.columns.len);
+	lines_add(frames, id, &subscriber->sink.columns);
 	for (size_t i = 0; i < set->n_rows;) {
 		size_t page_end = frames->out.len + PAGE_BYTES;
-		line_begin(frames, id);
+		frames_line_begin(&frames->out, id);
 		buf_add_text(&frames->out, ",\"rows\":[");
 		for (size_t first = i; i < set->n_rows && frames->out.len < page_end; i++) {
 			buf_add_text(&frames->out, i == first ? "[" : ",[");
@@ -233,12 +183,12 @@ static void execution_ended(struct frames *frames)
 		return;
 	}
 	frames_sink_close(&frames->sink, &e->page);
-	lines_add(frames, request->id, e->page.data, e->page.len);
+	lines_add(frames, request->id, &e->page);
 	buf_shrink(&e->page);
 	if (e->end == EXECUTION_FAILED)
 		execution_error_add(frames, request);
 	else
-		ok_add(frames, request);
+		frames_line_add_ok(&frames->out, request->id, e);
 	request_free(request);
 }
 
@@ -281,7 +231,7 @@ static void special_take(struct frames *frames, struct request *request)
 	else
 		sentence = "out of memory";
 	frames->session->lost_transaction = false;
-	error_add(frames, request->id, SQLITE_ERROR, sentence, -1);
+	frames_line_add_error(&frames->out, request->id, SQLITE_ERROR, sentence, -1);
 	request_free(request);
 }
 
@@ -362,7 +312,7 @@ static void on_page(struct execution *e)
 		frames->current != NULL ? frames->current : frames->refreshing->request;
 
 	frames_sink_close(&frames->sink, &e->page);
-	lines_add(frames, request->id, e->page.data, e->page.len);
+	lines_add(frames, request->id, &e->page);
 	buf_clear(&e->page);
 	flush(frames);
 	session_page_written(frames->session, e);
@@ -437,7 +387,7 @@ bool frames_has_subscriptions(const struct frames *frames)
 
 static void interrupted_add(struct frames *frames, const char *id)
 {
-	error_add(frames, id, SQLITE_INTERRUPT, "interrupted", -1);
+	frames_line_add_error(&frames->out, id, SQLITE_INTERRUPT, "interrupted", -1);
 }
 
 /* One that waits is answered at its cancel, ahead of its turn. */

@@ -1,6 +1,11 @@
 /* One switch a byte. A doubled quote closes and opens again, which comes to the same. */
 #include "daemon/sql_text.h"
 
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
 static void feed_plain(struct sql_text *text, char c)
 {
 	switch (c) {
@@ -89,4 +94,18 @@ bool sql_text_has_rest(const char *bytes, size_t len)
 		feed(&first, bytes[at++]);
 	sql_text_feed(&rest, bytes + at, len - at);
 	return rest.has_content;
+}
+
+bool sql_text_judge(const char *bytes, size_t len, char sentence[SQL_TEXT_SENTENCE_BYTES])
+{
+	size_t valid = utf8_valid_prefix(bytes, len);
+
+	if (memchr(bytes, '\0', len) != NULL)
+		(void)snprintf(sentence, SQL_TEXT_SENTENCE_BYTES, "a NUL byte in a statement");
+	else if (valid < len)
+		(void)snprintf(sentence, SQL_TEXT_SENTENCE_BYTES,
+			"the statement is not valid UTF-8 (byte %zu)", valid);
+	else
+		return true;
+	return false;
 }

@@ -25,6 +25,10 @@ struct sql_text {
 	bool is_complete;   /* the last significant byte was a semicolon */
 };
 
+/* False: bytes that no statement may have; the sentence says which and where. */
+#define SQL_TEXT_SENTENCE_BYTES 96
+bool sql_text_judge(const char *bytes, size_t len, char sentence[SQL_TEXT_SENTENCE_BYTES]);
+
 /* Zero initialisation is the state before the first byte. */
 void sql_text_feed(struct sql_text *text, const char *bytes, size_t len);
 

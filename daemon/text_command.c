@@ -1,7 +1,9 @@
 /* A table of commands; each gets its words as sqlite3's shell would cut them. */
 #include "daemon/text_command.h"
 
+#include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -254,4 +256,16 @@ enum text_command_result text_command_run(
 		"help\n",
 		words.word[0]);
 	return TEXT_COMMAND_FAILED;
+}
+
+/* Each text behind its length, so that no two settings share their bytes. */
+size_t text_settings_format(const struct text_settings *settings, char format[TEXT_FORMAT_BYTES])
+{
+	const struct print_options *print = &settings->print;
+	int len = snprintf(format, TEXT_FORMAT_BYTES, "text %d %d %zu%s %zu%s %s", (int)print->mode,
+		print->headers, strlen(print->column_separator), print->column_separator,
+		strlen(print->row_separator), print->row_separator, print->null_text);
+
+	assert(len > 0 && len < TEXT_FORMAT_BYTES);
+	return (size_t)len;
 }

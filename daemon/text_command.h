@@ -27,6 +27,10 @@ enum text_command_result {
 
 void text_settings_init(struct text_settings *settings);
 
+/* What the bytes of an answer depend on; returns its length. */
+#define TEXT_FORMAT_BYTES 160
+size_t text_settings_format(const struct text_settings *settings, char format[TEXT_FORMAT_BYTES]);
+
 /* `line` begins with the dot and has no newline; it is written to. */
 enum text_command_result text_command_run(
 	struct text_settings *settings, char *line, struct buf *out);

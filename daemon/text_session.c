@@ -15,14 +15,12 @@
  */
 #include "daemon/text_session.h"
 
-#include "base/utf8.h"
 #include "daemon/frames.h"
 #include "daemon/sql_text.h"
 #include "daemon/text_command.h"
 #include "daemon/text_sink.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 /* What one session may do on the loop before the others have their turn. */
@@ -49,7 +47,7 @@ struct text_session {
 	struct execution execution;
 	struct frames *frames; /* NULL before the first frame */
 	size_t format_len;
-	char format[160];
+	char format[TEXT_FORMAT_BYTES];
 };
 
 static struct text_session *text_of(struct session *session)
@@ -85,18 +83,6 @@ static void end_add(struct text_session *t)
 		return;
 	buf_add_text(&t->out, t->settings.end);
 	buf_add_char(&t->out, '\n');
-}
-
-/* What the bytes of an answer depend on: each text behind its length. */
-static void format_make(struct text_session *t)
-{
-	const struct print_options *print = &t->settings.print;
-
-	t->format_len = (size_t)snprintf(t->format, sizeof(t->format), "text %d %d %zu%s %zu%s %s",
-		(int)print->mode, print->headers, strlen(print->column_separator),
-		print->column_separator, strlen(print->row_separator), print->row_separator,
-		print->null_text);
-	assert(t->format_len < sizeof(t->format));
 }
 
 /* --- running what is pending --------------------------------------------- */
@@ -171,23 +157,14 @@ static bool statement_start(struct text_session *t)
 /* False: it was refused, and said so. */
 static bool pending_judge(struct text_session *t)
 {
-	char sentence[96];
-	const struct buf *text = &t->pending;
+	char sentence[SQL_TEXT_SENTENCE_BYTES];
 
 	if (t->session.lost_transaction) {
 		t->session.lost_transaction = false;
 		fail(t, SESSION_LOST_TRANSACTION);
 		return false;
 	}
-
-	if (memchr(text->data, '\0', text->len) != NULL) {
-		fail(t, "a NUL byte in a statement");
-		return false;
-	}
-	size_t valid = utf8_valid_prefix(text->data, text->len);
-	if (valid < text->len) {
-		snprintf(sentence, sizeof(sentence), "the statement is not valid UTF-8 (byte %zu)",
-			valid);
+	if (!sql_text_judge(t->pending.data, t->pending.len, sentence)) {
 		fail(t, sentence);
 		return false;
 	}
@@ -215,7 +192,9 @@ static bool line_special(struct text_session *t, char *line, size_t len)
 		return false;
 	line[len] = '\0'; /* over the newline, which every line has */
 	switch (text_command_run(&t->settings, line, &t->out)) {
-	case TEXT_COMMAND_DONE: format_make(t); break;
+	case TEXT_COMMAND_DONE:
+		t->format_len = text_settings_format(&t->settings, t->format);
+		break;
 	case TEXT_COMMAND_FAILED:
 		if (t->settings.bail)
 			leave(t);
@@ -400,7 +379,7 @@ static int text_open(struct session *session, struct err *err)
 
 	(void)err;
 	text_settings_init(&t->settings);
-	format_make(t);
+	t->format_len = text_settings_format(&t->settings, t->format);
 	t->sink.options = &t->settings.print;
 	execution_init(&t->execution);
 	t->execution.sink = &text_sink_ops;
