@@ -27,6 +27,9 @@ struct mirror {
 	sqlite3 *db;                   /* the writer; NULL after a rollback */
 	struct apply *apply;           /* NULL while db or catalog are */
 	sqlite3_stmt *put_status;      /* NULL before it is needed */
+	int progress_ops;              /* 0: nobody wants to hear */
+	int (*on_progress)(void *context);
+	void *progress_context;
 };
 
 static int open_writer(struct mirror *mirror, struct err *err)
@@ -35,6 +38,9 @@ static int open_writer(struct mirror *mirror, struct err *err)
 
 	if (rc == 0)
 		rc = collation_register(mirror->db, err);
+	if (rc == 0)
+		sqlite3_progress_handler(mirror->db, mirror->progress_ops, mirror->on_progress,
+			mirror->progress_context);
 	return rc;
 }
 
@@ -261,11 +267,16 @@ int mirror_set_status(struct mirror *mirror, const struct query_status *status, 
 
 void mirror_rest(struct mirror *mirror)
 {
-	(void)sqlite3_db_release_memory(mirror->db);
+	if (mirror->db != NULL)
+		(void)sqlite3_db_release_memory(mirror->db);
 }
 
 void mirror_set_progress(
 	struct mirror *mirror, int n_ops, int (*on_progress)(void *context), void *context)
 {
-	sqlite3_progress_handler(mirror->db, n_ops, on_progress, context);
+	mirror->progress_ops = n_ops;
+	mirror->on_progress = on_progress;
+	mirror->progress_context = context;
+	if (mirror->db != NULL)
+		sqlite3_progress_handler(mirror->db, n_ops, on_progress, context);
 }

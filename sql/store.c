@@ -352,7 +352,7 @@ int store_commit(struct store *store, const struct changes *changes, struct err 
 
 	/* With each batch, since a checkpoint may have been opened anew. */
 	mirror_set_progress(store->mirror, PULSE_OPS, on_progress, &store->pulse);
-	if (store->checkpoint != NULL)
+	if (store->checkpoint != NULL && checkpoint_db(store->checkpoint) != NULL)
 		sqlite3_progress_handler(
 			checkpoint_db(store->checkpoint), PULSE_OPS, on_progress, &store->pulse);
 	rc = store->checkpoint != NULL ? apply_to_both(store, changes, err)
