@@ -73,6 +73,9 @@ def why_not():
     for program in ("debootstrap", "systemd-nspawn", "dpkg-deb"):
         if shutil.which(program) is None:
             return program + " is not installed"
+    if subprocess.run(["systemd-detect-virt", "--container", "--quiet"]).returncode == 0 and \
+            "BOOT_NESTED" not in os.environ:
+        return "this machine is a container itself"
     if len(packages()) != 2:
         return "there are no packages; make deb"
     if "BOOT_BASE" not in os.environ and mirror() is None:

@@ -357,6 +357,29 @@ class ServiceManager(harness.Case):
         self.assertEqual(waiting.line(), "43")
         listener.close()
 
+    def test_descriptors_that_are_meant_for_another_process_are_left_alone(self):
+        daemon = self.daemon()
+        elsewhere = os.path.join(daemon.directory, "elsewhere")
+        listener = self.listener(elsewhere)
+        daemon.env.update(LISTEN_FDS="1", LISTEN_FDNAMES="sql", LISTEN_PID="1")
+        daemon.start()
+        self.assertTrue(os.path.exists(daemon.socket))
+        waiting = harness.Client(elsewhere)
+        waiting.socket.settimeout(0.2)
+        waiting.send("select 1;\n")
+        self.assertRaises(socket.timeout, waiting.line)
+        listener.close()
+
+    def test_a_descriptor_of_no_known_name_is_said_and_closed(self):
+        daemon = self.daemon("--set", "tallyd.postgres=off")
+        sql, other = self.listener(daemon.socket), self.listener(daemon.socket + "2")
+        daemon.activate({"sql": sql, "other": other})
+        harness.wait_until(daemon.answers, "the first answer")
+        self.assertIn("1 sockets from the service manager are neither named sql nor pg",
+                      daemon.log())
+        sql.close()
+        other.close()
+
     def test_a_descriptor_that_is_no_listening_socket_is_refused(self):
         daemon = self.daemon()
         wrong, other = socket.socketpair()
