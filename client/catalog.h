@@ -1,4 +1,7 @@
-/* What tables there are: those of the schema, and those that tallyd makes on demand, which no schema holds. */
+/*
+ * What tables there are: those of the schema, and those that tallyd makes on
+ * demand, which no schema holds.
+ */
 #ifndef CLIENT_CATALOG_H
 #define CLIENT_CATALOG_H
 

@@ -27,7 +27,10 @@ struct chart {
 	bool has_year; /* timelines: the times carry a year */
 };
 
-/* True when `text` is a time: a timestamp, `Jul-26 03:00`, `03:00`. A time without a year is put into 1972. */
+/*
+ * True when `text` is a time: a timestamp, `Jul-26 03:00`, `03:00`. A time
+ * without a year is put into 1972.
+ */
 bool chart_parse_time(const char *text, int64_t *time_us, bool *has_year);
 
 /* False: no memory. */

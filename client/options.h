@@ -81,11 +81,17 @@ struct options {
 	bool totals;
 };
 
-/* Reads argv[*i], moves on behind its value. False: the value is missing, told on standard error. */
+/*
+ * Reads argv[*i], moves on behind its value. False: the value is missing, told
+ * on standard error.
+ */
 bool options_next(int argc, char **argv, int *i, struct option_word *word)
 	__attribute__((warn_unused_result));
 
-/* The first walk. False: told on standard error. `options->texts` has room for argc pointers of the caller's. */
+/*
+ * The first walk. False: told on standard error. `options->texts` has room for
+ * argc pointers of the caller's.
+ */
 bool options_scan(struct options *options, int argc, char **argv)
 	__attribute__((warn_unused_result));
 

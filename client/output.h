@@ -43,7 +43,10 @@ void output_end(struct output *output);
 /* Back to standard output; what is open is closed, the viewer started. */
 void output_reset(struct output *output);
 
-/* FILE, |COMMAND, stdout, stderr or off. False: said on standard error, output is standard output. */
+/*
+ * FILE, |COMMAND, stdout, stderr or off. False: said on standard error, output
+ * is standard output.
+ */
 bool output_open(struct output *output, const char *name);
 
 /* A new temporary file's path for a viewer, ending in `suffix`. */

@@ -31,11 +31,17 @@ struct answer {
 
 struct query_handler {
 	void *context;
-	/* Each may return a negative code and fill err: the statement is cancelled and the code returned. */
+	/*
+	 * Each may return a negative code and fill err: the statement is cancelled and
+	 * the code returned.
+	 */
 	int (*columns)(void *context, const char *const *names, const char *const *types, size_t n,
 		struct err *err);
 	int (*row)(void *context, const struct value *cells, size_t n, struct err *err);
-	/* The changes of a subscription; NULL where there is none. Called with op "" at the end of each batch. */
+	/*
+	 * The changes of a subscription; NULL where there is none. Called with op "" at
+	 * the end of each batch.
+	 */
 	int (*change)(void *context, const char *op, const struct value *cells, size_t n,
 		uint64_t snapshot, struct err *err);
 	/* Called after each frame, and every `idle_ms` while none comes. NULL: nothing. */
@@ -88,7 +94,10 @@ void result_fini(struct result *result);
 
 const struct value *result_cell(const struct result *result, size_t row, size_t column);
 
-/* The cell's text, "" for NULL; numbers are written into a place that lasts until the next call for this result. */
+/*
+ * The cell's text, "" for NULL; numbers are written into a place that lasts
+ * until the next call for this result.
+ */
 const char *result_text(struct result *result, size_t row, size_t column);
 int64_t result_integer(const struct result *result, size_t row, size_t column);
 double result_real(const struct result *result, size_t row, size_t column);

@@ -17,7 +17,10 @@ void schema_add_line(struct buf *out, const char *sql, const char *tail);
 /* `--indent`: long tables one column a line. */
 void schema_add_pretty(struct buf *out, const char *sql);
 
-/* The statement with a stock sqlite3 in mind: without our collation. The caller frees it; NULL: no memory. */
+/*
+ * The statement with a stock sqlite3 in mind: without our collation. The caller
+ * frees it; NULL: no memory.
+ */
 char *schema_plain_sql(const char *sql);
 
 #endif

@@ -33,7 +33,7 @@ struct shell {
 	char socket_path[PATH_MAX];
 	struct connection *connection; /* NULL until it is needed, and after it broke */
 	bool is_gone;                  /* it broke; a script goes no further */
-	int64_t timeout_ms;            /* .timeout: statements that take longer are cancelled; 0: none */
+	int64_t timeout_ms;            /* .timeout: cancels what takes longer; 0: none */
 	uint64_t snapshot;             /* the last answer's */
 
 	struct print_options print;

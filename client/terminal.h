@@ -1,4 +1,7 @@
-/* What standard output and standard error are: a terminal or not, how large, with colours or without. */
+/*
+ * What standard output and standard error are: a terminal or not, how large,
+ * with colours or without.
+ */
 #ifndef CLIENT_TERMINAL_H
 #define CLIENT_TERMINAL_H
 

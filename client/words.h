@@ -15,7 +15,7 @@ struct words {
 	char *text; /* a copy of the line; the words stand in it */
 	int n;
 	char *word[WORDS_MAX + 1]; /* then NULL */
-	const char *from[WORDS_MAX + 1]; /* where each begins in the caller's line, its quote included */
+	const char *from[WORDS_MAX + 1]; /* where each begins in the caller's line, at its quote */
 };
 
 /* Splits `line` behind its leading dot. False: no memory. */
@@ -28,7 +28,10 @@ void words_resolve_backslashes(char *text);
 /* Decimal or 0x…, with KB, KiB, M, … behind it; what is no number counts as far as it is one. */
 int64_t words_integer(const char *word);
 
-/* on, yes, off, no, any case, or a number; anything else is reported on standard error and taken as no. */
+/*
+ * on, yes, off, no, any case, or a number; anything else is reported on
+ * standard error and taken as no.
+ */
 int words_boolean(const char *word);
 
 /* -name or --name */
