@@ -29,6 +29,8 @@ static const struct {
 static const struct {
 	const char *name, *replacement;
 } renamed[] = {
+	{"bool_and", "min"},
+	{"bool_or", "max"},
 	{"string_agg", "group_concat"},
 	{"strpos", "instr"},
 	{"char_length", "length"},

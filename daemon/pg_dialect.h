@@ -29,7 +29,7 @@ size_t pg_statement_length(const char *text, size_t len, bool *is_empty);
 int pg_translate(const char *text, size_t len, struct buf *out, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Where byte `offset` of the translation stood in the text; at worst the nearest token before it. */
+/* Where byte `offset` of the translation stood in the text, or the nearest token before it. */
 size_t pg_translate_offset(const char *text, size_t len, size_t offset);
 
 #endif

@@ -148,6 +148,10 @@ struct pg_token pg_token_next(const char *text, size_t len)
 		n = quoted_length(text + 1, len - 1, true);
 		return closed(PG_TOKEN_ESCAPE_STRING, text, n == 0 ? 0 : n + 1, len);
 	}
+	if ((text[0] == 'x' || text[0] == 'X') && len >= 2 && text[1] == '\'') {
+		n = quoted_length(text + 1, len - 1, false);
+		return closed(PG_TOKEN_STRING, text, n == 0 ? 0 : n + 1, len);
+	}
 	if (is_name_start(text[0])) {
 		for (n = 1; n < len && is_name_char(text[n]);)
 			n++;

@@ -34,9 +34,9 @@ struct column_type {
 
 /*
  * Fills in those of types[0, n) that are "" and can be told, and which are
- * aggregates. `text` has been prepared without error. `extension` knows the types of functions of its own;
- * NULL: none. The guard must be open: the schema is read. Leaves everything as
- * it is when memory lacks.
+ * aggregates. `text` has been prepared without error. `extension` knows the
+ * types of functions of its own; NULL: none. The guard must be open: the schema
+ * is read. Leaves everything as it is when memory lacks.
  */
 void column_types_infer(sqlite3 *db, const struct sql_extension *extension, const char *text,
 	size_t len, struct column_type *types, size_t n);

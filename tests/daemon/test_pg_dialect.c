@@ -81,6 +81,8 @@ static const struct {
 	{"where a in (select s[i] from generate_series(1, f(current_setting('search_path'))) i, s)",
 		"where a in (SELECT 'public')"},
 	{"select * from generate_series(1, 2)", "select * from generate_series(1, 2)"},
+	{"where x'00ff'::text", "where CAST(x'00ff' AS TEXT)"},
+	{"where bool_or(a > 1)", "where max(a > 1)"},
 	{"where 1.5e3::int", "where pg_int(1.5e3)"},
 	{"where string_agg(a, ',') > strpos(b, 'c')", "where group_concat(a, ',') > instr(b, 'c')"},
 	{" table counts", " SELECT * FROM counts"},
