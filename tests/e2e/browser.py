@@ -96,6 +96,13 @@ class Browser:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key,
                       windowsVirtualKeyCode={"ArrowLeft": 37, "ArrowRight": 39, "Tab": 9}[key])
 
+    def hover(self, selector, share):
+        """The pointer goes over an element, so far from its left edge."""
+        box = self.value("(b => [b.x, b.y, b.width, b.height])(document.querySelector(%s)"
+                         ".getBoundingClientRect())" % json.dumps(selector))
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + share * box[2],
+                  y=box[1] + box[3] / 2)
+
     def screenshot(self, path):
         data = self.call("Page.captureScreenshot", format="png")["data"]
         with open(path, "wb") as out:

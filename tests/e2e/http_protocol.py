@@ -410,6 +410,23 @@ class Page(HttpCase):
         self.assertRegex(self.browser.value("document.getElementById('readout').textContent"),
                          r"^2016-07-26 \d\d:00 +(Open|Close) \d+ +(Open|Close) \d+$")
 
+    def test_the_pointer_shows_the_values_below_it_and_nothing_comes_from_elsewhere(self):
+        self.http.write("a", '{"time":1469501107,"action":"Open"}\n' * 7 +
+                        '{"time":1469508307,"action":"Open"}\n' * 3)
+        self.browser.open("http://127.0.0.1:%d/" % self.port)
+        self.until("document.querySelectorAll('#chart path').length === 1", "a line")
+        readout = "document.getElementById('readout').textContent"
+        self.browser.hover("#chart", 0.1)
+        self.assertEqual(self.browser.value(readout), "2016-07-26 02:00   Open 7")
+        self.browser.hover("#chart", 0.95)
+        self.assertEqual(self.browser.value(readout), "2016-07-26 04:00   Open 3")
+        self.browser.hover("#totals", 0.5)
+        self.assertIn("Hover", self.browser.value(readout))
+        asked = self.browser.value("performance.getEntriesByType('resource').map(e => e.name)")
+        self.assertTrue(asked)
+        self.assertEqual([url for url in asked
+                          if not url.startswith("http://127.0.0.1:%d/" % self.port)], [])
+
     def test_many_groups_are_eight_lines_and_the_others(self):
         self.http.write("a", "\n".join('{"time":%d,"action":"a%d"}' % (1469501107 + i, i % 40)
                                        for i in range(4000)))
