@@ -210,7 +210,7 @@ static void check_counts(const char *plan)
 }
 
 /* The n-th point, for all n that there are; `action` is done there. */
-static void fault_everywhere(const char *action)
+static void fault_everywhere(const char *point, const char *action)
 {
 	bool is_long = getenv("TALLYD_LONG") != NULL;
 	char plan[64];
@@ -218,8 +218,8 @@ static void fault_everywhere(const char *action)
 
 	/* A life passes some hundred points; fewer of them from life to life as archiving is done.
 	 */
-	while (n_ended < 3 && n < 400) {
-		(void)snprintf(plan, sizeof(plan), "*:%ld:%s", n, action);
+	while (n_ended < 3 && n < 500) {
+		(void)snprintf(plan, sizeof(plan), "%s:%ld:%s", point, n, action);
 		n_ended = live(life++, plan) && strcmp(action, "kill") == 0 ? n_ended + 1 : 0;
 		if (life % 5 == 0)
 			check_counts(plan);
@@ -230,25 +230,31 @@ static void fault_everywhere(const char *action)
 
 START_TEST(killed_at_any_point_nothing_is_lost_and_nothing_counted_twice)
 {
-	fault_everywhere("kill");
+	fault_everywhere("*", "kill");
 }
 END_TEST
 
 START_TEST(no_space_at_any_point_loses_nothing)
 {
-	fault_everywhere("ENOSPC");
+	fault_everywhere("*", "ENOSPC");
 }
 END_TEST
 
 START_TEST(an_error_at_any_point_loses_nothing)
 {
-	fault_everywhere("EIO");
+	fault_everywhere("*", "EIO");
 }
 END_TEST
 
 START_TEST(half_a_write_at_any_point_loses_nothing)
 {
-	fault_everywhere("short");
+	fault_everywhere("*", "short");
+}
+END_TEST
+
+START_TEST(without_memory_at_any_growth_nothing_is_lost_and_nothing_counted_twice)
+{
+	fault_everywhere("alloc", "ENOMEM");
 }
 END_TEST
 
@@ -264,6 +270,12 @@ int main(void)
 	tcase_add_test(tests, an_error_at_any_point_loses_nothing);
 	tcase_add_test(tests, half_a_write_at_any_point_loses_nothing);
 	suite_add_tcase(suite, tests);
+	tests = tcase_create("memory");
+	suite_add_tcase(suite, tests);
+	tcase_set_timeout(tests, 600);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(
+		tests, without_memory_at_any_growth_nothing_is_lost_and_nothing_counted_twice);
 	return run_suite(suite);
 }
 
