@@ -213,5 +213,9 @@ int crew_read(struct crew *crew, struct plan *plan, const struct event_shape *sh
 			cells_clear(scan_cells(scans->list[i]));
 		rc = read_once(&pass, n, err);
 	}
+	/* One that broke off may hold counts that have not reached its cells; they would be added
+	 * to those of the next batch. */
+	if (rc != 0)
+		scans_drop(scans);
 	return rc;
 }

@@ -49,7 +49,7 @@ void scans_clear(struct scans *scans, uint32_t n_known);
 /*
  * Reads the plan until it stands; what was run is then told by its files. The
  * cells must be clear before. Fails only for lack of memory, or with
- * ERR_INTERRUPTED when stop->poll said so.
+ * ERR_INTERRUPTED when stop->poll said so; what was counted is dropped then.
  */
 int crew_read(struct crew *crew, struct plan *plan, const struct event_shape *shape,
 	struct scans *scans, int64_t bucket_us, struct slice_stop *stop, struct err *err)
