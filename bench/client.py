@@ -76,7 +76,7 @@ def main():
     daemon = subprocess.Popen([TOP / "tallyd", "--events", work / "events", "--socket", sock, "--state-dir", work / "state"],
                               stderr=subprocess.DEVNULL)
     try:
-        while not sock.exists():
+        while subprocess.run([tally, "--ping", sock], capture_output=True).returncode != 0:
             time.sleep(0.01)
         ours, theirs = [], []
         for _ in range(TURNS):

@@ -72,8 +72,10 @@ static void say_denied(const char *path, struct err *err)
 {
 	struct group *group = NULL;
 	struct stat status;
+	bool is_known = stat(path, &status) == 0;
 
-	if (stat(path, &status) == 0)
+	/* root's group is no way in that anybody should be told of. */
+	if (is_known && status.st_gid != 0 && (status.st_mode & S_IWGRP) != 0)
 		group = getgrgid(status.st_gid);
 	if (group != NULL)
 		(void)err_set(err, ERR_DENIED,
@@ -81,6 +83,11 @@ static void say_denied(const char *path, struct err *err)
 			"group %s (usermod -aG %s %s, then log in again)",
 			path, group->gr_name, group->gr_name,
 			getenv("USER") != NULL ? getenv("USER") : "USER");
+	else if (is_known)
+		(void)err_set(err, ERR_DENIED,
+			"unable to connect to \"%s\": permission denied; only its owner may "
+			"(socket_group and socket_mode in tallyd.conf open it to a group)",
+			path);
 	else
 		(void)err_set(err, ERR_DENIED,
 			"unable to connect to \"%s\": permission denied; ls -ld shows which part "
@@ -96,7 +103,7 @@ static int say_unable(const char *path, int sys_errno, struct err *err)
 	case ENOENT:
 		(void)err_set(err, ERR_MISSING,
 			"unable to connect to \"%s\": no such file; is tallyd running (systemctl "
-			"status tallyd), and is this its socket ($TALLY_SOCKET, or the first "
+			"status tallyd), and is this its socket ($TALLY_SOCKET, -s, or the first "
 			"argument)?",
 			path);
 		break;

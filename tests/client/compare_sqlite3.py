@@ -220,7 +220,7 @@ def in_the_daemon(work, sqlite3, cases):
 	daemon = subprocess.Popen([BUILD / "tallyd", "--events", work / "events", "--socket", sock, "--state-dir", work / "state"],
 		stderr=subprocess.DEVNULL)
 	try:
-		while not sock.exists():
+		while subprocess.run([BUILD / "tally", "--ping", sock], capture_output=True).returncode != 0:
 			time.sleep(0.01)
 		for args, text in cases:
 			if "-init" in args or any(part in text for part in SCHEMA):

@@ -276,11 +276,12 @@ int main(int argc, char **argv)
 	if (argc == 5)
 		bytes_left = strtol(argv[4], NULL, 10);
 	(void)signal(SIGCHLD, SIG_IGN);
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", argv[1]);
-	(void)unlink(argv[1]);
+	/* The socket appears under its name when it listens: who waits for it may connect. */
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s.new", argv[1]);
+	(void)unlink(address.sun_path);
 	listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-		listen(listener, 64) < 0)
+		listen(listener, 64) < 0 || rename(address.sun_path, argv[1]) < 0)
 		return 1;
 	for (;;) {
 		sock = accept(listener, NULL, NULL);
