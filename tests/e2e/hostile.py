@@ -61,10 +61,11 @@ class Hostile(harness.Case):
         daemon = self.daemon("--set", "tallyd.query_timeout=%d milliseconds" % TIMEOUT_MS, "--set", "tallyd.query_memory=%d MiB"
                              % (64 if IS_LONG else 16), "--set", "tallyd.max_result_bytes=4 MiB").start()
         pid = daemon.process.pid
+        daemon.process_all()
+        n_fds = len(os.listdir("/proc/%d/fd" % pid))
         texts = statements()
         self.assertGreater(len(texts), 80)
         strangers = [Stranger(daemon, texts, i * len(texts) // N_STRANGERS) for i in range(N_STRANGERS)]
-        n_fds = len(os.listdir("/proc/%d/fd" % pid))
         for stranger in strangers:
             stranger.start()
         poller, times, n_files, last = daemon.frames(), [], 0, 0
@@ -92,6 +93,7 @@ class Hostile(harness.Case):
             len(times), times[len(times) // 2] * 1e3, times[-1] * 1e3, *max(s.slowest for s in strangers), strangers[0].ends))
         self.assertLess(times[-1], BOUND_S)
         poller.close()
+        harness.wait_until(lambda: daemon.ask("select count(*) from sessions") == [[1]], "the sessions are gone")
         harness.wait_until(lambda: len(os.listdir("/proc/%d/fd" % pid)) <= n_fds, "descriptors are closed")
         if not harness.SANITIZED and not os.environ.get("TALLYD_UNDER"):
             with open("/proc/%d/status" % pid) as status:
