@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -388,6 +389,39 @@ class ServiceManager(harness.Case):
         self.assertIn("no listening Unix stream socket", daemon.log())
         wrong.close()
         other.close()
+
+
+class SnapshotFile(harness.Case):
+
+    def test_at_any_moment_it_is_a_whole_database_through_kills_too(self):
+        daemon = self.daemon()
+        path = os.path.join(daemon.directory, "counts.db")
+        daemon.options += ["--set", "tallyd.snapshot_file=" + path,
+                           "--set", "tallyd.snapshot_interval=1 second"]
+        seen, n_reads, written = 0, 0, 0
+        for round_number in range(2):
+            daemon.start()
+            for number in range(3):
+                daemon.write("f%d-%d" % (round_number, number), ONE * 500)
+                written += 500
+                end = time.monotonic() + harness.DEADLINE
+                while seen < written:
+                    self.assertLess(time.monotonic(), end, "the file follows")
+                    if not os.path.exists(path):
+                        continue
+                    database = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+                    self.assertEqual(database.execute("pragma quick_check").fetchall(), [("ok",)])
+                    self.assertEqual(database.execute("pragma journal_mode").fetchall(),
+                                     [("delete",)])
+                    total = database.execute("select ifnull(sum(count), 0) from counts").fetchone()[0]
+                    database.close()
+                    n_reads += 1
+                    self.assertGreaterEqual(total, seen, "it never goes back")
+                    seen = total
+            daemon.stop(signal.SIGKILL if round_number < 1 else signal.SIGTERM)
+        self.assertGreater(n_reads, 20)
+        self.assertEqual([name for name in os.listdir(daemon.directory)
+                          if name.startswith("counts.db")], ["counts.db"])
 
 
 class Log(harness.Case):
