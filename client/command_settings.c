@@ -73,11 +73,11 @@ static enum command_outcome on_eqp(struct shell *shell, const struct words *word
 	if (words->n != 2)
 		return command_usage(".eqp off|on|trace|trigger|full");
 	if (strcmp(words->word[1], "full") == 0)
-		shell->eqp = 3;
+		shell->eqp = EQP_FULL;
 	else if (strcmp(words->word[1], "trigger") == 0)
-		shell->eqp = 2;
+		shell->eqp = EQP_TRIGGER;
 	else
-		shell->eqp = words_boolean(words->word[1]) & 0xff;
+		shell->eqp = words_boolean(words->word[1]) == 1 ? EQP_ON : EQP_OFF;
 	return COMMAND_DONE;
 }
 

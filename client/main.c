@@ -137,8 +137,8 @@ static int apply_option(struct shell *shell, const struct option_word *word)
 		print->headers_set = true;
 		break;
 	case OPTION_ECHO: shell->echoes = true; break;
-	case OPTION_EQP: shell->eqp = 1; break;
-	case OPTION_EQPFULL: shell->eqp = 3; break;
+	case OPTION_EQP: shell->eqp = EQP_ON; break;
+	case OPTION_EQPFULL: shell->eqp = EQP_FULL; break;
 	case OPTION_STATS: shell->shows_stats = true; break;
 	case OPTION_TIMEOUT: shell->timeout_ms = words_integer(word->value); break;
 	case OPTION_INTERACTIVE: shell->is_interactive = true; break;

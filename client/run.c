@@ -309,9 +309,9 @@ static int run_with_plan(
 	bool explained = sql_explain_of(sql, len) != SQL_RUN;
 	struct err ignored = ERR_INIT;
 
-	if (shell->eqp > 0 && !explained)
+	if (shell->eqp != EQP_OFF && !explained)
 		(void)!run_statement(shell, "EXPLAIN QUERY PLAN ", sql, len, answer, &ignored);
-	if (shell->eqp > 1 && !explained)
+	if (shell->eqp == EQP_FULL && !explained)
 		(void)!run_statement(shell, "EXPLAIN ", sql, len, answer, &ignored);
 	return run_statement(shell, "", sql, len, answer, err);
 }

@@ -23,6 +23,9 @@
 /* How results are shown: as the print options say, or by a look at the terminal, or drawn. */
 enum display { DISPLAY_PRINT, DISPLAY_AUTO, DISPLAY_CHART };
 
+/* .eqp, in sqlite3's order: at a distance triggers have no plan of their own. */
+enum eqp { EQP_OFF, EQP_ON, EQP_TRIGGER, EQP_FULL };
+
 #define PROMPT_BYTES 20
 
 struct line_editor;
@@ -57,7 +60,7 @@ struct shell {
 	char continue_prompt[PROMPT_BYTES];
 
 	bool is_interactive, bails, echoes, counts_changes, times, shows_stats;
-	int eqp; /* 0 off, 1 on, 2 trigger, 3 full */
+	enum eqp eqp;
 	int exit_status; /* of `.exit N`, which ends the program at once */
 	bool exits;
 };

@@ -74,7 +74,7 @@ def scripts():
 			".exit\nselect 1;", ".exit 3\nselect 1;", ".q", ".help zzz", ".h", ".mode box table", ".mode box --nosuch", ".mode insert a b",
 			".mode insert tab\nselect * from one;", ".mode insert select\nselect * from one;", ".explain on\nselect * from one;",
 			".explain off\nexplain select 1;", ".explain auto\nexplain select a from one order by a;", ".eqp on\nselect a from one order by a;",
-			".eqp full\nselect a from one;", ".eqp", "explain query plan select * from one a, one b where a.a = b.a;", ".schema", ".schema on%", ".schema o*", ".schema nosuch",
+			".eqp full\nselect a from one;", ".eqp trigger\nselect a from one;\n.show", ".eqp", "explain query plan select * from one a, one b where a.a = b.a;", ".schema", ".schema on%", ".schema o*", ".schema nosuch",
 			".schema --indent", ".schema --nosys", ".schema --x", ".schema a b", ".schema sqlite_schema", ".tables", ".tables o%", ".tables zz", ".indexes", ".indexes a b",
 			".indexes one", ".fullschema", ".fullschema x", ".dump", ".dump one", ".dump --data-only w", ".dump --newlines w", ".dump o% w%", ".dump --bad",
 			".parameter set :x 5\nselect :x, ?1, $y;\n.parameter list", ".parameter set @t \"'it''s'\"\nselect @t;\n.parameter list\n.parameter unset @t\n.parameter list",
