@@ -115,7 +115,9 @@ enum command_outcome shell_command(struct shell *shell, const char *line)
 	if (words.n > 0) {
 		output_clear_temp(&shell->output);
 		outcome = dispatch(shell, &words);
+		output_begin(&shell->output);
 		shell_flush(shell);
+		output_end(&shell->output);
 	}
 	words_fini(&words);
 	/* .once counts itself, then the command or statement it is for. */

@@ -210,6 +210,11 @@ def a_long_answer_goes_to_the_pager(p):
 	t.line(".pager off")
 	t.line("with recursive r(i) as (select 101 union all select i + 1 from r where i < 150) select i from r;")
 	assert "paged:101" not in t.expect(r"150\r\n")
+	t.line(".pager on")
+	t.line(".help")
+	t.expect(r"paged:\.")
+	t.line(".print short")
+	assert "paged:short" not in t.expect(r"\nshort\r\n")
 
 
 def a_long_answer_says_how_far_it_is_until_it_is_shown(p):
