@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "daemon/pg_dialect.h"
 #include "daemon/pg_error.h"
+#include "daemon/pg_token.h"
 
 void pg_flush(struct pg_session *pg)
 {
@@ -67,11 +68,36 @@ void pg_refuse_err(struct pg_session *pg, const struct err *err)
 	pg_refuse(pg, pg_state_of(err), err->text);
 }
 
+/*
+ * SQLite says no place for a table that is missing: the first word that is its
+ * name. -1: the sentence is another, or the name is not written so.
+ */
+static int missing_table_at(const char *sentence, const char *text, size_t len)
+{
+	static const char prefix[] = "no such table: ";
+	const char *name = sentence + sizeof(prefix) - 1;
+	struct pg_token token;
+
+	if (strncmp(sentence, prefix, sizeof(prefix) - 1) != 0)
+		return -1;
+	for (size_t at = 0; (token = pg_token_next(text + at, len - at)).kind != PG_TOKEN_END;
+		at += token.len) {
+		size_t quote = token.kind == PG_TOKEN_NAME && token.text[0] == '"' ? 1 : 0;
+
+		if (token.kind == PG_TOKEN_NAME && token.len - 2 * quote == strlen(name) &&
+			strncasecmp(token.text + quote, name, strlen(name)) == 0)
+			return (int)at;
+	}
+	return -1;
+}
+
 void pg_refuse_translated(
 	struct pg_session *pg, const struct err *err, const char *text, size_t len, int offset)
 {
 	if (text != NULL && offset >= 0)
 		offset = (int)pg_translate_offset(text, len, (size_t)offset);
+	else if (text != NULL)
+		offset = missing_table_at(err->text, text, len);
 	pg_refuse_at(pg, pg_state_of(err), err->text, text, len, offset);
 }
 

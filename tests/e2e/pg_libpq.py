@@ -131,7 +131,8 @@ class Libpq(pg_case.PgCase):
                                        types=[1700])[1], [(b"-12.25",)])
 
     def test_errors_have_a_state_and_a_place(self):
-        for sql, state, place in (("selekt", "42601", "1"), ("select * from nowhere", "42P01", None),
+        for sql, state, place in (("selekt", "42601", "1"), ("select * from nowhere", "42P01", "15"),
+                                  ('select \'nowhere\' from "Nowhere"', "42P01", "23"),
                                   ("select 1, äbsent from counts", "42703", "11"), ("select nofunction()", "42883", "8"),
                                   ("delete from counts", "42501", None), ("select 'x'::int", "22P02", None)):
             for run in (lambda: self.pq.PQexec(self.connection, sql.encode()),

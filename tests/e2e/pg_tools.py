@@ -42,7 +42,8 @@ class Psql(pg_case.PgCase):
     def test_several_statements_and_errors_between(self):
         self.assertEqual(self.psql("-Atc", "select 1; select 2", "-c", "select 3"), "1\n2\n3\n")
         self.assertEqual(self.psql("-At", text="select 1;\nselect * from nowhere;\nselect 2;\n"),
-                         "1\nERROR:  no such table: nowhere\n2\n")
+                         "1\nERROR:  no such table: nowhere\nLINE 1: select * from nowhere;\n"
+                         "                      ^\n2\n")
         self.assertEqual(self.psql("-At", "-v", "VERBOSITY=verbose", text="select absent from counts;\n"),
                          "ERROR:  42703: no such column: absent\n"
                          "LINE 1: select absent from counts;\n               ^\n")
@@ -267,7 +268,7 @@ class Psql(pg_case.PgCase):
             set nonsense = 1;
             copy counts from stdin;
             """)
-        self.assertEqual([line for line in out.splitlines() if not line.startswith("LINE")], [
+        self.assertEqual([line for line in out.splitlines() if not line.startswith(("LINE", "    "))], [
             "SET", "Europe/Berlin", "RESET", "UTC", "BEGIN", "SAVEPOINT", "1", "ROLLBACK", "RELEASE",
             "COMMIT", "BEGIN", "ERROR:  no such table: nowhere",
             "ERROR:  current transaction is aborted, commands ignored until end of transaction block",
