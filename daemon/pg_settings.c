@@ -97,6 +97,40 @@ static bool is_utf8(const char *name)
 	       strcasecmp(plain, "sqlascii") == 0;
 }
 
+/* As PostgreSQL shows the style and order of days and months; NULL: times would not be ISO's. */
+static const char *iso_order(const char *value)
+{
+	static const struct {
+		const char *word, *shown;
+	} words[] = {
+		{"ISO", NULL},
+		{"DEFAULT", NULL},
+		{"MDY", "ISO, MDY"},
+		{"US", "ISO, MDY"},
+		{"DMY", "ISO, DMY"},
+		{"EURO", "ISO, DMY"},
+		{"EUROPEAN", "ISO, DMY"},
+		{"YMD", "ISO, YMD"},
+	};
+	const size_t n = sizeof(words) / sizeof(words[0]);
+	const char *shown = "ISO, MDY";
+
+	while (*(value += strspn(value, ", \t")) != '\0') {
+		size_t len = strcspn(value, ", \t");
+		size_t i = 0;
+
+		while (i < n && (strlen(words[i].word) != len ||
+					strncasecmp(words[i].word, value, len) != 0))
+			i++;
+		if (i == n)
+			return NULL;
+		if (words[i].shown != NULL)
+			shown = words[i].shown;
+		value += len;
+	}
+	return shown;
+}
+
 int pg_settings_set(
 	struct pg_settings *settings, const char *name, const char *value, struct err *err)
 {
@@ -113,6 +147,12 @@ int pg_settings_set(
 				"(tallyd speaks UTF8)",
 				value);
 		value = "UTF8";
+	}
+	if (strcasecmp(name, "DateStyle") == 0) {
+		value = iso_order(value);
+		if (value == NULL)
+			return err_set(err, ERR_INVALID,
+				"invalid value for parameter \"DateStyle\" (tallyd writes ISO)");
 	}
 	if (strlen(name) >= sizeof(settings->changed[0].name) || strlen(value) >= PG_SETTING_BYTES)
 		return err_set(err, ERR_INVALID, "value of parameter \"%.60s\" is too long", name);

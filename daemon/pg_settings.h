@@ -36,7 +36,7 @@ bool pg_setting_is_reported(const char *name, const char **canonical);
 const char *pg_setting_name_at(size_t i);
 
 /*
- * ERR_INVALID for a value that the setting cannot have (client_encoding),
+ * ERR_INVALID for a value that it cannot have (client_encoding, DateStyle),
  * ERR_DENIED for one that cannot be set, ERR_LIMIT for too many.
  */
 int pg_settings_set(struct pg_settings *settings, const char *name, const char *value,

@@ -124,6 +124,11 @@ START_TEST(a_setting_is_kept_shown_and_reset)
 	ck_assert_int_eq(pg_settings_set(&settings, "server_version", "9", &err), ERR_DENIED);
 	ck_assert_int_eq(
 		pg_settings_set(&settings, "client_encoding", "LATIN1", &err), ERR_INVALID);
+	ck_assert_int_eq(pg_settings_set(&settings, "datestyle", "German", &err), ERR_INVALID);
+	ck_assert_int_eq(pg_settings_set(&settings, "datestyle", "iso,dmy", &err), 0);
+	ck_assert_str_eq(pg_settings_get(&settings, "DateStyle"), "ISO, DMY");
+	ck_assert_int_eq(pg_settings_set(&settings, "datestyle", "ISO", &err), 0);
+	ck_assert_str_eq(pg_settings_get(&settings, "DateStyle"), "ISO, MDY");
 	ck_assert_ptr_null(pg_settings_get(&settings, "nosuch"));
 	pg_settings_reset(&settings, NULL);
 	ck_assert_str_eq(pg_settings_get(&settings, "application_name"), "");
