@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct metric_family totals_family = {
@@ -37,29 +36,6 @@ static int64_t resident_bytes(void)
 		pages = 0;
 	(void)fclose(file);
 	return pages * sysconf(_SC_PAGESIZE);
-}
-
-/* One sample for each query that has had an event: when the newest was, or how old it is. */
-static void add_newest(struct http_session *http, const char *name, const char *help, bool is_age)
-{
-	const struct spec *spec = &http->session.service->config->spec;
-	struct metric_family family = {.name = name, .type = "gauge", .help = help};
-	bool has_head = false;
-	struct timespec now;
-	int64_t time_us;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	for (size_t i = 0; i < spec->n_queries; i++) {
-		if (!engine_newest_event(http->session.service->engine, i, &time_us))
-			continue;
-		if (!has_head)
-			metric_add_head(&http->body, &family, http->sink.is_openmetrics);
-		has_head = true;
-		double seconds = (double)time_us / 1e6;
-		buf_printf(&http->body, "%s{query=\"%s\"} %.6f\n", name, spec->queries[i].name,
-			is_age ? (double)now.tv_sec + (double)now.tv_nsec / 1e9 - seconds
-			       : seconds);
-	}
 }
 
 /* The fields are labels, as they are columns of the query's table. */
@@ -116,9 +92,6 @@ void http_metrics_next(struct http_session *http)
 		totals_ask(http, &spec->queries[http->total++]);
 		return;
 	}
-	add_newest(
-		http, "tallyd_newest_event_timestamp_seconds", "Time of the newest event.", false);
-	add_newest(http, "tallyd_lag_seconds", "Age of the newest event.", true);
 	add_plain(http, "tallyd_resident_memory_bytes", "Resident memory of the daemon.",
 		resident_bytes());
 	add_plain(http, "tallyd_up", "1 when the daemon answered.", 1);

@@ -145,7 +145,8 @@ class Directories(harness.Case):
         shutil.rmtree(daemon.events)
         wait_until(lambda: "is gone" in self.message(daemon), "the message of the query")
         os.mkdir(daemon.events)
-        daemon.write("a", event(1) + event(2))
+        # Other bytes: the same ones and more would be the file restored, and grown since.
+        daemon.write("a", event(2) + event(3))
         wait_until(lambda: daemon.totals() == {"Open": 3}, "the new file under the old name")
         self.assertIn("is another directory now", daemon.log())
 
