@@ -106,7 +106,8 @@ static void parse_set(struct words *words, struct pg_command *command)
 		if (!take(words, "to"))
 			(void)take(words, "=");
 	}
-	if (pg_token_is(&words->token, "default")) {
+	if (pg_token_is(&words->token, "default") ||
+		(strcmp(command->name, "timezone") == 0 && pg_token_is(&words->token, "local"))) {
 		command->is_default = true;
 		return;
 	}

@@ -36,15 +36,18 @@ void pg_convert_int(sqlite3_context *context, int argc, sqlite3_value **argv)
 		return;
 	}
 	text = (const char *)sqlite3_value_text(argv[0]);
+	errno = 0;
 	n = text == NULL ? 0 : strtoll(text, &end, 10);
 	if (text == NULL || *text == '\0' || *end != '\0') {
 		(void)snprintf(message, sizeof(message),
 			"invalid input syntax for type integer: \"%.60s\"",
 			text == NULL ? "" : text);
 		sqlite3_result_error(context, message, -1);
-		return;
+	} else if (errno == ERANGE) {
+		sqlite3_result_error(context, "bigint out of range", -1);
+	} else {
+		sqlite3_result_int64(context, n);
 	}
-	sqlite3_result_int64(context, n);
 }
 
 /* x::float8: a text must be a number as a whole. SQLite has no NaN: it is NULL. */

@@ -115,13 +115,17 @@ int pg_setting_give(struct pg_session *pg, const char *name, const char *value, 
 	return rc == 0 ? pg_settings_set(&pg->settings, name, value, err) : rc;
 }
 
+/* Clients keep what they were told of, and are told again. */
 static void reset_all(struct pg_session *pg)
 {
+	const struct pg_settings before = pg->settings;
 	struct err err = ERR_INIT;
 
 	pg_settings_reset(&pg->settings, NULL);
 	(void)!apply(pg, "timezone", "UTC", &err);
 	(void)!apply(pg, "statement_timeout", "0", &err);
+	for (size_t i = 0; i < before.n_changed; i++)
+		report(pg, before.changed[i].name);
 }
 
 static void setting_set(struct pg_session *pg, const struct pg_command *command)

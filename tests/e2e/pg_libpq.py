@@ -86,6 +86,11 @@ class Libpq(pg_case.PgCase):
                             (b"standard_conforming_strings", b"on"), (b"DateStyle", b"ISO, MDY"),
                             (b"IntervalStyle", b"postgres"), (b"application_name", b"libpq")):
             self.assertEqual(self.pq.PQparameterStatus(self.connection, name), value)
+        for end in ("discard all", "reset all", "set time zone local"):
+            self.ask("set timezone = 'Asia/Tokyo'")
+            self.assertEqual(self.pq.PQparameterStatus(self.connection, b"TimeZone"), b"Asia/Tokyo")
+            self.ask(end)
+            self.assertEqual(self.pq.PQparameterStatus(self.connection, b"TimeZone"), b"UTC")
         sql = b"select action, count, count > $2, window_start from counts where count = $2 and action = $1 and $2 > 0"
         self.assertEqual(self.take(self.pq.PQprepare(self.connection, b"p", sql, 0, None))[0], COMMAND_OK)
         described = ctypes.c_void_p(self.pq.PQdescribePrepared(self.connection, b"p"))
@@ -134,7 +139,8 @@ class Libpq(pg_case.PgCase):
         for sql, state, place in (("selekt", "42601", "1"), ("select * from nowhere", "42P01", "15"),
                                   ('select \'nowhere\' from "Nowhere"', "42P01", "23"),
                                   ("select 1, äbsent from counts", "42703", "11"), ("select nofunction()", "42883", "8"),
-                                  ("delete from counts", "42501", None), ("select 'x'::int", "22P02", None)):
+                                  ("delete from counts", "42501", None), ("select 'x'::int", "22P02", None),
+                                  ("select '9223372036854775808'::int8", "22003", None)):
             for run in (lambda: self.pq.PQexec(self.connection, sql.encode()),
                         lambda: self.pq.PQexecParams(self.connection, sql.encode(), 0, None, None, None, None, 0)):
                 result = ctypes.c_void_p(run())
