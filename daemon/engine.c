@@ -405,14 +405,6 @@ bool engine_has_moved(struct engine *engine)
 	return has_moved;
 }
 
-bool engine_newest_event(const struct engine *engine, size_t query, int64_t *time_us)
-{
-	if (engine->queries == NULL || query >= engine->config->spec.n_queries)
-		return false;
-	*time_us = engine->queries[query].totals.max_time_us;
-	return *time_us != INT64_MIN;
-}
-
 void engine_stop(struct engine *engine)
 {
 	if (engine->is_stopping)

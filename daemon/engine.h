@@ -62,9 +62,6 @@ void engine_status(const struct engine *engine, struct engine_status *status);
 /* False: a job is under way that has not moved since the last call. */
 bool engine_has_moved(struct engine *engine);
 
-/* The newest event of the running configuration's i-th query, as of the last job; false: none yet. */
-bool engine_newest_event(const struct engine *engine, size_t query, int64_t *time_us);
-
 /* The running slice ends, the last state is made durable; on_stopped. After it nothing is armed on the loop. */
 void engine_stop(struct engine *engine);
 

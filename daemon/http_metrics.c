@@ -4,7 +4,6 @@
  */
 #include "daemon/http_private.h"
 
-#include "daemon/engine.h"
 #include "sql/print_cell.h"
 
 #include <inttypes.h>

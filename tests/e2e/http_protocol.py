@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -130,6 +131,8 @@ class Routes(HttpCase):
                      "groups", "up"):
             self.assertRegex(text, r"(?m)^tallyd_%s(\{.*\})? [0-9.e+]+$" % name)
         self.assertIn('tallyd_newest_event_timestamp_seconds{query="counts"} 1\n', text)
+        heads = re.findall(r"(?m)^# TYPE (\S+)", text)
+        self.assertEqual(sorted(set(heads)), sorted(heads))
         if shutil.which("promtool") is None:
             self.skipTest("promtool is not installed")
         done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
