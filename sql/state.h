@@ -32,6 +32,15 @@ int state_match(sqlite3 *db, struct catalog *catalog, struct notices *notices, s
 	__attribute__((warn_unused_result));
 
 /*
+ * At a reload, of a catalog that inherited from the running one: a notice for
+ * each query that begins anew because its definition changed. ERR_CONFIG where
+ * one that is remembered with this definition would begin anew although files
+ * that it counted are gone: only a start takes remembered counts up again.
+ */
+int state_rematch(sqlite3 *db, struct catalog *catalog, struct notices *notices, struct err *err)
+	__attribute__((warn_unused_result));
+
+/*
  * Numbers what a catalog inherited from the running one has no id for, above
  * all that are remembered.
  */

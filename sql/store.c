@@ -246,10 +246,15 @@ int store_set_spec(struct store *store, const struct spec *spec, const struct se
 	if (rc < 0)
 		return rc;
 	catalog_inherit(catalog, store->catalog);
-	if (store->checkpoint != NULL)
-		rc = state_number(checkpoint_db(store->checkpoint), catalog, store->catalog, err);
-	else
+	if (store->checkpoint != NULL) {
+		sqlite3 *db = checkpoint_db(store->checkpoint);
+
+		rc = state_rematch(db, catalog, &store->notices, err);
+		if (rc == 0)
+			rc = state_number(db, catalog, store->catalog, err);
+	} else {
 		catalog_number(catalog, store->catalog, 0, 0);
+	}
 	if (rc == 0)
 		rc = set_catalog(store, catalog, settings, n_settings, err);
 	if (rc < 0) {

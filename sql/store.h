@@ -59,7 +59,8 @@ int store_load(struct store *store, const struct spec *spec, struct stream *stre
 
 /*
  * After a reload: the tables of new queries come, those of removed ones go
- * (their counts stay in the checkpoint).
+ * (their counts stay in the checkpoint). A changed definition is announced by a
+ * notice. ERR_CONFIG where kept counts of a query that comes back would be lost.
  */
 int store_set_spec(struct store *store, const struct spec *spec, const struct setting *settings,
 	size_t n_settings, struct err *err) __attribute__((warn_unused_result));

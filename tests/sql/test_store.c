@@ -431,6 +431,51 @@ START_TEST(a_reload_brings_tables_and_takes_them)
 }
 END_TEST
 
+START_TEST(a_reload_announces_a_changed_definition)
+{
+	struct spec *wider = sample_spec("counts", "action");
+	struct err err = ERR_INIT;
+
+	start();
+	commit(first_batch());
+	wider->queries[0].window_us = 2 * HOUR;
+	wider->queries[0].slide_us = 2 * HOUR;
+	must(store_set_spec(store, wider, NULL, 0, &err), &err);
+	has(notices(), "query counts: window was 1 hour and is now 2 hours");
+	has(ask("SELECT message FROM queries"), "its definition changed");
+}
+END_TEST
+
+START_TEST(a_reload_that_would_lose_kept_counts_is_refused)
+{
+	struct spec *both = sample_spec("counts", "action");
+	struct changes *counted = sample_changes(0);
+	struct changes *gone = sample_changes(1);
+	struct err err = ERR_INIT;
+
+	sample_add_query(both, "others", "action");
+	start();
+	must(store_set_spec(store, both, NULL, 0, &err), &err);
+	sample_add_file(counted, 1, "file-0.json", FILE_DONE);
+	sample_add_offset(counted, 1, 1, 1000);
+	counted->queries[0].query = 1;
+	counted->queries[0].is_rebuilt = true;
+	sample_add_row(counted, "Open", START, 3);
+	commit(counted);
+	must(store_set_spec(store, spec, NULL, 0, &err), &err);
+	sample_add_file(gone, 1, "file-0.json", FILE_MISSING);
+	commit(gone);
+	ck_assert_int_eq(store_set_spec(store, both, NULL, 0, &err), ERR_CONFIG);
+	has(err.text, "query others: the checkpoint keeps its counts");
+	has(err.text, "file-0.json");
+	ck_assert_str_eq(ask("SELECT name FROM queries"), "counts\n");
+	stop();
+	spec = both;
+	start();
+	ck_assert_str_eq(ask("SELECT count FROM others"), "3\n");
+}
+END_TEST
+
 START_TEST(a_failed_query_stays_failed_and_says_why)
 {
 	struct query_status status = {.message = "Stopped", .state = QUERY_FAILED};
@@ -547,6 +592,8 @@ int main(void)
 	tcase_add_test(tests, a_renamed_source_keeps_its_files_and_its_queries);
 	tcase_add_test(tests, a_source_on_another_directory_begins_anew);
 	tcase_add_test(tests, a_reload_brings_tables_and_takes_them);
+	tcase_add_test(tests, a_reload_announces_a_changed_definition);
+	tcase_add_test(tests, a_reload_that_would_lose_kept_counts_is_refused);
 	tcase_add_test(tests, a_failed_query_stays_failed_and_says_why);
 	tcase_add_test(tests, a_large_batch_is_the_same_in_both_as_a_small_one);
 	tcase_add_test(tests, append_mode_keeps_its_open_windows_out_of_sight);
