@@ -7,44 +7,11 @@
 #include "stream/stream_private.h"
 #include "tests/run.h"
 #include "tests/stream/dir.h"
+#include "tests/stream/nomem.h"
 
 #include <check.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static long fail_at = -1; /* how many allocations still succeed; -1: all */
-static bool has_failed;
-
-static bool is_failing(void)
-{
-	if (fail_at < 0 || fail_at-- > 0)
-		return false;
-	has_failed = true;
-	errno = ENOMEM;
-	return true;
-}
-
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *old, size_t n);
-
-#ifndef ENABLE_SANITIZERS
-void *malloc(size_t n)
-{
-	return is_failing() ? NULL : __libc_malloc(n);
-}
-
-void *calloc(size_t n, size_t size)
-{
-	return is_failing() ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *old, size_t n)
-{
-	return is_failing() ? NULL : __libc_realloc(old, n);
-}
-#endif
 
 static struct bench bench;
 static int64_t n_lines;
