@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make bench: the engine against the read() loop, in one run.
+"""make bench-engine: the engine against the read() loop, in one run.
 
 Makes the sets of bench/gen_events below $TALLY_BENCH_DIR (default
 /var/tmp/tally-bench) once, then runs the read() loop of 256 KiB and
