@@ -10,6 +10,7 @@
 #include "daemon/notify.h"
 #include "daemon/once.h"
 #include "daemon/options.h"
+#include "sql/removed.h"
 #include "sql/statement.h"
 
 #include <fcntl.h>
@@ -68,11 +69,31 @@ static int text_print(const char *text, size_t len, struct err *err)
 	return 0;
 }
 
+/* What cannot be read is left out: a configuration is shown without a checkpoint too. */
+static void removed_print(const struct config *config, struct buf *text)
+{
+	struct err unused = ERR_INIT;
+	char **names;
+	size_t n;
+
+	if (removed_queries(config->state_dir, &config->spec, &names, &n, &unused) != 0)
+		n = 0;
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(text,
+			"%s# query %s: removed, its counts are kept in %s until tallyd --forget "
+			"%s\n",
+			i == 0 ? "\n" : "", names[i], config->state_dir, names[i]);
+		free(names[i]);
+	}
+	free(names);
+}
+
 static int config_show(const struct config *config, struct err *err)
 {
 	struct buf text = {0};
 
 	config_print(config, &text);
+	removed_print(config, &text);
 	int rc = buf_ok(&text) ? text_print(text.data, text.len, err) : err_nomem(err);
 	buf_fini(&text);
 	return rc;
@@ -91,7 +112,9 @@ static int run(const struct options *options, struct err *err)
 		if (rc == 0)
 			return daemon_run(config, options, err);
 	} else if (options->action == ACTION_PRINT_CONFIG) {
-		rc = config_show(config, err);
+		rc = sql_init(err);
+		if (rc == 0)
+			rc = config_show(config, err);
 	} else if (options->action == ACTION_CHECK_CONFIG) {
 		rc = config_check_directories(config, err);
 	} else {

@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "stream/xxh64.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,8 @@ struct checkpoint_vfs {
 	char name[40];
 	int last_errno; /* of the last call that failed; SQLite asks for it much later */
 	bool sync_failed;
+	bool is_reader;
+	bool is_immutable; /* a reader's, and there is no WAL */
 };
 
 /* The file of the system's VFS stands behind it. */
@@ -222,8 +225,10 @@ static int on_sector_size(sqlite3_file *file)
 static int on_device_characteristics(sqlite3_file *file)
 {
 	sqlite3_file *system = system_file(file);
+	int all = system->pMethods->xDeviceCharacteristics(system);
 
-	return system->pMethods->xDeviceCharacteristics(system);
+	/* Else SQLite would want to make the WAL. */
+	return handle_of(file)->owner->is_immutable ? all | SQLITE_IOCAP_IMMUTABLE : all;
 }
 
 static const sqlite3_io_methods methods = {
@@ -249,6 +254,18 @@ static struct checkpoint_vfs *vfs_of(sqlite3_vfs *vfs)
 	return vfs->pAppData;
 }
 
+static int reader_flags(struct checkpoint_vfs *vfs, sqlite3_filename name, int flags)
+{
+	int has_wal = 0;
+
+	if ((flags & SQLITE_OPEN_MAIN_DB) != 0) {
+		(void)vfs->system->xAccess(
+			vfs->system, sqlite3_filename_wal(name), SQLITE_ACCESS_EXISTS, &has_wal);
+		vfs->is_immutable = has_wal == 0;
+	}
+	return (flags & ~(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)) | SQLITE_OPEN_READONLY;
+}
+
 static int on_open(
 	sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags, int *out_flags)
 {
@@ -260,6 +277,8 @@ static int on_open(
 	*handle = (struct handle){
 		.owner = vfs_of(vfs), .is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0};
 
+	if (vfs_of(vfs)->is_reader)
+		flags = reader_flags(vfs_of(vfs), name, flags);
 	rc = system->xOpen(system, name, system_file(file), flags, out_flags);
 	if (rc == SQLITE_OK)
 		handle->file.pMethods = &methods;
@@ -272,7 +291,11 @@ static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
 {
 	sqlite3_vfs *system = vfs_of(vfs)->system;
 	int fault = fault_hit("wal-delete");
-	int rc = fault == 0 ? system->xDelete(system, name, sync_dir) : SQLITE_IOERR_DELETE;
+	int rc;
+
+	if (vfs_of(vfs)->is_reader)
+		return SQLITE_IOERR_DELETE;
+	rc = fault == 0 ? system->xDelete(system, name, sync_dir) : SQLITE_IOERR_DELETE;
 
 	if (rc != SQLITE_OK)
 		vfs_of(vfs)->last_errno = fault > 0 ? fault : errno;
@@ -347,6 +370,20 @@ struct checkpoint_vfs *checkpoint_vfs_new(void)
 	return vfs;
 }
 
+struct checkpoint_vfs *checkpoint_vfs_new_reader(void)
+{
+	struct checkpoint_vfs *vfs = checkpoint_vfs_new();
+
+	if (vfs == NULL)
+		return NULL;
+	vfs->is_reader = true;
+	/* SQLite's own one that takes no locks, there on every Unix. */
+	vfs->system = sqlite3_vfs_find("unix-none");
+	assert(vfs->system != NULL);
+	vfs->vfs.szOsFile = (int)sizeof(struct handle) + vfs->system->szOsFile;
+	return vfs;
+}
+
 void checkpoint_vfs_free(struct checkpoint_vfs *vfs)
 {
 	free(vfs);
@@ -355,7 +392,8 @@ void checkpoint_vfs_free(struct checkpoint_vfs *vfs)
 int checkpoint_vfs_open(
 	struct checkpoint_vfs *vfs, const char *path, bool create, sqlite3 **db, struct err *err)
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
+	int flags = SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0) |
+		    (vfs->is_reader ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
 	int sys_errno = 0;
 	int rc;
 

@@ -27,10 +27,21 @@ struct checkpoint_vfs;
 
 /* Over SQLite's default VFS of the moment. NULL: no memory. One per connection. */
 struct checkpoint_vfs *checkpoint_vfs_new(void);
+
+/*
+ * One that only looks, also at a checkpoint that another process has open: it
+ * takes no lock, and makes, writes and removes no file. A read that meets the
+ * other's writes may fail. Closing drops the locks that this process itself
+ * has on the file.
+ */
+struct checkpoint_vfs *checkpoint_vfs_new_reader(void);
 /* After its connection is closed. */
 void checkpoint_vfs_free(struct checkpoint_vfs *vfs); /* NULL is fine */
 
-/* sqlite3_open_v2 with NOMUTEX through this VFS, read-write, the file made if `create`. */
+/*
+ * sqlite3_open_v2 with NOMUTEX through this VFS, the file made if `create`;
+ * read-write, but for a reader.
+ */
 int checkpoint_vfs_open(struct checkpoint_vfs *vfs, const char *path, bool create, sqlite3 **db,
 	struct err *err) __attribute__((warn_unused_result));
 

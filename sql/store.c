@@ -415,34 +415,6 @@ const char *store_next_notice(struct store *store)
 	return notices_take(&store->notices);
 }
 
-int store_removed_queries(
-	struct store *store, const struct spec *spec, char ***names, size_t *n, struct err *err)
-{
-	size_t n_all, i, k;
-	char **all;
-	int rc;
-
-	*names = NULL;
-	*n = 0;
-	if (store->checkpoint == NULL)
-		return 0;
-	rc = state_query_names(checkpoint_db(store->checkpoint), &all, &n_all, err);
-	if (rc < 0)
-		return rc;
-	for (i = 0; i < n_all; i++) {
-		bool is_configured = false;
-
-		for (k = 0; k < spec->n_queries; k++)
-			is_configured |= sqlite3_stricmp(spec->queries[k].name, all[i]) == 0;
-		if (is_configured)
-			free(all[i]);
-		else
-			all[(*n)++] = all[i];
-	}
-	*names = all;
-	return 0;
-}
-
 int store_forget(struct store *store, const char *name, struct err *err)
 {
 	if (store->checkpoint == NULL)

@@ -109,15 +109,8 @@ struct snapshot_store *store_snapshots(struct store *store);
 const char *store_next_notice(struct store *store);
 
 /*
- * Names of the queries that the checkpoint holds and `spec` does not name; each
- * and the array are the caller's to free. Works from store_open on.
- */
-int store_removed_queries(struct store *store, const struct spec *spec, char ***names, size_t *n,
-	struct err *err) __attribute__((warn_unused_result));
-
-/*
- * Drops the counts of one of them: ERR_MISSING, or ERR_INVALID for one that is
- * configured. Works from store_open on.
+ * Drops the counts of a removed query (sql/removed.h): ERR_MISSING, or
+ * ERR_INVALID for one that is configured. Works from store_open on.
  */
 int store_forget(struct store *store, const char *name, struct err *err)
 	__attribute__((warn_unused_result));

@@ -246,6 +246,79 @@ class Damage(State):
         self.exact(daemon, self.files)
 
 
+class Removed(State):
+    ONE = "[source events]\npath = @EVENTS@\n[query counts]\n"
+    LINE = "# query others: removed, its counts are kept in %s until tallyd --forget others\n"
+
+    def shown(self, daemon):
+        """The comment lines of --print-config; looking changes nothing in the directory."""
+        before = self.content(daemon)
+        done = daemon.run("--print-config")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(self.content(daemon), before)
+        return "".join(re.findall(r"(?m)^#.*\n", done.stdout))
+
+    def content(self, daemon):
+        if not os.path.isdir(daemon.state):
+            return None
+        found = {}
+        for name in os.listdir(daemon.state):
+            path = os.path.join(daemon.state, name)
+            with open(path, "rb") as file:
+                found[name] = (file.read(), os.stat(path).st_mtime_ns)
+        return found
+
+    def test_removed_queries_are_mentioned_until_they_are_forgotten(self):
+        daemon = self.daemon(config=self.ONE + "[query others]\n")
+        self.assertEqual(self.shown(daemon), "")
+        self.assertFalse(os.path.exists(daemon.state))
+        daemon.start()
+        daemon.write("f", harness.made_stream(seed=73, n_files=1, n_lines=200)[0])
+        daemon.process_all()
+        line = self.LINE % daemon.state
+        with self.subTest("beside a daemon that runs, all of it in the WAL"):
+            self.assertGreater(os.path.getsize(self.path(daemon) + "-wal"), 0)
+            self.assertEqual(self.shown(daemon), "")
+            daemon.config = self.ONE
+            self.assertEqual(self.shown(daemon), line)
+            self.assertEqual(len(daemon.ask("select name from queries")), 2)
+        with self.subTest("after a kill"):
+            daemon.stop(signal.SIGKILL)
+            self.assertEqual(self.shown(daemon), line)
+            daemon.start()
+            self.assertEqual(daemon.ask("select name from queries"), [["counts"]])
+            self.assertEqual(self.shown(daemon), line)
+            self.assertEqual(daemon.stop(), 0)
+        with self.subTest("without a WAL"):
+            self.assertEqual(self.shown(daemon), line)
+            if os.path.exists(self.path(daemon) + "-wal"):
+                os.unlink(self.path(daemon) + "-wal")
+            self.assertEqual(self.shown(daemon), line)
+        with self.subTest("what is shown reads back as a configuration"):
+            daemon.config = daemon.run("--print-config").stdout
+            self.assertEqual(self.shown(daemon), line)
+            daemon.config = self.ONE
+        self.assertEqual(daemon.run("--forget", "others").returncode, 0)
+        self.assertEqual(self.shown(daemon), "")
+
+    def test_a_damaged_checkpoint_is_left_alone_and_says_what_can_be_read_or_nothing(self):
+        daemon = self.daemon(config=self.ONE + "[query others]\n").start()
+        daemon.write("f", harness.made_stream(seed=73, n_files=1, n_lines=200)[0])
+        daemon.process_all()
+        self.assertEqual(daemon.stop(), 0)
+        daemon.config = self.ONE
+        line = self.LINE % daemon.state
+        self.assertEqual(self.shown(daemon), line)
+        good = daemon.state + ".good"
+        shutil.copytree(daemon.state, good)
+        for kind, damage in KINDS + [("missing", os.unlink)]:
+            with self.subTest(kind):
+                shutil.rmtree(daemon.state)
+                shutil.copytree(good, daemon.state)
+                damage(self.path(daemon))
+                self.assertIn(self.shown(daemon), ("", line) if "flipped" in kind or "page" in kind else ("",))
+
+
 class Formats(State):
 
     def test_a_newer_format_is_refused_and_left_alone(self):

@@ -5,6 +5,7 @@
 #include "sql/store.h"
 
 #include "sql/collation.h"
+#include "sql/removed.h"
 #include "tests/run.h"
 #include "tests/sql/sample.h"
 #include "tests/sql/stand_in.h"
@@ -311,7 +312,7 @@ START_TEST(a_removed_query_is_kept_and_goes_on_when_it_comes_back)
 
 	spec = one;
 	start();
-	must(store_removed_queries(store, spec, &names, &n, &err), &err);
+	must(removed_queries(dir, spec, &names, &n, &err), &err);
 	sample_keep(names);
 	ck_assert_uint_eq(n, 1);
 	ck_assert_str_eq(names[0], "others");
