@@ -53,7 +53,7 @@ struct checkpoint {
 	struct checkpoint_dir dir;
 	int lock_fd; /* -1: not held */
 	bool rebuild;
-	bool was_damaged;
+	const char *loss; /* static; NULL: none */
 	int64_t now_us;
 	struct notices *notices;       /* borrowed */
 	const struct catalog *catalog; /* borrowed; NULL before it is set */
@@ -236,16 +236,48 @@ int checkpoint_replace_damaged(struct checkpoint *checkpoint, const char *reason
 		rc = open_db(checkpoint, err);
 	if (rc < 0)
 		return rc;
-	checkpoint->was_damaged = true;
+	checkpoint->loss = "counted anew since the checkpoint was damaged";
 	notices_add(checkpoint->notices,
 		"%s is damaged (%s): moved aside as %s, everything is counted anew",
 		checkpoint->dir.path, why, aside);
 	return 0;
 }
 
-bool checkpoint_was_damaged(const struct checkpoint *checkpoint)
+/*
+ * A missing file is a first start, but not beside what only a run with a
+ * checkpoint leaves: then the loss is told, and counting begins anew all the same.
+ */
+static void tell_missing(struct checkpoint *checkpoint)
 {
-	return checkpoint->was_damaged;
+	static const char *const names[] = {"counted", "checkpoint-wal"};
+	struct err loss = ERR_INIT;
+	struct buf counted = {0}, buf = {0};
+	const char *ledger = checkpoint_dir_path(&checkpoint->dir, &counted, "counted");
+	const char *path = NULL;
+	size_t i;
+
+	for (i = 0; path == NULL && i < sizeof(names) / sizeof(names[0]); i++) {
+		path = checkpoint_dir_path(&checkpoint->dir, &buf, names[i]);
+		if (path != NULL && access(path, F_OK) != 0)
+			path = NULL;
+	}
+	if (path != NULL && ledger != NULL) {
+		int rc = ledger_check(ledger, &loss);
+
+		checkpoint->loss = "counted anew since the checkpoint was missing";
+		notices_add(checkpoint->notices,
+			"%s is missing, and %s says that there was one: counting begins anew from"
+			" the files that are there (%s)",
+			checkpoint->dir.path, path,
+			rc == 0 ? "every file that was counted still is" : loss.text);
+	}
+	buf_fini(&counted);
+	buf_fini(&buf);
+}
+
+const char *checkpoint_loss(const struct checkpoint *checkpoint)
+{
+	return checkpoint->loss;
 }
 
 /* --- life ------------------------------------------------------------------------------- */
@@ -261,6 +293,7 @@ static int open_files(struct checkpoint *checkpoint, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (finding == CHECKPOINT_MISSING) {
+		tell_missing(checkpoint);
 		rc = checkpoint_dir_create(&checkpoint->dir, err);
 		return rc == 0 ? open_db(checkpoint, err) : rc;
 	}

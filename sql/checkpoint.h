@@ -55,8 +55,11 @@ sqlite3 *checkpoint_db(struct checkpoint *checkpoint);
 int checkpoint_replace_damaged(struct checkpoint *checkpoint, const char *reason, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* This run began with an empty one in the place of a damaged one. */
-bool checkpoint_was_damaged(const struct checkpoint *checkpoint);
+/*
+ * Why this run began with an empty one although there had been another, for the
+ * message of each query; static. NULL: it did not.
+ */
+const char *checkpoint_loss(const struct checkpoint *checkpoint);
 
 /*
  * The catalog, which has been adopted (sql/state.h) and must outlive it or the

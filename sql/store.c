@@ -154,6 +154,7 @@ void store_close(struct store *store)
 /* Gives the catalog its numbers, from the checkpoint or from the catalog before. */
 static int match_catalog(struct store *store, struct catalog *catalog, struct err *err)
 {
+	const char *loss;
 	size_t i;
 	int rc;
 
@@ -162,10 +163,9 @@ static int match_catalog(struct store *store, struct catalog *catalog, struct er
 		return 0;
 	}
 	rc = state_match(checkpoint_db(store->checkpoint), catalog, &store->notices, err);
-	if (!checkpoint_was_damaged(store->checkpoint))
-		return rc;
-	for (i = 0; i < catalog->spec->n_queries; i++)
-		catalog->queries[i].note = "counted anew since the checkpoint was damaged";
+	loss = checkpoint_loss(store->checkpoint);
+	for (i = 0; loss != NULL && i < catalog->spec->n_queries; i++)
+		catalog->queries[i].note = loss;
 	return rc;
 }
 

@@ -225,6 +225,35 @@ class Damage(State):
         daemon.start()
         self.exact(daemon, self.files)
         self.assertNotIn("damaged", daemon.log())
+        self.assertNotIn("missing", daemon.log())
+
+    def test_a_checkpoint_missing_from_beside_its_other_files_is_told(self):
+        daemon = self.counted()
+        os.unlink(self.path(daemon))
+        daemon.start()
+        self.exact(daemon, self.files)
+        self.assertRegex(daemon.log(), r"(?m)%s is missing, and %s/counted says that there was one: "
+                         r"counting begins anew from the files that are there \(every file that was "
+                         r"counted still is\)$" % (self.path(daemon), daemon.state))
+        self.assertEqual(daemon.ask("select message from queries"),
+                         [["Waiting for data to arrive (counted anew since the checkpoint was missing)"]])
+        daemon.stop(signal.SIGKILL)
+        os.unlink(self.path(daemon))
+        os.unlink(os.path.join(daemon.events, "f1"))
+        daemon.start()
+        self.exact(daemon, [self.files[0]] + self.files[2:])
+        self.assertRegex(daemon.log(), r"are there \(%s/f1 has been counted and is gone\)\n" % daemon.events)
+        daemon.stop(signal.SIGKILL)
+        os.unlink(self.path(daemon))
+        os.unlink(os.path.join(daemon.state, "counted"))
+        daemon.start()
+        self.assertRegex(daemon.log(), r"checkpoint-wal says that .* \(which files have been counted "
+                         r"is not known, their list is lost too\)\n")
+        self.assertEqual(daemon.log().count("is missing"), 3)
+        self.assertEqual(daemon.stop(), 0)
+        daemon.start()
+        self.exact(daemon, [self.files[0]] + self.files[2:])
+        self.assertEqual(daemon.log().count("is missing"), 3)
 
     def test_a_checkpoint_that_is_no_file_is_refused_and_left_alone(self):
         daemon = self.counted()
