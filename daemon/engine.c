@@ -47,8 +47,11 @@ void engine_job_start(struct engine *engine, enum job_kind kind)
 	assert(rc == 0);
 }
 
+/* What happened to the counts is a warning, what happened to a file is not. */
 static void notes_log(const struct job *job)
 {
+	for (size_t at = 0; at < job->warnings.len; at += strlen(job->warnings.data + at) + 1)
+		log_warning("%s", job->warnings.data + at);
 	for (size_t at = 0; at < job->notes.len; at += strlen(job->notes.data + at) + 1)
 		log_info("%s", job->notes.data + at);
 }

@@ -121,9 +121,9 @@ static int finish(struct job *job, struct err *err)
 
 /* --- what all of them leave behind --------------------------------------- */
 
-static void note_add(struct job *job, const char *sentence)
+static void note_add(struct buf *notes, const char *sentence)
 {
-	buf_add(&job->notes, sentence, strlen(sentence) + 1);
+	buf_add(notes, sentence, strlen(sentence) + 1);
 }
 
 static void notes_collect(struct job *job, const struct spec *spec)
@@ -132,10 +132,10 @@ static void notes_collect(struct job *job, const struct spec *spec)
 	char *note;
 
 	while (job->store != NULL && (notice = store_next_notice(job->store)) != NULL)
-		note_add(job, notice);
+		note_add(&job->warnings, notice);
 	for (size_t i = 0; job->stream != NULL && i < spec->n_sources; i++)
 		while ((note = stream_take_note(job->stream, i)) != NULL) {
-			note_add(job, note);
+			note_add(&job->notes, note);
 			free(note);
 		}
 }
@@ -205,7 +205,7 @@ static void briefs_make(struct job *job, const struct spec *spec)
 	job->queries = mem_new_array(spec->n_queries, sizeof(*job->queries));
 	job->sources = mem_new_array(spec->n_sources, sizeof(*job->sources));
 	if (status_update(job, spec, &err) != 0)
-		note_add(job, err.text);
+		note_add(&job->notes, err.text);
 	for (size_t i = 0; job->sources != NULL && i < spec->n_sources; i++) {
 		struct source_brief *brief = &job->sources[i];
 		brief->next_look_us =
@@ -238,6 +238,7 @@ void job_run(struct job *job)
 
 void job_clear(struct job *job)
 {
+	buf_fini(&job->warnings);
 	buf_fini(&job->notes);
 	buf_fini(&job->waiting_keys);
 	free(job->queries);

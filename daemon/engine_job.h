@@ -60,7 +60,8 @@ struct job {
 	struct mark *mark;             /* CYCLE: of its source, after the batch; NULL: none */
 	struct config *fresh;          /* RELOAD; a reference, or NULL */
 	struct buf waiting_keys;       /* RELOAD: names of what waits for a restart */
-	struct buf notes;              /* sentences for the log, each ends with a NUL */
+	struct buf warnings;           /* the store's sentences for the log, each ends with a NUL */
+	struct buf notes;              /* the stream's sentences, and what else went amiss */
 	struct query_brief *queries;   /* of the running config's spec; NULL: no memory for it */
 	struct source_brief *sources;
 	int64_t took_us;

@@ -50,7 +50,7 @@ static void notes_log(struct once *once)
 	char *note;
 
 	while (once->store != NULL && (notice = store_next_notice(once->store)) != NULL)
-		log_info("%s", notice);
+		log_warning("%s", notice);
 	for (size_t i = 0; once->stream != NULL && i < once->config->spec.n_sources; i++)
 		while ((note = stream_take_note(once->stream, i)) != NULL) {
 			log_info("%s", note);

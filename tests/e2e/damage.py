@@ -175,7 +175,7 @@ class Damage(State):
                     found = file.read()
                 daemon.start()
                 self.exact(daemon, self.files)
-                self.assertIn("everything is counted anew", daemon.log())
+                self.assertRegex(daemon.log(), " warning: .* everything is counted anew")
                 self.assertEqual(daemon.ask("select message from queries"),
                                  [["Waiting for data to arrive (counted anew since the checkpoint was damaged)"]])
                 aside = [name for name in os.listdir(daemon.state)
@@ -232,7 +232,7 @@ class Damage(State):
         os.unlink(self.path(daemon))
         daemon.start()
         self.exact(daemon, self.files)
-        self.assertRegex(daemon.log(), r"(?m)%s is missing, and %s/counted says that there was one: "
+        self.assertRegex(daemon.log(), r"(?m) warning: %s is missing, and %s/counted says that there was one: "
                          r"counting begins anew from the files that are there \(every file that was "
                          r"counted still is\)$" % (self.path(daemon), daemon.state))
         self.assertEqual(daemon.ask("select message from queries"),
