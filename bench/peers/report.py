@@ -45,7 +45,7 @@ def about(data, section):
     text = f"{what['date']}; {what['machine']}."
     versions = "; ".join(f"{name} {version}" for name, version in what["versions"].items() if version)
     left_out = "; ".join(f"{name}: {why}" for name, why in what["left_out"].items())
-    return text + f" Versions: {versions}." + (f" Left out: {left_out}." if left_out else "")
+    return text + what.get("note", "") + f" Versions: {versions}." + (f" Left out: {left_out}." if left_out else "")
 
 
 def number(text, digits=3):
