@@ -190,7 +190,7 @@ static void end_of_file(struct run *run)
 	/* Without new fingerprints the old ones stand: they cover less, and are as true. */
 	if (reader_fingerprint(run->reader, fingerprinted, &file->identity, &ignored) != 0)
 		file->identity = *file->known;
-	/* A file in several slices is plain, as planned; its first slice may be reading that just now. */
+	/* A file in several slices is plain, as planned; its first slice may read that just now. */
 	if (!slice->is_inner)
 		file->is_compressed = is_compressed(run);
 	if (!slice->is_inner && file->is_compressed)
