@@ -18,15 +18,12 @@
 #include "daemon/call.h"
 #include "daemon/engine.h"
 #include "daemon/executor.h"
-#include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/manager.h"
 #include "daemon/notify.h"
-#include "daemon/protocols.h"
 #include "daemon/saver.h"
-#include "daemon/server.h"
 #include "daemon/session.h"
-#include "daemon/text_session.h"
+#include "daemon/sockets.h"
 #include "daemon/threads.h"
 
 #include <assert.h>
@@ -41,6 +38,20 @@
 /* and then what was written this long to go out. */
 #define STOP_GRACE_MS 2000
 
+/*
+ *   LOADING ──loaded──▶ SERVING ──stop──▶ STOPPING ──no part left──▶ CLOSED
+ *      └──────────────stop, a failed load─────┘
+ */
+enum state {
+	STATE_LOADING, /* clients wait in the kernel */
+	STATE_SERVING,
+	STATE_STOPPING,
+	STATE_CLOSED, /* the loop runs dry */
+};
+
+/* What ends on a turn of its own once it was asked to. */
+enum part { PART_ENGINE = 1, PART_SESSIONS = 2, PART_SAVER = 4 };
+
 struct daemon {
 	uv_loop_t loop;
 	char read_buffer[TRANSPORT_READ_BYTES]; /* of all transports; the loop's data */
@@ -52,19 +63,15 @@ struct daemon {
 	struct saver saver;
 	struct service service;
 	struct sql_control control;
-	struct listener sql_listener, postgres_listener; /* until their servers have them */
-	struct server sql_server, postgres_server, http_server;
+	struct sockets sockets;
 	uv_signal_t sigterm, sigint, sighup;
 	uv_timer_t grace;
 	struct manager manager;
 	struct err *err;    /* of daemon_run */
 	uint64_t published; /* number of the snapshot that sessions heard of */
-	bool is_open;       /* SQL is there, clients are accepted */
-	bool is_stuck;      /* at the last beat of the watchdog */
-	bool is_stopping, is_engine_done, is_saver_done, are_sessions_done, is_closed;
+	enum state state;
+	unsigned parts; /* enum part: those that run */
 };
-
-/* --- what SQL asks of the daemon (on workers) ---------------------------- */
 
 static int control_sessions(void *context, struct session_view **rows, size_t *n, struct err *err)
 {
@@ -116,20 +123,19 @@ static void on_call(void *context, struct call *call)
 	engine_take_call(d->engine, call);
 }
 
-/* --- stopping ------------------------------------------------------------ */
-
 static void handle_close(void *handle)
 {
 	if (!uv_is_closing(handle))
 		uv_close(handle, NULL);
 }
 
-/* All parts are done: the last handles go, and the loop runs dry. */
-static void close_if_done(struct daemon *d)
+/* When no part is left the last handles go, and the loop runs dry. */
+static void part_ended(struct daemon *d, enum part part)
 {
-	if (d->is_closed || !d->is_engine_done || !d->is_saver_done || !d->are_sessions_done)
+	d->parts &= ~(unsigned)part;
+	if (d->parts != 0 || d->state == STATE_CLOSED)
 		return;
-	d->is_closed = true;
+	d->state = STATE_CLOSED;
 	session_list_free(d->service.sessions);
 	executor_close(&d->executor);
 	call_desk_close(&d->desk);
@@ -142,26 +148,17 @@ static void close_if_done(struct daemon *d)
 
 static void on_engine_stopped(void *context)
 {
-	struct daemon *d = context;
-
-	d->is_engine_done = true;
-	close_if_done(d);
+	part_ended(context, PART_ENGINE);
 }
 
 static void on_saver_stopped(void *context)
 {
-	struct daemon *d = context;
-
-	d->is_saver_done = true;
-	close_if_done(d);
+	part_ended(context, PART_SAVER);
 }
 
 static void on_sessions_gone(void *context)
 {
-	struct daemon *d = context;
-
-	d->are_sessions_done = true;
-	close_if_done(d);
+	part_ended(context, PART_SESSIONS);
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -182,29 +179,22 @@ static void on_drain_over(uv_timer_t *timer)
 
 static void stop(struct daemon *d)
 {
-	if (d->is_stopping) {
+	if (d->state >= STATE_STOPPING) {
 		d->service.is_stopping = true;
 		session_list_stop(d->service.sessions, true);
 		return;
 	}
-	d->is_stopping = true;
+	d->state = STATE_STOPPING;
 	notify_stopping();
-	server_close(&d->sql_server);
-	server_close(&d->postgres_server);
-	server_close(&d->http_server);
-	listener_close(&d->sql_listener);
-	listener_close(&d->postgres_listener);
+	sockets_close(&d->sockets);
 	manager_loaded(&d->manager);
 	engine_stop(d->engine);
-	if (d->is_open)
+	if ((d->parts & PART_SAVER) != 0)
 		saver_stop(&d->saver, on_saver_stopped, d);
-	else
-		d->is_saver_done = true;
 	session_list_on_empty(d->service.sessions, on_sessions_gone, d);
 	session_list_drain(d->service.sessions);
-	if (!d->are_sessions_done)
+	if ((d->parts & PART_SESSIONS) != 0)
 		uv_timer_start(&d->grace, on_drain_over, STOP_DRAIN_MS, 0);
-	close_if_done(d);
 }
 
 static void on_stop_signal(uv_signal_t *signal, int number)
@@ -214,100 +204,6 @@ static void on_stop_signal(uv_signal_t *signal, int number)
 	log_info("%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
 	stop(d);
 }
-
-/* --- sockets ------------------------------------------------------------- */
-
-static bool is_default_socket(const struct config *config)
-{
-	for (size_t i = 0; i < config->n_settings; i++)
-		if (strcmp(config->settings[i].name, "tallyd.socket") == 0)
-			return strcmp(config->settings[i].origin, "default") == 0;
-	return false;
-}
-
-static int listener_claim(
-	const struct config *config, const char *path, struct listener *listener, struct err *err)
-{
-	struct listener_options options = {.path = path,
-		.mode = config->socket_mode,
-		.group = config->socket_group,
-		.must_have_group = config->is_socket_group_written,
-		.makes_directory = is_default_socket(config)};
-
-	return listener_open(listener, &options, err);
-}
-
-/* Another server's name is no reason not to serve the rest. */
-static void postgres_claim(struct daemon *d)
-{
-	struct err err = ERR_INIT;
-
-	if (d->config->postgres == NULL || protocol_postgres() == NULL)
-		return;
-	if (listener_claim(d->config, d->config->postgres, &d->postgres_listener, &err) != 0)
-		log_warning("no PostgreSQL protocol: %s", err.text);
-}
-
-static int sockets_claim(struct daemon *d, struct err *err)
-{
-	struct notify_fds fds;
-
-	notify_take_fds(&fds);
-	if (fds.n_others > 0)
-		log_warning("%d sockets from the service manager are neither named sql nor pg; "
-			    "they are not used",
-			fds.n_others);
-	int rc = fds.sql >= 0 ? listener_adopt(&d->sql_listener, fds.sql, err)
-			      : listener_claim(d->config, d->config->socket, &d->sql_listener, err);
-	if (rc != 0)
-		return rc;
-	if (fds.postgres < 0)
-		postgres_claim(d);
-	else if (listener_adopt(&d->postgres_listener, fds.postgres, err) != 0)
-		return err->code;
-	return 0;
-}
-
-static int server_start(struct daemon *d, struct server *server, struct listener *listener,
-	const struct session_ops *ops, struct err *err)
-{
-	if (listener->fd < 0 || ops == NULL)
-		return 0;
-	if (server_open(server, listener, &d->service, ops, err) != 0)
-		return err->code;
-	return server_accept(server, err);
-}
-
-static int http_start(struct daemon *d, struct err *err)
-{
-	const char *where = d->config->http_listen;
-	const struct session_ops *ops = protocol_http();
-	struct listener listener = LISTENER_NONE;
-
-	if (where == NULL)
-		return 0;
-	if (ops == NULL)
-		return err_set(err, ERR_CONFIG, "http.listen: not in this version; leave it empty");
-	if (where[0] != '/') {
-		if (server_open_tcp(&d->http_server, where, &d->service, ops, err) != 0)
-			return err->code;
-		return server_accept(&d->http_server, err);
-	}
-	if (listener_claim(d->config, where, &listener, err) != 0)
-		return err->code;
-	return server_start(d, &d->http_server, &listener, ops, err);
-}
-
-static int servers_start(struct daemon *d, struct err *err)
-{
-	if (server_start(d, &d->sql_server, &d->sql_listener, &text_session_ops, err) != 0 ||
-		server_start(d, &d->postgres_server, &d->postgres_listener, protocol_postgres(),
-			err) != 0)
-		return err->code;
-	return http_start(d, err);
-}
-
-/* --- starting ------------------------------------------------------------ */
 
 static int sql_open(struct daemon *d, struct err *err)
 {
@@ -339,10 +235,10 @@ static void on_loaded(void *context, const struct err *load_err)
 	struct err err = *load_err;
 
 	manager_loaded(&d->manager);
-	if (d->is_stopping)
+	if (d->state != STATE_LOADING)
 		return;
 	if (err.code == 0 && sql_open(d, &err) == 0)
-		(void)!servers_start(d, &err);
+		(void)!sockets_serve(&d->sockets, &d->service, &err);
 	if (err.code != 0) {
 		*d->err = err;
 		stop(d);
@@ -350,7 +246,8 @@ static void on_loaded(void *context, const struct err *load_err)
 	}
 	saver_init(&d->saver, &d->loop, d->service.snapshots);
 	saver_configure(&d->saver, d->config);
-	d->is_open = true;
+	d->state = STATE_SERVING;
+	d->parts |= PART_SAVER;
 	log_info("serving %s", d->config->socket);
 	notify_ready();
 }
@@ -367,42 +264,16 @@ static void on_published(void *context)
 	session_list_published(d->service.sessions);
 }
 
-/* --- reloading ----------------------------------------------------------- */
-
 static void on_hangup(uv_signal_t *signal, int number)
 {
 	struct daemon *d = signal->data;
 
 	(void)number;
-	if (!d->is_open || d->is_stopping)
+	if (d->state != STATE_SERVING)
 		return;
 	log_info("SIGHUP: reading the configuration again");
 	notify_reloading();
 	engine_reload(d->engine, &d->options->config);
-}
-
-/* A protocol's socket that came, went or moved. */
-static void sockets_reload(struct daemon *d, const struct config *before)
-{
-	struct err err = ERR_INIT;
-	const char *was = before->postgres, *is = d->config->postgres;
-	bool was_given = d->postgres_server.is_open && d->postgres_server.listener.path == NULL;
-
-	if (!was_given && (was == NULL || is == NULL ? was != is : strcmp(was, is) != 0)) {
-		server_close(&d->postgres_server);
-		postgres_claim(d);
-		if (server_start(d, &d->postgres_server, &d->postgres_listener, protocol_postgres(),
-			    &err) != 0)
-			log_warning("no PostgreSQL protocol: %s", err.text);
-	}
-	was = before->http_listen;
-	is = d->config->http_listen;
-	if (was == NULL || is == NULL ? was == is : strcmp(was, is) == 0)
-		return;
-	server_close(&d->http_server);
-	err = (struct err)ERR_INIT;
-	if (http_start(d, &err) != 0)
-		log_warning("no HTTP: %s", err.text);
 }
 
 static void limits_set(struct daemon *d)
@@ -441,13 +312,11 @@ static void on_reloaded(void *context, struct config *fresh, const struct err *r
 		    fresh->max_result_bytes, fresh->timezone, &err) != 0)
 		log_error("reload: %s", err.text);
 	saver_configure(&d->saver, fresh);
-	sockets_reload(d, before);
+	sockets_reload(&d->sockets, &d->service, before);
 	config_unref(before);
 	log_info("the configuration was read again");
 	notify_ready();
 }
-
-/* --- the life ------------------------------------------------------------ */
 
 static void timer_open(struct daemon *d, uv_timer_t *timer)
 {
@@ -511,11 +380,11 @@ int daemon_run(struct config *config, const struct options *options, struct err 
 	d->options = options;
 	d->config = config;
 	d->err = err;
-	d->sql_listener = LISTENER_NONE;
-	d->postgres_listener = LISTENER_NONE;
+	d->parts = PART_ENGINE | PART_SESSIONS;
+	sockets_init(&d->sockets);
 	int rc = threads_prepare(config->max_running_queries, err);
 	if (rc == 0)
-		rc = sockets_claim(d, err);
+		rc = sockets_claim(&d->sockets, config, err);
 	if (rc != 0) {
 		config_unref(config);
 		free(d);

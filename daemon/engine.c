@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -436,10 +437,13 @@ void engine_free(struct engine *engine)
 		const char *state = totals->state == QUERY_STOPPED || totals->state == QUERY_FAILED
 					    ? query_state_name(totals->state)
 					    : query_state_name(QUERY_TERMINATED);
-		log_info("query %s is %s after batch %" PRId64 ": %" PRId64 " events of %" PRId64
-			 " files",
-			engine->config->spec.queries[i].name, state, totals->batch_id,
-			totals->n_events, totals->n_files);
+		char when[48] = "before its first batch";
+
+		if (totals->batch_id >= 0)
+			snprintf(when, sizeof(when), "after batch %" PRId64, totals->batch_id);
+		log_info("query %s is %s %s: %" PRId64 " events of %" PRId64 " files",
+			engine->config->spec.queries[i].name, state, when, totals->n_events,
+			totals->n_files);
 	}
 	free(engine->queries);
 	free(engine->sources);

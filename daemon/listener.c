@@ -179,7 +179,7 @@ int listener_adopt(struct listener *listener, int fd, struct err *err)
 	return 0;
 }
 
-void listener_remove(struct listener *listener)
+static void path_remove(struct listener *listener)
 {
 	struct stat st;
 
@@ -192,7 +192,7 @@ void listener_remove(struct listener *listener)
 
 void listener_close(struct listener *listener)
 {
-	listener_remove(listener);
+	path_remove(listener);
 	if (listener->fd >= 0)
 		close(listener->fd);
 	listener->fd = -1;

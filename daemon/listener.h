@@ -46,10 +46,7 @@ int listener_open(struct listener *listener, const struct listener_options *opti
 int listener_adopt(struct listener *listener, int fd, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Removes the path if it is still the one that was made. The descriptor is libuv's to close. */
-void listener_remove(struct listener *listener);
-
-/* For one that never came to libuv. */
+/* Removes the path if it is still the one that was made, and closes `fd` unless that is libuv's by now (-1). */
 void listener_close(struct listener *listener);
 
 #endif

@@ -1,13 +1,24 @@
 /* The handle is opened over a descriptor that listens already, so libuv never knows a path. */
 #include "daemon/server.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* What the kernel keeps for us; it may be lower than asked for, see net.core.somaxconn. */
 #define BACKLOG 511
+
+struct server {
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_pipe_t pipe;
+		uv_tcp_t tcp;
+	} uv;
+	struct listener listener; /* LISTENER_NONE: an address */
+	struct service *service;
+	const struct session_ops *ops;
+};
 
 static void on_connection(uv_stream_t *stream, int status)
 {
@@ -17,24 +28,63 @@ static void on_connection(uv_stream_t *stream, int status)
 		session_accept(server->service, stream, server->ops);
 }
 
-int server_open(struct server *server, struct listener *listener, struct service *service,
+static struct server *server_new(
+	struct listener *listener, struct service *service, const struct session_ops *ops)
+{
+	struct server *server = calloc(1, sizeof(*server));
+
+	if (server == NULL)
+		return NULL;
+	server->listener = *listener;
+	*listener = LISTENER_NONE;
+	server->service = service;
+	server->ops = ops;
+	server->uv.handle.data = server;
+	return server;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void server_close(struct server *server)
+{
+	if (server == NULL)
+		return;
+	listener_close(&server->listener);
+	uv_close(&server->uv.handle, on_closed);
+}
+
+/* Clients come from now on, or, where `rc` says that the socket was not to be had, never. */
+static int server_listen(
+	struct server **out, struct server *server, int rc, const char *what, struct err *err)
+{
+	if (rc == 0)
+		rc = uv_listen(&server->uv.stream, BACKLOG, on_connection);
+	if (rc == 0) {
+		*out = server;
+		return 0;
+	}
+	server_close(server);
+	return err_set(err, ERR_IO, "%s: %s", what, uv_strerror(rc));
+}
+
+int server_open(struct server **out, struct listener *listener, struct service *service,
 	const struct session_ops *ops, struct err *err)
 {
-	*server = (struct server){.listener = *listener, .service = service, .ops = ops};
-	*listener = LISTENER_NONE;
+	struct server *server = server_new(listener, service, ops);
+
+	if (server == NULL) {
+		listener_close(listener);
+		return err_nomem(err);
+	}
 	int rc = uv_pipe_init(service->loop, &server->uv.pipe, 0);
-	server->uv.handle.data = server;
 	if (rc == 0)
 		rc = uv_pipe_open(&server->uv.pipe, server->listener.fd);
-	if (rc != 0) {
-		uv_close(&server->uv.handle, NULL);
-		listener_close(&server->listener);
-		return err_set(
-			err, ERR_IO, "cannot open the listening socket: %s", uv_strerror(rc));
-	}
-	server->listener.fd = -1;
-	server->is_open = true;
-	return 0;
+	if (rc == 0)
+		server->listener.fd = -1;
+	return server_listen(out, server, rc, "cannot open the listening socket", err);
 }
 
 /* The address, with brackets around an IPv6 one, and the port behind the last colon. */
@@ -57,42 +107,27 @@ static int address_read(const char *text, struct sockaddr_storage *address)
 	return uv_ip4_addr(host, port, (struct sockaddr_in *)address);
 }
 
-int server_open_tcp(struct server *server, const char *address, struct service *service,
+int server_open_tcp(struct server **out, const char *address, struct service *service,
 	const struct session_ops *ops, struct err *err)
 {
 	struct sockaddr_storage storage = {0};
-
-	*server = (struct server){.listener = LISTENER_NONE, .service = service, .ops = ops};
+	struct listener none = LISTENER_NONE;
+	char what[128];
 	int rc = address_read(address, &storage);
+
+	snprintf(what, sizeof(what), "http.listen: %s", address);
 	if (rc != 0)
-		return err_set(err, ERR_CONFIG, "http.listen: %s: %s", address, uv_strerror(rc));
+		return err_set(err, ERR_CONFIG, "%s: %s", what, uv_strerror(rc));
+	struct server *server = server_new(&none, service, ops);
+	if (server == NULL)
+		return err_nomem(err);
 	rc = uv_tcp_init(service->loop, &server->uv.tcp);
-	server->uv.handle.data = server;
 	if (rc == 0)
 		rc = uv_tcp_bind(&server->uv.tcp, (const struct sockaddr *)&storage, 0);
-	if (rc != 0) {
-		uv_close(&server->uv.handle, NULL);
-		return err_set(err, ERR_IO, "http.listen: %s: %s", address, uv_strerror(rc));
-	}
-	server->is_open = true;
-	return 0;
+	return server_listen(out, server, rc, what, err);
 }
 
-int server_accept(struct server *server, struct err *err)
+bool server_has_path(const struct server *server)
 {
-	int rc = uv_listen(&server->uv.stream, BACKLOG, on_connection);
-
-	if (rc == 0)
-		return 0;
-	(void)err_set(err, ERR_IO, "cannot listen: %s", uv_strerror(rc));
-	return err->code;
-}
-
-void server_close(struct server *server)
-{
-	if (!server->is_open)
-		return;
-	server->is_open = false;
-	listener_remove(&server->listener);
-	uv_close(&server->uv.handle, NULL);
+	return server->listener.path != NULL;
 }

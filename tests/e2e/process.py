@@ -212,6 +212,27 @@ class Reload(harness.Case):
         self.reload(daemon, self.CONFIG.replace("[tallyd]", "[tallyd]\nthreads = 7"))
         self.assertIn("reload: tallyd.threads: waiting for a restart", daemon.log())
 
+    def test_sockets_come_go_and_move(self):
+        daemon = self.daemon(config=self.CONFIG).start()
+        paths = [os.path.join(daemon.directory, "http%d" % number) for number in range(3)]
+        os.mkdir(paths[2])
+        for number, path in enumerate([*paths, paths[2], None]):
+            if number == 3:
+                os.rmdir(path)  # a name that was not to be had is tried again
+            postgres = os.path.join(daemon.directory, "pg%d" % number)
+            self.reload(daemon, self.CONFIG.replace("= off", "= " + postgres) +
+                        "[query counts]\n[http]\nlisten = %s\n" % (path or ""))
+            socket.socket(socket.AF_UNIX).connect(postgres)
+            served = [other for other in paths if os.path.exists(other) and not os.path.isdir(other)]
+            self.assertEqual(served, [path] if path and number != 2 else [])
+            if served:
+                peer = harness.Client(path)
+                peer.send("GET /healthz HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n")
+                self.assertTrue(peer.all().endswith(b"ok\n"))
+        self.assertIn("there is something else than a socket in this place", daemon.log())
+        self.assertFalse(os.path.exists(os.path.join(daemon.directory, "pg0")))
+        self.assertEqual(daemon.stop(), 0)
+
     def test_reloads_under_load_lose_nothing(self):
         config = self.CONFIG + "[query counts]\n[query daily]\nwindow = 1 day\n"
         daemon = self.daemon(config=config).start()
