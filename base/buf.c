@@ -78,14 +78,20 @@ void buf_add_int(struct buf *buf, int64_t n)
 	char digits[24];
 	char *at = digits + sizeof(digits);
 	uint64_t rest = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+	char *room = buf_reserve(buf, sizeof(digits));
+	size_t len;
 
+	if (room == NULL)
+		return;
 	do {
 		*--at = (char)('0' + rest % 10);
 		rest /= 10;
 	} while (rest > 0);
 	if (n < 0)
 		*--at = '-';
-	buf_add(buf, at, (size_t)(digits + sizeof(digits) - at));
+	len = (size_t)(digits + sizeof(digits) - at);
+	memcpy(room, at, len);
+	buf->len += len;
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)

@@ -51,55 +51,67 @@ static void add_escaped(struct buf *buf, const char *text, size_t len)
 #define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
 #define HIGH_BITS    EACH_BYTE(0x80)
 
-/* The high bit of each byte that is 0, and perhaps of ones above such a byte. */
-static uint64_t zero_bytes(uint64_t word)
+/*
+ * Eight bytes: a high bit where one is to be escaped or is no ASCII. A borrow reaches further only
+ * from a byte that has its high bit already.
+ */
+static uint64_t special_bits(uint64_t word)
 {
-	return (word - EACH_BYTE(1)) & ~word & HIGH_BITS;
+	return (word | (word - EACH_BYTE(0x20)) | ((word ^ EACH_BYTE('"')) - EACH_BYTE(1)) |
+		       ((word ^ EACH_BYTE('\\')) - EACH_BYTE(1))) &
+	       HIGH_BITS;
 }
 
-/* Eight of them: not 0 where one is to be escaped or is no ASCII. */
-static uint64_t special_bytes(const char *text)
+/* Copies eight bytes. */
+static uint64_t copy_word(char *to, const char *text)
 {
 	uint64_t word;
 
 	memcpy(&word, text, sizeof(word));
-	return (word | (word - EACH_BYTE(0x20)) | zero_bytes(word ^ EACH_BYTE('"')) |
-		       zero_bytes(word ^ EACH_BYTE('\\'))) &
-	       HIGH_BITS;
+	memcpy(to, &word, sizeof(word));
+	return special_bits(word);
 }
 
-/* Whether all of it is ASCII that stands in a string as it is: most text of most tables. */
-static bool is_plain(const char *text, size_t len)
+/* Copies four to seven bytes, as two runs of four that overlap. */
+static uint64_t copy_short(char *to, const char *text, size_t len)
+{
+	uint32_t first, last;
+
+	memcpy(&first, text, sizeof(first));
+	memcpy(&last, text + len - sizeof(last), sizeof(last));
+	memcpy(to, &first, sizeof(first));
+	memcpy(to + len - sizeof(last), &last, sizeof(last));
+	return special_bits((uint64_t)last << 32 | first);
+}
+
+/*
+ * Copies the text in the pass that looks at it, and tells whether all of it is ASCII that stands in
+ * a string as it is: most text of most tables.
+ */
+static bool copy_plain(char *to, const char *text, size_t len)
 {
 	uint64_t special = 0;
-	size_t at;
 
-	for (at = 0; at + sizeof(special) <= len; at += sizeof(special))
-		special |= special_bytes(text + at);
-	/* The rest with bytes that were looked at already. */
-	if (at < len && len >= sizeof(special)) {
-		special |= special_bytes(text + len - sizeof(special));
-		at = len;
+	if (len >= 8) {
+		for (size_t at = 0; at + 8 < len; at += 8)
+			special |= copy_word(to + at, text + at);
+		return (special | copy_word(to + len - 8, text + len - 8)) == 0;
 	}
-	for (; at < len; at++)
+	if (len >= 4)
+		return copy_short(to, text, len) == 0;
+	for (size_t at = 0; at < len; at++) {
 		if ((unsigned char)text[at] >= 0x80 || escape_of((unsigned char)text[at]) != 0)
 			return false;
-	return special == 0;
+		to[at] = text[at];
+	}
+	return true;
 }
 
-void json_write_string(struct buf *buf, const char *text, size_t len)
+/* By itself, so that what stands as it is does not pay for it. */
+static __attribute__((noinline)) void write_escaped(struct buf *buf, const char *text, size_t len)
 {
 	struct buf shown = {0};
-	char *room = is_plain(text, len) ? buf_reserve(buf, len + 2) : NULL;
 
-	if (room != NULL) {
-		room[0] = '"';
-		if (len > 0)
-			memcpy(room + 1, text, len);
-		room[len + 1] = '"';
-		buf->len += len + 2;
-		return;
-	}
 	buf_add_char(buf, '"');
 	if (utf8_valid_prefix(text, len) == len) {
 		add_escaped(buf, text, len);
@@ -110,6 +122,21 @@ void json_write_string(struct buf *buf, const char *text, size_t len)
 		buf_fini(&shown);
 	}
 	buf_add_char(buf, '"');
+}
+
+void json_write_string(struct buf *buf, const char *text, size_t len)
+{
+	char *room = buf_reserve(buf, len + 2);
+
+	if (room == NULL)
+		return;
+	if (!copy_plain(room + 1, text, len)) {
+		write_escaped(buf, text, len);
+		return;
+	}
+	room[0] = '"';
+	room[len + 1] = '"';
+	buf->len += len + 2;
 }
 
 void json_write_double(struct buf *buf, double number)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <float.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,36 @@ START_TEST(a_json_string_is_always_valid_json)
 		"\"a\\\"b\\\\c\\b\\f\\n\\r\\t\\u0001\\u001f\x7F\xC3\xB6\xEF\xBF\xBDz\\u0000\"");
 	json_write_string(&buf, "", 0);
 	check_buf(&buf, "\"\"");
+}
+END_TEST
+
+/* Whichever word of the text a byte falls into: quoted as it is, or escaped. */
+START_TEST(each_byte_at_each_place_of_a_json_string_is_seen)
+{
+	struct buf buf = {0};
+	const char *escaped = "\b\t\n\f\r\"\\";
+	char text[20], wanted[40];
+
+	for (size_t len = 1; len <= sizeof(text); len++) {
+		for (size_t at = 0; at < len; at++) {
+			for (int c = 0x01; c < 0x80; c++) {
+				const char *special = strchr(escaped, c);
+				char escape[8] = {(char)c};
+
+				memset(text, 'x', len);
+				text[at] = (char)c;
+				if (special != NULL)
+					snprintf(escape, sizeof(escape), "\\%c",
+						"btnfr\"\\"[special - escaped]);
+				else if (c < 0x20)
+					snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)c);
+				snprintf(wanted, sizeof(wanted), "\"%.*s%s%.*s\"", (int)at, text,
+					escape, (int)(len - at - 1), text + at + 1);
+				json_write_string(&buf, text, len);
+				check_buf(&buf, wanted);
+			}
+		}
+	}
 }
 END_TEST
 
@@ -208,6 +239,7 @@ int main(void)
 		tcase, utf8_is_valid_by_rfc_3629_and_shown_with_replacements, 0, N(utf8_rows));
 	tcase_add_test(tcase, every_code_point_is_encoded_validly_and_counts_as_one);
 	tcase_add_test(tcase, a_json_string_is_always_valid_json);
+	tcase_add_test(tcase, each_byte_at_each_place_of_a_json_string_is_seen);
 	tcase_add_loop_test(tcase, a_double_reads_back_as_the_same_double, 0, N(doubles));
 	tcase_add_test(tcase, a_blob_is_base64_with_padding);
 	tcase_add_test(tcase, a_buffer_takes_texts_and_numbers_and_drops_from_the_front);
