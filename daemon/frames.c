@@ -183,7 +183,10 @@ static void execution_ended(struct frames *frames)
 		return;
 	}
 	frames_sink_close(&frames->sink, &e->page);
-	lines_add(frames, request->id, &e->page);
+	if (frames->sink.id != NULL)
+		buf_add(&frames->out, e->page.data, e->page.len);
+	else
+		lines_add(frames, request->id, &e->page);
 	buf_shrink(&e->page);
 	if (e->end == EXECUTION_FAILED)
 		execution_error_add(frames, request);
@@ -312,9 +315,14 @@ static void on_page(struct execution *e)
 		frames->current != NULL ? frames->current : frames->refreshing->request;
 
 	frames_sink_close(&frames->sink, &e->page);
-	lines_add(frames, request->id, &e->page);
-	buf_clear(&e->page);
-	flush(frames);
+	if (frames->sink.id != NULL) {
+		session_write(frames->session, &e->page);
+	} else {
+		lines_add(frames, request->id, &e->page);
+		buf_clear(&e->page);
+		flush(frames);
+		frames->sink.id = request->id;
+	}
 	session_page_written(frames->session, e);
 }
 

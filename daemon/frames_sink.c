@@ -2,11 +2,12 @@
 #include "daemon/frames_sink.h"
 
 #include "base/json_write.h"
+#include "daemon/frames_line.h"
 
 #include <math.h>
 #include <string.h>
 
-void frames_write_value(struct buf *out, const struct value *value)
+static inline void add_value(struct buf *out, const struct value *value)
 {
 	switch (value->type) {
 	case VALUE_NULL: buf_add(out, "null", 4); break;
@@ -21,6 +22,11 @@ void frames_write_value(struct buf *out, const struct value *value)
 	case VALUE_TEXT: json_write_string(out, value->data, value->len); break;
 	case VALUE_BLOB: json_write_blob(out, value->data, value->len); break;
 	}
+}
+
+void frames_write_value(struct buf *out, const struct value *value)
+{
+	add_value(out, value);
 }
 
 void frames_write_columns(struct buf *out, const struct statement *statement)
@@ -61,16 +67,17 @@ static int on_row(void *context, const struct value *values, struct buf *page, s
 	struct frames_sink *sink = context;
 
 	(void)err;
-	if (sink->is_open)
+	if (sink->is_open) {
 		buf_add_char(page, ',');
-	else
+	} else {
+		if (sink->id != NULL)
+			frames_line_begin(page, sink->id);
 		buf_add_text(page, ",\"rows\":[");
+	}
 	sink->is_open = true;
-	buf_add_char(page, '[');
 	for (size_t i = 0; i < sink->n_columns; i++) {
-		if (i > 0)
-			buf_add_char(page, ',');
-		frames_write_value(page, &values[i]);
+		buf_add_char(page, i > 0 ? ',' : '[');
+		add_value(page, &values[i]);
 	}
 	buf_add_char(page, ']');
 	return 0;

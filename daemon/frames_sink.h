@@ -1,6 +1,7 @@
 /*
- * Rows as lines of JSON, without the `{"id":1` in front: that is put there when
- * a page is sent, so that a kept answer serves any request.
+ * Rows as lines of JSON. The first page is without the `{"id":1` in front: that
+ * is put there when it is sent, so that a kept answer serves any request. Longer
+ * answers are not kept, and their further pages go out as they are.
  */
 #ifndef DAEMON_FRAMES_SINK_H
 #define DAEMON_FRAMES_SINK_H
@@ -9,6 +10,7 @@
 
 struct frames_sink {
 	size_t n_columns;
+	const char *id; /* of the request, borrowed, once the first page is sent; NULL before */
 	bool is_open; /* a line of rows has begun and waits for its end */
 };
 

@@ -99,6 +99,7 @@ void session_runs(struct session *session, const char *text, size_t len)
 	int64_t now_us = session_wall_us();
 
 	session->n_under_way++;
+	transport_expect_more(&session->transport, true);
 	pthread_mutex_lock(&list->lock);
 	session->state = SESSION_RUNNING;
 	session->since_us = now_us;
@@ -130,6 +131,7 @@ bool session_ran(struct session *session)
 
 	assert(session->n_under_way > 0);
 	session->n_under_way--;
+	transport_expect_more(&session->transport, session->n_under_way > 0);
 	session->idle_since_ms = uv_now(session->service->loop);
 	if (now_us - started_us >= SLOW_US)
 		slow_note(session, now_us - started_us);

@@ -123,7 +123,10 @@ static void on_written(uv_write_t *request, int status)
 	struct transport *transport = request->handle->data;
 
 	transport->is_writing = false;
-	buf_shrink(&transport->writing);
+	if (transport->expects_more)
+		buf_clear(&transport->writing);
+	else
+		buf_shrink(&transport->writing);
 	if (transport->state >= TRANSPORT_CLOSING)
 		return;
 	if (status != 0) {
@@ -187,6 +190,13 @@ void transport_write(struct transport *transport, struct buf *bytes)
 	transport->writing = *bytes;
 	*bytes = swap;
 	write_start(transport);
+}
+
+void transport_expect_more(struct transport *transport, bool expects_more)
+{
+	transport->expects_more = expects_more;
+	if (!expects_more && !transport->is_writing)
+		buf_shrink(&transport->writing);
 }
 
 size_t transport_queue_bytes(const struct transport *transport)

@@ -66,6 +66,7 @@ struct transport {
 	bool is_reading;
 	bool has_ended; /* the peer sends no more */
 	bool lingers;   /* after the rest went out; else it closes */
+	bool expects_more; /* `writing` keeps its memory for the next write */
 };
 
 /* Bytes read at once; one buffer serves all transports of a loop, which has it as its `data`. */
@@ -81,6 +82,12 @@ void transport_read_stop(struct transport *transport);
 
 /* Takes the bytes; `bytes` is left empty. In CLOSING they are dropped. A failed buffer closes the transport. */
 void transport_write(struct transport *transport, struct buf *bytes);
+
+/*
+ * Whether many writes follow one another: their memory is kept between them then, which otherwise
+ * the kernel would have to give and take with each.
+ */
+void transport_expect_more(struct transport *transport, bool expects_more);
 
 /* Bytes that the kernel has not taken yet. */
 size_t transport_queue_bytes(const struct transport *transport);

@@ -284,7 +284,7 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 		}
 	}
 	connection = statement->session->connection;
-	statement->may_replay = may_replay(statement);
+	statement->may_replay = budget_us > 0 && may_replay(statement);
 	/* What cannot be broken off is not gone on with by whoever has no time for it. */
 	if (budget_us > 0 && !statement->may_replay)
 		return STEP_YIELD;
@@ -348,15 +348,20 @@ int statement_row(struct statement *statement, const struct value **values, stru
 {
 	struct sql_session *session = statement->session;
 	int64_t limit = session->limits.max_result_bytes;
+	sqlite3_stmt *stmt = statement->compiled->stmt;
+	struct value *row = statement->row;
+	size_t n = statement->shape->n_columns;
+	size_t bytes = 8 * n;
 	bool whole = true;
 
 	assert(statement->is_running);
 	connection_enter(session->connection);
-	for (size_t i = 0; i < statement->shape->n_columns; i++) {
-		whole = whole && read_cell(statement->compiled->stmt, (int)i, &statement->row[i]);
-		statement->result_bytes += 8 + (int64_t)statement->row[i].len;
+	for (size_t i = 0; i < n && whole; i++) {
+		whole = read_cell(stmt, (int)i, &row[i]);
+		bytes += row[i].len;
 	}
 	connection_leave(session->connection);
+	statement->result_bytes += (int64_t)bytes;
 	if (!whole)
 		return connection_fail(session->connection, SQLITE_NOMEM, err);
 	if (limit > 0 && statement->result_bytes > limit) {
@@ -365,6 +370,6 @@ int statement_row(struct statement *statement, const struct value **values, stru
 			"the result is larger than max_result_bytes (%lld bytes)",
 			(long long)limit);
 	}
-	*values = statement->row;
+	*values = row;
 	return 0;
 }

@@ -112,11 +112,12 @@ class Requests(harness.Case):
         self.assertIsNone(self.f.frame())
 
     def test_rows_beyond_a_page_come_in_several_frames(self):
-        self.f.request("with recursive n(i) as (select 1 union all select i+1 from n where "
-                       "i<100000) select i from n")
+        asked = self.f.request("with recursive n(i) as (select 1 union all select i+1 from n where "
+                               "i<100000) select i from n")
         frames, rows = 0, []
         while True:
             frame = self.f.frame()
+            self.assertEqual(frame["id"], asked)
             frames += "rows" in frame
             rows += frame.get("rows", [])
             if "ok" in frame:
