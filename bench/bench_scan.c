@@ -93,7 +93,7 @@ static void add_result(struct scan *scan, struct measured *measured)
 	measured->n_in_kernel += result.n_in_kernel;
 	measured->n_matched += result.n_matched;
 	for (int i = 0; i < REJECT_REASONS; i++)
-		measured->n_rejects += result.n_rejects[i];
+		measured->n_rejects += result.rejects->totals[i];
 }
 
 static void scan_file(struct scan *scan, const char *path, struct measured *measured)

@@ -17,7 +17,7 @@ int64_t batch_rejects(const struct batch *batch)
 	int64_t n = 0;
 
 	for (size_t i = 0; i < plan->n_slices; i++) {
-		const struct slice_rejects *rejects = plan->slices[i].rejects;
+		const struct reject_rows *rejects = plan->slices[i].rejects;
 
 		for (int j = 0; rejects != NULL && j < REJECT_REASONS; j++)
 			n += rejects->totals[j];
@@ -31,7 +31,7 @@ int64_t batch_rejects_of_file(const struct batch *batch, size_t at)
 	int64_t n = batch->n_too_long != NULL ? batch->n_too_long[at] : 0;
 
 	for (size_t i = 0; i < file->n_slices; i++) {
-		const struct slice_rejects *rejects =
+		const struct reject_rows *rejects =
 			batch->plan.slices[file->first_slice + i].rejects;
 
 		for (int j = 0; rejects != NULL && j < REJECT_REASONS; j++)
@@ -43,16 +43,16 @@ int64_t batch_rejects_of_file(const struct batch *batch, size_t at)
 /* --- rows ---------------------------------------------------------------- */
 
 static struct reject_change reject_of(
-	const struct batch *batch, const struct plan_file *file, const struct scan_reject *row)
+	const struct batch *batch, const struct plan_file *file, const struct reject_row *row)
 {
 	return (struct reject_change){
 		.source = batch->intake->index,
 		.path = file->read.path,
-		.reason = row->reason,
+		.reason = (enum reject_reason)row->reason,
 		.line = row->line,
 		.offset = row->offset,
-		.detail = row->detail,
-		.text = row->text,
+		.detail = reject_row_detail(row),
+		.text = reject_row_text(row),
 		.text_len = row->text_len,
 	};
 }
@@ -73,7 +73,7 @@ static size_t count_reject_rows(const struct batch *batch)
 
 	for (size_t i = 0; i < batch->plan.n_slices; i++) {
 		if (batch->plan.slices[i].rejects != NULL)
-			n += batch->plan.slices[i].rejects->n_rows;
+			n += reject_rows_count(batch->plan.slices[i].rejects);
 	}
 	return n;
 }
@@ -86,12 +86,15 @@ static void add_reject_rows(struct batch *batch, const struct plan_file *file, s
 	size_t n_scanned;
 
 	for (size_t i = 0; i < file->n_slices; i++) {
-		const struct slice_rejects *rejects =
+		const struct reject_rows *rejects =
 			batch->plan.slices[file->first_slice + i].rejects;
+		struct reject_walk walk = {0};
+		const struct reject_row *row;
 
-		for (size_t j = 0; rejects != NULL && j < rejects->n_rows; j++)
-			changes->rejects[changes->n_rejects++] =
-				reject_of(batch, file, &rejects->rows[j]);
+		if (rejects != NULL)
+			walk = reject_rows_begin(rejects);
+		while ((row = reject_rows_next(&walk)) != NULL)
+			changes->rejects[changes->n_rejects++] = reject_of(batch, file, row);
 	}
 	n_scanned = changes->n_rejects - first;
 	while (*too_long < batch->n_too_long_rows &&
@@ -115,12 +118,12 @@ static int make_rows(struct batch *batch, struct err *err)
 		if (!batch->plan.files[i].is_catch_up)
 			add_reject_rows(batch, &batch->plan.files[i], &too_long);
 	}
-	if (changes->n_rejects <= SCAN_MAX_REJECTS)
+	if (changes->n_rejects <= REJECT_ROWS_MAX)
 		return 0;
-	n_over = changes->n_rejects - SCAN_MAX_REJECTS;
+	n_over = changes->n_rejects - REJECT_ROWS_MAX;
 	memmove(changes->rejects, changes->rejects + n_over,
-		SCAN_MAX_REJECTS * sizeof(*changes->rejects));
-	changes->n_rejects = SCAN_MAX_REJECTS;
+		REJECT_ROWS_MAX * sizeof(*changes->rejects));
+	changes->n_rejects = REJECT_ROWS_MAX;
 	return 0;
 }
 
@@ -145,7 +148,7 @@ static int make_totals(struct batch *batch, struct err *err)
 		if (batch->n_too_long != NULL)
 			totals[REJECT_GROUP_TOO_LONG] += batch->n_too_long[i];
 		for (size_t j = 0; j < file->n_slices; j++) {
-			const struct slice_rejects *rejects =
+			const struct reject_rows *rejects =
 				batch->plan.slices[file->first_slice + j].rejects;
 
 			for (int k = 0; rejects != NULL && k < REJECT_REASONS; k++)

@@ -229,8 +229,8 @@ static int on_event_too_long(void *context, size_t file, const struct event *eve
 	if (read->is_catch_up)
 		return 0;
 	event_reject_group(event, batch->intake->fields.paths[field], &reject);
-	if (batch->n_too_long_rows == 2 * SCAN_MAX_REJECTS)
-		drop_too_long_rows(batch, SCAN_MAX_REJECTS);
+	if (batch->n_too_long_rows == 2 * REJECT_ROWS_MAX)
+		drop_too_long_rows(batch, REJECT_ROWS_MAX);
 	if (!mem_grow(&batch->too_long, &batch->too_long_cap, batch->n_too_long_rows + 1,
 		    sizeof(*batch->too_long)))
 		return err_nomem(err);

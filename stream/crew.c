@@ -132,12 +132,12 @@ static void keep_newest_rejects(struct pass *pass, size_t i)
 
 		if (!slice->has_told)
 			continue;
-		if (n >= SCAN_MAX_REJECTS) {
+		if (n >= REJECT_ROWS_MAX) {
 			slice_drop_reject_rows(slice);
 			continue;
 		}
-		n += slice->rejects->n_rows;
-		if (n >= SCAN_MAX_REJECTS)
+		n += reject_rows_count(slice->rejects);
+		if (n >= REJECT_ROWS_MAX)
 			first = k - 1;
 	}
 	pass->first_kept = first;

@@ -204,8 +204,13 @@ int plan_make(struct plan *plan, struct prefixes *prefixes, struct prefix *prefi
 
 static void shift_rejects(struct slice *slice, int64_t n_lines)
 {
-	for (size_t i = 0; slice->rejects != NULL && i < slice->rejects->n_rows; i++)
-		slice->rejects->rows[i].line += n_lines;
+	struct reject_walk walk = {0};
+	struct reject_row *row;
+
+	if (slice->rejects != NULL)
+		walk = reject_rows_begin(slice->rejects);
+	while ((row = reject_rows_next(&walk)) != NULL)
+		row->line += n_lines;
 }
 
 /* From now on slice `i` is the last of its file, which is read up to `limit`. */

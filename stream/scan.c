@@ -390,9 +390,7 @@ int scan_result(struct scan *scan, struct scan_result *result, struct err *err)
 		result->settled = scan->judge_from + judge_settled(scan->judge, &result->at);
 	result->n_lines = result->at.line - scan->first_line;
 	result->n_events = scan->sink.n_events;
-	memcpy(result->n_rejects, scan->sink.rejects.totals, sizeof(result->n_rejects));
-	result->rejects = scan->sink.rejects.rows;
-	result->n_reject_rows = scan->sink.rejects.n;
+	result->rejects = &scan->sink.rejects;
 	if (scan->lines == NULL)
 		return 0;
 	ways = lines_ways(scan->lines);
@@ -401,7 +399,7 @@ int scan_result(struct scan *scan, struct scan_result *result, struct err *err)
 	return lines_flush(scan->lines, err);
 }
 
-struct scan_reject *scan_copy_rejects(const struct scan *scan)
+void scan_take_rejects(struct scan *scan, struct reject_rows *to)
 {
-	return reject_rows_copy(&scan->sink.rejects);
+	reject_rows_move(to, &scan->sink.rejects);
 }

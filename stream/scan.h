@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "stream/cells.h"
 #include "stream/event.h"
+#include "stream/reject_rows.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,19 +33,6 @@ const char *scan_level_name(enum scan_level level);
 /* Whether this build and this processor have it; scan_new must not be asked for another. */
 bool scan_level_is_available(enum scan_level level);
 
-/* How many reject rows a slice keeps: the newest; the totals are exact. */
-#define SCAN_MAX_REJECTS 10000
-
-struct scan_reject {
-	enum reject_reason reason;
-	int64_t line; /* absolute when the slice began at a known line, else relative to it */
-	int64_t offset;
-	char *text;
-	uint32_t text_len;
-	uint32_t room; /* stream/reject_rows.c's: bytes at `text`, of which the detail has a part */
-	char *detail;  /* what is wrong, with a NUL */
-};
-
 /* What a slice gave. The rejects are the scan's until the next scan_begin. */
 struct scan_result {
 	int64_t settled;    /* bytes since scan_begin that are consumed for good */
@@ -54,9 +42,7 @@ struct scan_result {
 	int64_t n_in_kernel; /* of the events, those that a kernel took … */
 	int64_t n_matched; /* … and those that the careful match took; the judge decided the others
 			    */
-	int64_t n_rejects[REJECT_REASONS];
-	struct scan_reject *rejects;
-	size_t n_reject_rows;
+	const struct reject_rows *rejects; /* the newest rows; the totals are exact */
 };
 
 struct scan;
@@ -92,7 +78,7 @@ int scan_fed(struct scan *scan, size_t n, bool at_end, bool *done, struct err *e
 int scan_result(struct scan *scan, struct scan_result *result, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* A copy of the reject rows that scan_result told, in one piece of memory, which the caller frees. NULL: no memory. */
-struct scan_reject *scan_copy_rejects(const struct scan *scan);
+/* Gives the rejects that scan_result told away, for as long as the caller wants them; `to` has none. */
+void scan_take_rejects(struct scan *scan, struct reject_rows *to);
 
 #endif

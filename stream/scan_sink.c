@@ -32,8 +32,8 @@ void scan_sink_fini(struct scan_sink *sink)
 {
 	forget_array(sink);
 	free(sink->held);
-	reject_rows_fini(&sink->held_rejects);
-	reject_rows_fini(&sink->rejects);
+	reject_rows_drop(&sink->held_rejects);
+	reject_rows_drop(&sink->rejects);
 	cells_free(sink->cells);
 	*sink = (struct scan_sink){0};
 }
@@ -48,7 +48,6 @@ void scan_sink_begin(struct scan_sink *sink)
 void scan_sink_end(struct scan_sink *sink)
 {
 	forget_array(sink);
-	reject_rows_straighten(&sink->rejects);
 }
 
 /* From pairs to cells of their own. */
@@ -110,34 +109,6 @@ int scan_sink_reject(struct scan_sink *sink, const struct reject *reject, struct
 		sink->is_in_array ? &sink->held_rejects : &sink->rejects, reject, err);
 }
 
-static int keep_rejects(struct scan_sink *sink, struct err *err)
-{
-	struct reject_rows *held = &sink->held_rejects;
-	int64_t n_gone[REJECT_REASONS];
-
-	memcpy(n_gone, held->totals, sizeof(n_gone));
-	reject_rows_straighten(held);
-	for (size_t i = 0; i < held->n; i++) {
-		const struct scan_reject *row = &held->rows[i];
-		struct reject reject = {
-			.reason = row->reason,
-			.line = row->line,
-			.offset = row->offset,
-			.text = row->text,
-			.text_len = row->text_len,
-		};
-
-		memcpy(reject.detail, row->detail, strlen(row->detail) + 1);
-		if (reject_rows_add(&sink->rejects, &reject, err) < 0)
-			return err->code;
-		n_gone[row->reason]--;
-	}
-	/* Those that the ring has lost are counted all the same. */
-	for (size_t i = 0; i < REJECT_REASONS; i++)
-		sink->rejects.totals[i] += n_gone[i];
-	return 0;
-}
-
 static int keep_array(struct scan_sink *sink, struct err *err)
 {
 	for (size_t i = 0; i < sink->n_held; i++) {
@@ -150,7 +121,7 @@ static int keep_array(struct scan_sink *sink, struct err *err)
 		if (cells_merge(sink->cells, sink->held_cells, err) < 0)
 			return err->code;
 	}
-	return keep_rejects(sink, err);
+	return reject_rows_append(&sink->rejects, &sink->held_rejects, err);
 }
 
 int scan_sink_array(struct scan_sink *sink, enum judge_array what, struct err *err)

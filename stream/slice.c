@@ -29,11 +29,8 @@ struct run {
 
 void slice_drop_reject_rows(struct slice *slice)
 {
-	if (slice->rejects == NULL)
-		return;
-	free(slice->rejects->rows);
-	slice->rejects->rows = NULL;
-	slice->rejects->n_rows = 0;
+	if (slice->rejects != NULL)
+		reject_rows_drop(slice->rejects);
 }
 
 void slice_reset(struct slice *slice)
@@ -158,22 +155,16 @@ static int read_on(struct run *run, bool *done, struct err *err)
 
 static int take_rejects(struct run *run, const struct scan_result *result, struct err *err)
 {
-	struct slice_rejects *rejects;
 	int64_t n = 0;
 
 	for (int i = 0; i < REJECT_REASONS; i++)
-		n += result->n_rejects[i];
+		n += result->rejects->totals[i];
 	if (n == 0)
 		return 0;
-	rejects = calloc(1, sizeof(*rejects));
-	if (rejects == NULL)
+	run->slice->rejects = calloc(1, sizeof(*run->slice->rejects));
+	if (run->slice->rejects == NULL)
 		return err_nomem(err);
-	memcpy(rejects->totals, result->n_rejects, sizeof(rejects->totals));
-	run->slice->rejects = rejects;
-	rejects->rows = scan_copy_rejects(run->scan);
-	if (rejects->rows == NULL)
-		return err_nomem(err);
-	rejects->n_rows = result->n_reject_rows;
+	scan_take_rejects(run->scan, run->slice->rejects);
 	return 0;
 }
 

@@ -31,13 +31,6 @@ enum slice_end {
 	SLICE_FAILED, /* could not be opened or read on; what was read whole counts */
 };
 
-/* Only slices with rejects have one. */
-struct slice_rejects {
-	int64_t totals[REJECT_REASONS];
-	struct scan_reject *rows; /* the newest SCAN_MAX_REJECTS, with their texts; NULL: not wanted */
-	size_t n_rows;
-};
-
 struct slice {
 	uint32_t file;      /* index into the plan's files */
 	bool is_inner;      /* not the first of its file: begins in a line of a slice before */
@@ -50,7 +43,7 @@ struct slice {
 	struct position at; /* where it ended: offset and skip absolute; line relative if is_inner */
 	int64_t settled;    /* decompressed bytes that were consumed for good */
 	int64_t n_events;
-	struct slice_rejects *rejects; /* NULL: none */
+	struct reject_rows *rejects; /* NULL: there was none */
 	char *reason;       /* with SLICE_FAILED */
 };
 

@@ -93,12 +93,19 @@ static void print_cells(struct outcome *outcome, struct buf *text)
 	free(outcome->cells);
 }
 
-static void print_reject(struct buf *text, const struct scan_reject *row)
+/* Those of a slice in front of which `n_lines` lines stand that it did not know. */
+static void print_rejects(struct buf *text, const struct scan_result *result, int64_t n_lines)
 {
-	buf_printf(text, "reject %s line %" PRId64 " offset %" PRId64 " %s: ",
-		reject_reason_name(row->reason), row->line, row->offset, row->detail);
-	add_bytes(text, row->text, row->text_len);
-	buf_add_char(text, '\n');
+	struct reject_walk walk = reject_rows_begin(result->rejects);
+	const struct reject_row *row;
+
+	while ((row = reject_rows_next(&walk)) != NULL) {
+		buf_printf(text, "reject %s line %" PRId64 " offset %" PRId64 " %s: ",
+			reject_reason_name((enum reject_reason)row->reason), row->line + n_lines,
+			row->offset, reject_row_detail(row));
+		add_bytes(text, reject_row_text(row), row->text_len);
+		buf_add_char(text, '\n');
+	}
 }
 
 static void print_totals(struct buf *text, const int64_t totals[REJECT_REASONS])
@@ -198,9 +205,8 @@ char *scanned_again(struct scan *scan, struct trial *trial)
 		"settled %" PRId64 " line %" PRId64 " flags %u lines %" PRId64 " events %" PRId64
 		"\n",
 		result.settled, result.at.line, result.at.flags, result.n_lines, result.n_events);
-	print_totals(&text, result.n_rejects);
-	for (size_t i = 0; i < result.n_reject_rows; i++)
-		print_reject(&text, &result.rejects[i]);
+	print_totals(&text, result.rejects->totals);
+	print_rejects(&text, &result, 0);
 	print_table(&text, scan, trial->shape.n_fields);
 	return finish(&text);
 }
@@ -232,10 +238,9 @@ char *scanned_appends(struct scan *scan, struct trial *trial, size_t cut)
 		scan_begin(scan, &at, (int64_t)from, -1);
 		feed(scan, trial, from, i == 0 ? cut : trial->len);
 		must(scan_result(scan, &result, &err) == 0);
-		for (size_t j = 0; j < result.n_reject_rows; j++)
-			print_reject(&text, &result.rejects[j]);
+		print_rejects(&text, &result, 0);
 		for (int j = 0; j < REJECT_REASONS; j++)
-			totals[j] += result.n_rejects[j];
+			totals[j] += result.rejects->totals[j];
 		n_events += result.n_events;
 		from += (size_t)result.settled;
 		at.line = result.at.line;
@@ -275,12 +280,7 @@ char *scanned_slices(struct trial *trial, enum scan_level level, int n_slices)
 		feed(scan, trial, begin, trial->len);
 		must(scan_result(scan, &result, &err) == 0);
 		n_events += result.n_events;
-		for (size_t j = 0; j < result.n_reject_rows; j++) {
-			struct scan_reject row = result.rejects[j];
-
-			row.line += n_lines;
-			print_reject(&text, &row);
-		}
+		print_rejects(&text, &result, n_lines);
 		/* The next slice's first newline is the one that ends this one's last line. */
 		n_lines += result.n_lines;
 		n_lines -= n_lines > 0;
