@@ -1,6 +1,6 @@
 /*
  * What the file system says about a configuration, and what a reload may not
- * change. Every sentence names the key and the path.
+ * change. Every sentence names where the key was written, the key and the path.
  */
 #include "daemon/config.h"
 
@@ -86,28 +86,49 @@ static const char *sandbox_hint(const char *path, int sys_errno)
 	return "";
 }
 
-static int directory_trouble(
-	const char *section, const char *key, const char *path, int sys_errno, struct err *err)
+/* Before a sentence: where the value was written, and its key. */
+static int refuse(const struct config *config, const char *key, struct err *err)
 {
-	(void)err_set_errno(err, sys_errno, "%s.%s: %s", section, key, path);
-	size_t len = strlen(err->text);
-	snprintf(err->text + len, sizeof(err->text) - len, "%s", sandbox_hint(path, sys_errno));
+	(void)err_prefix(err, "%s", key);
+	for (size_t i = 0; i < config->n_settings; i++) {
+		const struct setting *setting = &config->settings[i];
+
+		if (strcmp(setting->name, key) == 0 && strcmp(setting->origin, "default") != 0)
+			(void)err_prefix(err, "%s", setting->origin);
+	}
 	return err->code = ERR_CONFIG;
 }
 
-static int directory_judge(const char *section, const char *key, const char *path, int access_mode,
-	struct stat *st, struct err *err)
+static int directory_trouble(const struct config *config, const char *key, const char *path,
+	int sys_errno, struct err *err)
+{
+	const char *hint = sandbox_hint(path, sys_errno);
+
+	(void)err_set_errno(err, sys_errno, "%s", path);
+	size_t len = strlen(err->text);
+	if (hint[0] == '\0' && sys_errno == ENOENT)
+		snprintf(err->text + len, sizeof(err->text) - len,
+			"; make the directory, or name another, such as --set %s=PATH", key);
+	else
+		snprintf(err->text + len, sizeof(err->text) - len, "%s", hint);
+	return refuse(config, key, err);
+}
+
+static int directory_judge(const struct config *config, const char *key, const char *path,
+	int access_mode, struct stat *st, struct err *err)
 {
 	if (stat(path, st) != 0)
-		return directory_trouble(section, key, path, errno, err);
-	if (!S_ISDIR(st->st_mode))
-		return err_set(err, ERR_CONFIG, "%s.%s: %s is not a directory", section, key, path);
+		return directory_trouble(config, key, path, errno, err);
+	if (!S_ISDIR(st->st_mode)) {
+		(void)err_set(err, ERR_CONFIG, "%s is not a directory", path);
+		return refuse(config, key, err);
+	}
 	if (access(path, access_mode) != 0)
-		return directory_trouble(section, key, path, errno, err);
+		return directory_trouble(config, key, path, errno, err);
 	return 0;
 }
 
-static int outside_judge(const char *section_and_key, const char *path,
+static int outside_judge(const struct config *config, const char *key, const char *path,
 	const struct source_spec *source, struct err *err)
 {
 	char inner[PATH_MAX], outer[PATH_MAX];
@@ -116,46 +137,59 @@ static int outside_judge(const char *section_and_key, const char *path,
 	resolve(source->path, outer);
 	if (!is_below(inner, outer))
 		return 0;
-	return err_set(err, ERR_CONFIG,
-		"%s: %s is inside the directory of events %s, where it would be read as events; "
+	(void)err_set(err, ERR_CONFIG,
+		"%s is inside the directory of events %s, where it would be read as events; "
 		"choose another place",
-		section_and_key, path, source->path);
+		path, source->path);
+	return refuse(config, key, err);
+}
+
+static int archive_judge(const struct config *config, const struct source_spec *source,
+	const struct stat *events, struct err *err)
+{
+	const char *path = source->archive_dir;
+	char key[SPEC_NAME_BYTES + 16];
+	struct stat archive;
+
+	snprintf(key, sizeof(key), "%s.archive_dir", source->name);
+	if (directory_judge(config, key, path, W_OK | X_OK, &archive, err) != 0 ||
+		outside_judge(config, key, path, source, err) != 0)
+		return err->code;
+	if (archive.st_dev == events->st_dev)
+		return 0;
+	(void)err_set(err, ERR_CONFIG,
+		"%s is on another file system than %s; a file is archived by renaming it, so both "
+		"must be on one",
+		path, source->path);
+	return refuse(config, key, err);
 }
 
 static int source_check(
 	const struct config *config, const struct source_spec *source, struct err *err)
 {
-	struct stat st, archive;
+	struct stat st;
 	char key[SPEC_NAME_BYTES + 16];
 
-	if (directory_judge(source->name, "path", source->path, R_OK | X_OK, &st, err) != 0)
+	snprintf(key, sizeof(key), "%s.path", source->name);
+	if (directory_judge(config, key, source->path, R_OK | X_OK, &st, err) != 0)
 		return err->code;
-	if (outside_judge("tallyd.state_dir", config->state_dir, source, err) != 0)
+	if (outside_judge(config, "tallyd.state_dir", config->state_dir, source, err) != 0)
 		return err->code;
-	if (config->snapshot_file != NULL &&
-		outside_judge("tallyd.snapshot_file", config->snapshot_file, source, err) != 0)
+	if (config->snapshot_file != NULL && outside_judge(config, "tallyd.snapshot_file",
+						     config->snapshot_file, source, err) != 0)
 		return err->code;
 	if (source->clean_source == CLEAN_SOURCE_OFF)
 		return 0;
+	snprintf(key, sizeof(key), "%s.clean_source", source->name);
 	if (access(source->path, W_OK) != 0)
-		return directory_trouble(source->name, "clean_source", source->path, errno, err);
+		return directory_trouble(config, key, source->path, errno, err);
 	if (source->clean_source != CLEAN_SOURCE_ARCHIVE)
 		return 0;
-	if (directory_judge(source->name, "archive_dir", source->archive_dir, W_OK | X_OK, &archive,
-		    err) != 0)
-		return err->code;
-	snprintf(key, sizeof(key), "%s.archive_dir", source->name);
-	if (outside_judge(key, source->archive_dir, source, err) != 0)
-		return err->code;
-	if (archive.st_dev != st.st_dev)
-		return err_set(err, ERR_CONFIG,
-			"%s: %s is on another file system than %s; a file is archived by renaming "
-			"it, so both must be on one",
-			key, source->archive_dir, source->path);
-	return 0;
+	return archive_judge(config, source, &st, err);
 }
 
-static int parent_judge(const char *key, const char *path, struct err *err)
+static int parent_judge(
+	const struct config *config, const char *key, const char *path, struct err *err)
 {
 	char parent[PATH_MAX];
 	struct stat st;
@@ -163,7 +197,7 @@ static int parent_judge(const char *key, const char *path, struct err *err)
 	snprintf(parent, sizeof(parent), "%s", path);
 	char *slash = strrchr(parent, '/');
 	slash[slash == parent ? 1 : 0] = '\0';
-	return directory_judge("tallyd", key, parent, W_OK | X_OK, &st, err);
+	return directory_judge(config, key, parent, W_OK | X_OK, &st, err);
 }
 
 /* Made at the start where it is missing; what is there must be a directory of ours to write in. */
@@ -173,7 +207,8 @@ static int state_dir_check(const struct config *config, struct err *err)
 
 	if (stat(config->state_dir, &st) != 0 && errno == ENOENT)
 		return 0;
-	return directory_judge("tallyd", "state_dir", config->state_dir, W_OK | X_OK, &st, err);
+	return directory_judge(
+		config, "tallyd.state_dir", config->state_dir, W_OK | X_OK, &st, err);
 }
 
 int config_check_directories(const struct config *config, struct err *err)
@@ -182,7 +217,7 @@ int config_check_directories(const struct config *config, struct err *err)
 		if (source_check(config, &config->spec.sources[i], err) != 0)
 			return err->code;
 	if (config->snapshot_file != NULL &&
-		parent_judge("snapshot_file", config->snapshot_file, err) != 0)
+		parent_judge(config, "tallyd.snapshot_file", config->snapshot_file, err) != 0)
 		return err->code;
 	return state_dir_check(config, err);
 }

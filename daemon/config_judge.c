@@ -266,8 +266,8 @@ int config_judge_source(
 			"\"%s\" holds a slash; it is matched against a file's name alone",
 			source->glob);
 	if (source->clean_source == CLEAN_SOURCE_ARCHIVE && source->archive_dir == NULL)
-		return config_refuse(section, "archive_dir", err,
-			"clean_source = archive needs it: a directory on the file system of %s",
+		return config_refuse(section, "clean_source", err,
+			"archive needs archive_dir, a directory on the file system of %s",
 			source->path);
 	if (source->archive_dir != NULL && is_inside(source->archive_dir, source->path))
 		return config_refuse(section, "archive_dir", err,

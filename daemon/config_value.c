@@ -18,13 +18,14 @@ int config_refuse(const struct config_section *section, const char *key, struct 
 {
 	char sentence[ERR_TEXT_BYTES];
 	va_list args;
-	size_t index = config_key_find(section->scope, key);
+	const struct config_value *value = &section->values[config_key_find(section->scope, key)];
+	const char *origin = value->text != NULL ? value->origin : section->origin;
 
 	va_start(args, format);
 	vsnprintf(sentence, sizeof(sentence), format, args);
 	va_end(args);
-	return err_set(err, ERR_CONFIG, "%s: %s.%s: %s", config_section_origin(section, index),
-		section->name, key, sentence);
+	(void)err_set(err, ERR_CONFIG, "%s.%s: %s", section->name, key, sentence);
+	return strcmp(origin, "default") == 0 ? err->code : err_prefix(err, "%s", origin);
 }
 
 static int text_copy(const char *text, char **copy, struct err *err)

@@ -21,7 +21,10 @@ int config_values_read(const struct config_section *section, void *target, struc
 /* Frees the texts that config_values_read made. */
 void config_values_free(enum config_scope scope, void *target);
 
-/* `ORIGIN: SECTION.KEY: ` and the sentence; returns ERR_CONFIG. */
+/*
+ * `ORIGIN: SECTION.KEY: ` and the sentence; returns ERR_CONFIG. The origin of a key that was not
+ * written is its section's, and is left out where nobody wrote that either.
+ */
 int config_refuse(const struct config_section *section, const char *key, struct err *err,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
 

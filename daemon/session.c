@@ -5,7 +5,7 @@
 #include "daemon/log.h"
 
 #include <assert.h>
-#include <errno.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -115,6 +115,8 @@ static void slow_note(struct session *session, int64_t took_us)
 	size_t len = session->query_len < 200 ? session->query_len : 200;
 	uint32_t left_out;
 
+	while (len > 0 && isspace((unsigned char)session->query[len - 1]))
+		len--;
 	if (!log_limiter_pass(&list->slow, (int64_t)uv_hrtime() / 1000, &left_out))
 		return;
 	log_left_out(left_out, "slow statements");

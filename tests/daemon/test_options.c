@@ -89,8 +89,8 @@ static const struct {
 	const char *words[6];
 	const char *sentence; /* part of it */
 } bad_lines[] = {
-	{{"--nonsense"}, "--nonsense: no such option"},
-	{{"-x"}, "-x: no such option"},
+	{{"--nonsense"}, "--nonsense: no such option; see tallyd --help"},
+	{{"-x"}, "-x: no such option; see tallyd --help"},
 	{{"--events"}, "--events wants a value"},
 	{{"/data"}, "/data: not an option; the directory of events goes behind --events"},
 	{{"--set", "window=1"}, "SECTION.KEY=VALUE is wanted"},
