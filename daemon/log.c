@@ -8,6 +8,8 @@
  */
 #include "daemon/log.h"
 
+#include "base/last_words.h"
+
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -34,12 +36,13 @@ void log_init(void)
 	const char *stream = getenv("JOURNAL_STREAM");
 	struct stat st;
 
-	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
-		return;
-	char expected[64];
-	snprintf(expected, sizeof(expected), "%llu:%llu", (unsigned long long)st.st_dev,
-		(unsigned long long)st.st_ino);
-	atomic_store(&is_journal, strcmp(stream, expected) == 0);
+	if (stream != NULL && fstat(STDERR_FILENO, &st) == 0) {
+		char expected[64];
+		snprintf(expected, sizeof(expected), "%llu:%llu", (unsigned long long)st.st_dev,
+			(unsigned long long)st.st_ino);
+		atomic_store(&is_journal, strcmp(stream, expected) == 0);
+	}
+	last_words_install(atomic_load(&is_journal));
 }
 
 void log_set_level(enum log_level level)

@@ -25,7 +25,10 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 #define LOG_FLOOD_LINES   1000
 #define LOG_FLOOD_SECONDS 10
 
-/* Looks whether standard error is the journal's ($JOURNAL_STREAM). */
+/*
+ * Looks whether standard error is the journal's ($JOURNAL_STREAM). From then on
+ * a signal that kills leaves a line too (base/last_words.h).
+ */
 void log_init(void);
 
 void log_set_level(enum log_level level);

@@ -9,6 +9,7 @@
  */
 #include "stream/slice.h"
 
+#include "base/last_words.h"
 #include "stream/open_below.h"
 
 #include <assert.h>
@@ -214,7 +215,7 @@ static int finish(struct run *run, bool done, struct err *err)
 	return take_rejects(run, &result, err);
 }
 
-int slice_run(struct slice *slice, struct slice_file *file, struct reader *reader,
+static int run_noted(struct slice *slice, struct slice_file *file, struct reader *reader,
 	struct scan *scan, const struct slice_stop *stop, struct err *err)
 {
 	struct run run = {
@@ -247,5 +248,16 @@ int slice_run(struct slice *slice, struct slice_file *file, struct reader *reade
 	if (rc == 0)
 		rc = finish(&run, done, err);
 	reader_close(reader);
+	return rc;
+}
+
+int slice_run(struct slice *slice, struct slice_file *file, struct reader *reader,
+	struct scan *scan, const struct slice_stop *stop, struct err *err)
+{
+	const struct last_words_note note = {.path = file->path, .offset = slice->begin};
+	int number = last_words_begin(&note);
+	int rc = run_noted(slice, file, reader, scan, stop, err);
+
+	last_words_end(number);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include "stream/file_names.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -92,11 +93,23 @@ static bool is_rewritten(const struct source *source, const struct file *file)
 	return heir != NO_SLOT && file_at(source, heir)->identity.inode == file->identity.inode;
 }
 
+/* What of a file that is gone was there, as far as is known, and was not counted. */
+static const char *name_gap(const struct file *file, char *text, size_t size)
+{
+	if (file->identity.fp_offset == 0)
+		return "gone before it was read";
+	(void)snprintf(text, size,
+		"gone before it was read to its end: bytes %lld to %lld are not counted",
+		(long long)file->identity.fp_offset, (long long)file->size);
+	return text;
+}
+
 static void miss(struct source *source, size_t slot)
 {
 	struct file *file = file_at(source, slot);
 	const char *reason = "deleted or moved away";
 	bool is_noteworthy = true;
+	char gap[112];
 
 	/* Another name of it may be there still; only a walk finds it. */
 	if ((file->flags & FLAG_LINKED) != 0)
@@ -105,8 +118,7 @@ static void miss(struct source *source, size_t slot)
 		reason = "rewritten in place: read again as a new file";
 		table_forget_inode(source, slot);
 	} else if (file->state != FILE_DONE && file->size > file->identity.fp_offset) {
-		reason = file->identity.fp_offset == 0 ? "gone before it was read"
-						       : "gone before it was read to its end";
+		reason = name_gap(file, gap, sizeof(gap));
 	} else {
 		is_noteworthy = false;
 		if ((file->flags & FLAG_DISPLACED) != 0)
