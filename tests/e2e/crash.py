@@ -228,6 +228,8 @@ class Points(Crash):
             n += 1
             self.check()
             self.assertEqual(self.tallyd.stop(), 0)
+            if LONG and n % 50 == 0:
+                sys.stderr.write("%d of %d plans\n" % (n, len(plans)))
         self.tallyd.start()
         self.world.check_cleaned(self.tallyd)
         sys.stderr.write("%d of %d plans of %s at %d points, %d of them deadly: 0 lost, 0 doubled\n"

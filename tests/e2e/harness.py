@@ -195,6 +195,10 @@ class Daemon:
             return self.text("select 1;\n.quit\n") == "1\n"
         except (FileNotFoundError, ConnectionRefusedError):
             return False
+        except (ConnectionResetError, BrokenPipeError):
+            # It ends with a sentence, after its socket was there.
+            self.process.wait(DEADLINE)
+            return self.answers()
 
     def stop(self, number=signal.SIGTERM):
         """Ends it and returns the exit status."""
