@@ -15,10 +15,13 @@
 #include <string.h>
 #include <time.h>
 
-/* After a batch of more events or files the heap is handed back to the system when nothing follows.
+/*
+ * When nothing follows, the heap is handed back to the system: at once after a batch of more events
+ * or files, a reload or the load, and this long after the last time where small batches were all.
  */
 #define HEATING_EVENTS 1000000
 #define HEATING_FILES  2000
+#define COOLING_US     (60 * US_PER_S)
 
 static int64_t monotonic_us(void)
 {
@@ -60,7 +63,14 @@ static void cool_down(struct job *job)
 {
 	store_rest(job->store);
 	(void)malloc_trim(0);
-	job->is_heated = false;
+	job->is_heated = job->is_warm = false;
+	job->cooled_us = monotonic_us();
+}
+
+/* Whether the heap is worth the pages that handing it back costs. */
+static bool is_hot(const struct job *job)
+{
+	return job->is_heated || (job->is_warm && monotonic_us() - job->cooled_us >= COOLING_US);
 }
 
 static int cycle(struct job *job, struct err *err)
@@ -75,7 +85,9 @@ static int cycle(struct job *job, struct err *err)
 		job->mark = NULL;
 	if (job->outcome.n_events > HEATING_EVENTS || job->outcome.n_files > HEATING_FILES)
 		job->is_heated = true;
-	else if (rc == 0 && job->is_heated && job->outcome.is_idle)
+	if (!job->outcome.is_idle)
+		job->is_warm = true;
+	else if (rc == 0 && is_hot(job))
 		cool_down(job);
 	return rc;
 }
@@ -111,6 +123,8 @@ static int reload(struct job *job, struct err *err)
 	}
 	stream_take_spec(reload);
 	job->fresh = fresh;
+	/* Two configurations and two sets of tables stood side by side. */
+	job->is_heated = true;
 	return 0;
 }
 

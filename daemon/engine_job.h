@@ -43,7 +43,9 @@ struct job {
 	struct config *config; /* the running one */
 	bool is_loaded;        /* the LOAD has succeeded: stream and store agree */
 	int64_t now_us;
-	bool is_heated; /* much was counted since the heap was last handed back */
+	bool is_heated;    /* much was counted since the heap was last handed back */
+	bool is_warm;      /* something was */
+	int64_t cooled_us; /* when that was; of the monotonic clock */
 
 	/* What is asked. */
 	bool rebuild;                  /* LOAD */

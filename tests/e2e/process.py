@@ -233,6 +233,22 @@ class Reload(harness.Case):
         self.assertFalse(os.path.exists(os.path.join(daemon.directory, "pg0")))
         self.assertEqual(daemon.stop(), 0)
 
+    def test_reloads_leave_no_memory_behind(self):
+        if os.environ.get("TALLYD_UNDER") or harness.SANITIZED:
+            self.skipTest("something else is around it")
+        config = self.CONFIG + "[query counts]\n"
+        daemon = self.daemon(config=config).start()
+        for number, text in enumerate(harness.made_stream(seed=1)):
+            daemon.write("f%d" % number, text)
+        daemon.process_all()
+        pid, extra = daemon.process.pid, "[query extra]\nwindow = 1 day\n"
+        before = status_of(pid, "RssAnon")
+        for _ in range(20):
+            self.reload(daemon, config + extra)
+            self.reload(daemon, config)
+        # It is handed back when the next look finds nothing.
+        harness.wait_until(lambda: status_of(pid, "RssAnon") < before + 1024, "the heap is back")
+
     def test_reloads_under_load_lose_nothing(self):
         config = self.CONFIG + "[query counts]\n[query daily]\nwindow = 1 day\n"
         daemon = self.daemon(config=config).start()
