@@ -14,10 +14,6 @@
 #include <string.h>
 
 static const char *const statement_texts[N_STATEMENTS] = {
-	[PUT_FILE] =
-		"INSERT OR REPLACE INTO files(rowid, source, path, size, offset, mtime, events,"
-		" rejects, state, batch_id, reason) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
-	[FORGET_FILE] = "DELETE FROM files WHERE rowid = ?1",
 	[PUT_REJECT] =
 		"INSERT INTO rejects(rowid, source, file, line, offset, reason, detail, text)"
 		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
@@ -33,13 +29,6 @@ static const char *const statement_texts[N_STATEMENTS] = {
 		" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
 	[TRIM_PROGRESS] = "DELETE FROM progress WHERE rowid BETWEEN ?1 AND ?2",
 	[CLEAR_PROGRESS] = "DELETE FROM progress WHERE rowid BETWEEN ?1 AND ?2",
-	[PUT_IDENTITY] =
-		"INSERT OR REPLACE INTO \"state:files\" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,"
-		"?11)",
-	[FORGET_IDENTITY] = "DELETE FROM \"state:files\" WHERE key = ?1",
-	[FORGET_OFFSETS] = "DELETE FROM \"state:offsets\" WHERE source_id = ?1 AND file_id = ?2",
-	[PUT_OFFSET] = "INSERT OR REPLACE INTO \"state:offsets\" VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
-	[DROP_PREFIX] = "DELETE FROM \"state:offsets\" WHERE source_id = ?1 AND prefix_id = ?2",
 };
 
 /* The mirror shows totals to people; the checkpoint keeps all of struct query_totals. */
@@ -101,7 +90,6 @@ static bool open_tables(struct apply *apply)
 int apply_open(struct apply **out, sqlite3 *db, enum apply_target target,
 	const struct catalog *catalog, struct err *err)
 {
-	int n = target == APPLY_MIRROR ? N_SHARED : N_STATEMENTS;
 	struct apply *apply = calloc(1, sizeof(*apply));
 	size_t source;
 	int rc = 0;
@@ -115,11 +103,13 @@ int apply_open(struct apply **out, sqlite3 *db, enum apply_target target,
 	apply->catalog = catalog;
 	apply->tables = mem_new_array(catalog->spec->n_queries, sizeof(*apply->tables));
 	apply->next_reject = mem_new_array(catalog->spec->n_sources, sizeof(int64_t));
-	if (apply->tables == NULL || apply->next_reject == NULL || !open_tables(apply))
+	apply->files = file_rows_new(db, target, catalog);
+	if (apply->tables == NULL || apply->next_reject == NULL || apply->files == NULL ||
+		!open_tables(apply))
 		rc = err_nomem(err);
 	for (source = 0; rc == 0 && source < catalog->spec->n_sources; source++)
 		apply->next_reject[source] = -1;
-	for (i = 0; rc == 0 && i < n; i++) {
+	for (i = 0; rc == 0 && i < N_STATEMENTS; i++) {
 		const char *text = statement_text(target, i);
 
 		if (text != NULL)
@@ -145,6 +135,7 @@ void apply_close(struct apply *apply)
 		table_fini(&apply->tables[i].table);
 		table_fini(&apply->tables[i].open);
 	}
+	file_rows_free(apply->files);
 	free(apply->tables);
 	free(apply->next_reject);
 	buf_fini(&apply->scratch);
@@ -265,7 +256,7 @@ int apply_changes(struct apply *apply, const struct changes *changes, struct err
 	for (i = 0; rc == 0 && i < changes->n_queries; i++)
 		rc = apply_query(apply, &changes->queries[i], err);
 	if (rc == 0)
-		rc = apply_files(apply, changes, err);
+		rc = file_rows_apply(apply->files, changes, err);
 	if (rc == 0)
 		rc = apply_rejects(apply, changes, err);
 	return rc;

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "sql/apply.h"
+#include "sql/file_rows.h"
 #include "sql/table.h"
 
 #include <stdbool.h>
@@ -15,8 +16,6 @@
 #include <stdint.h>
 
 enum apply_statement {
-	PUT_FILE,
-	FORGET_FILE,
 	PUT_REJECT,
 	NEWEST_REJECT,
 	TRIM_REJECTS,
@@ -28,14 +27,7 @@ enum apply_statement {
 	PUT_TOTALS,
 	PUT_MESSAGE,
 	PUT_NEWEST, /* the mirror's alone */
-	/* From here on only the checkpoint's. */
-	PUT_IDENTITY,
-	FORGET_IDENTITY,
-	FORGET_OFFSETS,
-	PUT_OFFSET,
-	DROP_PREFIX,
 	N_STATEMENTS,
-	N_SHARED = PUT_IDENTITY,
 };
 
 struct query_tables {
@@ -50,6 +42,7 @@ struct apply {
 	const struct catalog *catalog;
 	sqlite3_stmt *statements[N_STATEMENTS];
 	struct query_tables *tables; /* one per query */
+	struct file_rows *files;
 	int64_t *next_reject; /* per source: the number of the next row; -1: to be looked up */
 	struct buf scratch;
 };
@@ -67,11 +60,7 @@ void apply_bind_time(sqlite3_stmt *stmt, int index, int64_t us, bool is_null);
 void apply_bind_shown(struct apply *apply, sqlite3_stmt *stmt, int index, const char *text,
 	size_t len);
 
-/* --- apply_files.c, apply_rejects.c: each one kind of change --------------- */
-
-/* Files, their identities and the offsets in them. */
-int apply_files(struct apply *apply, const struct changes *changes, struct err *err)
-	__attribute__((warn_unused_result));
+/* --- apply_rejects.c ------------------------------------------------------- */
 
 /* Rows of rejects, trimmed to the newest, and their totals. */
 int apply_rejects(struct apply *apply, const struct changes *changes, struct err *err)

@@ -9,6 +9,7 @@
 #include "base/timestamp.h"
 #include "sql/collation.h"
 #include "sql/db.h"
+#include "sql/row_view.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ struct changed_rows {
 	size_t n;
 	size_t at;          /* where the walk stands; n: behind the last */
 	unsigned char *met; /* a bit for each row */
-	size_t from, to;    /* shown by the virtual table */
+	struct row_view view;
+	struct buf columns; /* of the view */
 	/* Apart, so that the two texts of a row never take each other's place. */
 	struct time_text starts[TIME_TEXTS], ends[TIME_TEXTS];
 };
@@ -162,123 +164,17 @@ static void end_of(sqlite3_context *context, int n_args, sqlite3_value **key)
 
 /* --- the virtual table ------------------------------------------------------- */
 
-struct changed_table {
-	sqlite3_vtab base;
-	struct changed_rows *changed;
-};
-
-struct changed_cursor {
-	sqlite3_vtab_cursor base;
-	size_t at;
-};
-
-static struct changed_rows *changed_of(const sqlite3_vtab_cursor *cursor)
+static bool is_shown(const void *rows, size_t row)
 {
-	return ((const struct changed_table *)cursor->pVtab)->changed;
+	const struct changed_rows *changed = rows;
+
+	return changed->rows[row].count > 0 && !is_met(changed, row);
 }
 
-static int on_connect(sqlite3 *db, void *context, int argc, const char *const *argv,
-	sqlite3_vtab **table, char **error)
+static void show(void *rows, size_t at, int column, sqlite3_context *result)
 {
-	struct changed_rows *changed = context;
-	struct changed_table *new;
-	struct buf sql = {0};
-	int rc = SQLITE_NOMEM;
-
-	(void)argc;
-	(void)argv;
-	(void)error;
-	buf_add_text(&sql, "CREATE TABLE changed(");
-	for (size_t i = 0; i < changed->query->n_group_by; i++)
-		buf_printf(&sql, "field%zu TEXT, ", i);
-	buf_add_text(&sql, "window_start TEXT, window_end TEXT, count INTEGER)");
-	buf_add_char(&sql, '\0');
-	if (buf_ok(&sql))
-		rc = sqlite3_declare_vtab(db, sql.data);
-	buf_fini(&sql);
-	if (rc != SQLITE_OK)
-		return rc;
-	new = sqlite3_malloc(sizeof(*new));
-	if (new == NULL)
-		return SQLITE_NOMEM;
-	*new = (struct changed_table){.changed = changed};
-	*table = &new->base;
-	return SQLITE_OK;
-}
-
-static int on_disconnect(sqlite3_vtab *table)
-{
-	sqlite3_free(table);
-	return SQLITE_OK;
-}
-
-static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
-{
-	(void)table;
-	info->estimatedCost = 1e6;
-	return SQLITE_OK;
-}
-
-static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
-{
-	struct changed_cursor *new = sqlite3_malloc(sizeof(*new));
-
-	(void)table;
-	if (new == NULL)
-		return SQLITE_NOMEM;
-	*new = (struct changed_cursor){0};
-	*cursor = &new->base;
-	return SQLITE_OK;
-}
-
-static int on_close(sqlite3_vtab_cursor *cursor)
-{
-	sqlite3_free(cursor);
-	return SQLITE_OK;
-}
-
-/* To the next row that is shown, from this one on. */
-static void settle(struct changed_cursor *cursor)
-{
-	const struct changed_rows *changed = changed_of(&cursor->base);
-
-	while (cursor->at < changed->to &&
-		(changed->rows[cursor->at].count == 0 || is_met(changed, cursor->at)))
-		cursor->at++;
-}
-
-static int on_filter(
-	sqlite3_vtab_cursor *base, int plan, const char *text, int argc, sqlite3_value **argv)
-{
-	struct changed_cursor *cursor = (struct changed_cursor *)base;
-
-	(void)plan;
-	(void)text;
-	(void)argc;
-	(void)argv;
-	cursor->at = changed_of(base)->from;
-	settle(cursor);
-	return SQLITE_OK;
-}
-
-static int on_next(sqlite3_vtab_cursor *base)
-{
-	struct changed_cursor *cursor = (struct changed_cursor *)base;
-
-	cursor->at++;
-	settle(cursor);
-	return SQLITE_OK;
-}
-
-static int on_eof(sqlite3_vtab_cursor *cursor)
-{
-	return ((struct changed_cursor *)cursor)->at >= changed_of(cursor)->to;
-}
-
-static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
-{
-	struct changed_rows *changed = changed_of(base);
-	const struct row_change *row = &changed->rows[((struct changed_cursor *)base)->at];
+	struct changed_rows *changed = rows;
+	const struct row_change *row = &changed->rows[at];
 	size_t n = changed->query->n_group_by;
 	size_t i = (size_t)column;
 
@@ -286,37 +182,26 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 		const struct event_value *value = &row->values[i];
 
 		assert(value->kind == EVENT_VALUE_TEXT);
-		sqlite3_result_text(context, value->text != NULL ? value->text : "",
-			(int)value->len, SQLITE_STATIC);
+		sqlite3_result_text(result, value->text != NULL ? value->text : "", (int)value->len,
+			SQLITE_STATIC);
 	} else if (i == n) {
-		show_time(context, changed->starts, row->start_us);
+		show_time(result, changed->starts, row->start_us);
 	} else if (i == n + 1) {
-		show_time(context, changed->ends, row->end_us);
+		show_time(result, changed->ends, row->end_us);
 	} else {
-		sqlite3_result_int64(context, (int64_t)row->count);
+		sqlite3_result_int64(result, (int64_t)row->count);
 	}
-	return SQLITE_OK;
 }
 
-static int on_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid)
+/* The columns of the query's table, by place. */
+static bool name_columns(struct changed_rows *changed)
 {
-	*rowid = (sqlite3_int64)((struct changed_cursor *)cursor)->at;
-	return SQLITE_OK;
+	for (size_t i = 0; i < changed->query->n_group_by; i++)
+		buf_printf(&changed->columns, "field%zu TEXT, ", i);
+	buf_add_text(&changed->columns, "window_start TEXT, window_end TEXT, count INTEGER");
+	buf_add_char(&changed->columns, '\0');
+	return buf_ok(&changed->columns);
 }
-
-/* No xCreate: it is there without a CREATE, and DROP cannot reach it. */
-static const sqlite3_module module = {
-	.xConnect = on_connect,
-	.xBestIndex = on_best_index,
-	.xDisconnect = on_disconnect,
-	.xOpen = on_open,
-	.xClose = on_close,
-	.xFilter = on_filter,
-	.xNext = on_next,
-	.xEof = on_eof,
-	.xColumn = on_column,
-	.xRowid = on_rowid,
-};
 
 /* --- life ---------------------------------------------------------------------- */
 
@@ -340,19 +225,29 @@ static int put_function(
 		SQLITE_UTF8, body != NULL ? changed : NULL, body, NULL, NULL, NULL);
 }
 
-static int put_module(struct changed_rows *changed, struct buf *buf, const sqlite3_module *body)
+static int put_names(struct changed_rows *changed, struct err *err)
 {
-	const char *name = name_of(buf, "changed", changed->table);
+	struct buf name = {0};
+	int rc = put_function(changed, &name, "is_changed", is_changed);
 
-	return name != NULL ? sqlite3_create_module_v2(changed->db, name, body, changed, NULL)
-			    : SQLITE_NOMEM;
+	if (rc == SQLITE_OK)
+		rc = put_function(changed, &name, "count_of", count_of);
+	if (rc == SQLITE_OK)
+		rc = put_function(changed, &name, "end_of", end_of);
+	if (rc != SQLITE_OK)
+		rc = db_error(changed->db, rc, "cannot show changed rows to SQL", err);
+	else if (name_of(&name, "changed", changed->table) == NULL)
+		rc = err_nomem(err);
+	else
+		rc = row_view_open(&changed->view, changed->db, name.data, err);
+	buf_fini(&name);
+	return rc;
 }
 
 int changed_rows_open(struct changed_rows **out, sqlite3 *db, const char *table,
 	const struct query_spec *query, struct err *err)
 {
 	struct changed_rows *changed = calloc(1, sizeof(*changed));
-	struct buf name = {0};
 	int rc;
 
 	*out = NULL;
@@ -361,17 +256,18 @@ int changed_rows_open(struct changed_rows **out, sqlite3 *db, const char *table,
 	changed->db = db;
 	changed->table = table;
 	changed->query = query;
-	rc = put_function(changed, &name, "is_changed", is_changed);
-	if (rc == SQLITE_OK)
-		rc = put_function(changed, &name, "count_of", count_of);
-	if (rc == SQLITE_OK)
-		rc = put_function(changed, &name, "end_of", end_of);
-	if (rc == SQLITE_OK)
-		rc = put_module(changed, &name, &module);
-	buf_fini(&name);
-	if (rc != SQLITE_OK) {
+	rc = name_columns(changed) ? 0 : err_nomem(err);
+	changed->view = (struct row_view){
+		.columns = changed->columns.data,
+		.rows = changed,
+		.show = show,
+		.is_shown = is_shown,
+	};
+	if (rc == 0)
+		rc = put_names(changed, err);
+	if (rc < 0) {
 		changed_rows_close(changed);
-		return db_error(db, rc, "cannot show changed rows to SQL", err);
+		return rc;
 	}
 	*out = changed;
 	return 0;
@@ -383,11 +279,13 @@ void changed_rows_close(struct changed_rows *changed)
 
 	if (changed == NULL)
 		return;
-	(void)put_module(changed, &name, NULL);
+	if (name_of(&name, "changed", changed->table) != NULL)
+		row_view_close(changed->db, name.data);
 	(void)put_function(changed, &name, "is_changed", NULL);
 	(void)put_function(changed, &name, "count_of", NULL);
 	(void)put_function(changed, &name, "end_of", NULL);
 	buf_fini(&name);
+	buf_fini(&changed->columns);
 	free(changed->met);
 	free(changed);
 }
@@ -410,12 +308,12 @@ void changed_rows_unset(struct changed_rows *changed)
 	changed->rows = NULL;
 	changed->n = 0;
 	changed->at = 0;
-	changed->from = changed->to = 0;
+	changed->view.from = changed->view.to = 0;
 }
 
 void changed_rows_show(struct changed_rows *changed, size_t from, size_t to)
 {
 	assert(from <= to && to <= changed->n);
-	changed->from = from;
-	changed->to = to;
+	changed->view.from = from;
+	changed->view.to = to;
 }
