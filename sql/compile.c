@@ -215,6 +215,9 @@ static void keep(struct connection *connection, struct compiled *compiled)
 	connection->n_compiled++;
 }
 
+/* Triples of the dialect that are looked at one by one; each costs a look at the whole text. */
+#define MAX_REWRITES 32
+
 /* --- compiling ----------------------------------------------------------- */
 
 static int prepare(struct connection *connection, const char *text, size_t len, sqlite3_stmt **stmt,
@@ -236,31 +239,67 @@ static bool select_compiles(struct connection *connection, const char *text, siz
 }
 
 /*
+ * Whether copy did not compile, or is a view that will not: *offset is where a
+ * name was not found, -1 where SQLite does not tell.
+ */
+static bool is_unresolved(
+	struct connection *connection, int rc, const char *copy, const char *tail, int *offset)
+{
+	size_t end = (size_t)(tail - copy);
+	size_t select = 0;
+
+	if (rc == SQLITE_OK) {
+		if (connection->guard.saw & GUARD_SAW_CREATE_VIEW)
+			select = dialect_view_select(copy, end);
+		if (select == 0 || select_compiles(connection, copy, select, end))
+			return false;
+	}
+	*offset = sqlite3_error_offset(connection->db);
+	if (*offset >= 0)
+		*offset += (int)select;
+	return true;
+}
+
+/*
  * Compiles copy[0, len) as it is and, should that fail or would the view it
- * makes fail, with window.start and window.end spelled out. `copy` is then changed.
+ * makes fail, with window.start and window.end spelled out where they are not
+ * found. `copy` is then changed.
  */
 static int prepare_dialect(struct connection *connection, char *copy, size_t len,
 	sqlite3_stmt **stmt, const char **tail)
 {
-	int rc = prepare(connection, copy, len, stmt, tail);
-	unsigned saw = connection->guard.saw;
-	size_t select = 0;
+	int offset = -1;
 
-	if (rc == SQLITE_OK && (saw & GUARD_SAW_CREATE_VIEW)) {
-		size_t end = (size_t)(*tail - copy);
+	for (int n = 0;; n++) {
+		int rc = prepare(connection, copy, len, stmt, tail);
 
-		select = dialect_view_select(copy, end);
-		if (select == 0 || select_compiles(connection, copy, select, end))
+		if (!is_unresolved(connection, rc, copy, *tail, &offset) || rc == SQLITE_NOMEM ||
+			!budget_check(&connection->budget))
 			return rc;
-	} else if (rc == SQLITE_OK) {
-		return rc;
+		/* Whoever writes more of them than that names nothing else window. */
+		if (n >= MAX_REWRITES || offset < 0 ||
+			!dialect_rewrite_at(copy, len, (size_t)offset)) {
+			if (!dialect_rewrite_all(copy, len))
+				return rc;
+		}
+		(void)sqlite3_finalize(*stmt);
 	}
-	if (rc == SQLITE_NOMEM || !budget_check(&connection->budget))
-		return rc;
-	if (!dialect_rewrite(copy, len))
-		return rc;
-	(void)sqlite3_finalize(*stmt);
+}
+
+/* What was not found either under the name that nobody wrote is told as it was written. */
+static int tell_as_written(struct connection *connection, const char *source, char *copy,
+	size_t len, sqlite3_stmt **stmt, const char **tail)
+{
+	memcpy(copy, source, len);
 	return prepare(connection, copy, len, stmt, tail);
+}
+
+static bool is_about_rewritten(struct connection *connection)
+{
+	const char *message = sqlite3_errmsg(connection->db);
+
+	return strncmp(message, "no such column: ", 16) == 0 &&
+	       (strstr(message, "window_start") != NULL || strstr(message, "window_end") != NULL);
 }
 
 /* What SQLite would misunderstand silently: a NUL ends its text, and broken UTF-8 passes. */
@@ -312,6 +351,8 @@ static int compile_copy(struct connection *connection, const char *source, char 
 	int rc = prepare_dialect(connection, copy, len, &stmt, &tail);
 	size_t used;
 
+	if (rc == SQLITE_ERROR && is_about_rewritten(connection) && memcmp(copy, source, len) != 0)
+		rc = tell_as_written(connection, source, copy, len, &stmt, &tail);
 	if (rc != SQLITE_OK)
 		return connection_fail(connection, rc, err);
 	used = (size_t)(tail - copy);

@@ -13,7 +13,36 @@ static void replace_triple(char *text, size_t from, size_t to, const char *colum
 		text[i] = *column != '\0' ? *column++ : ' ';
 }
 
-bool dialect_rewrite(char *text, size_t len)
+/* What a triple's last name stands for; NULL: nothing. */
+static const char *column_of(const struct token *name)
+{
+	if (token_is_name(name, "start"))
+		return "window_start";
+	return token_is_name(name, "end") ? "window_end" : NULL;
+}
+
+bool dialect_rewrite_at(char *text, size_t len, size_t offset)
+{
+	struct tokens tokens = {text + offset, text + len};
+	struct token name = tokens_next(&tokens);
+
+	for (;;) {
+		struct token dot = tokens_next(&tokens);
+		struct token next = tokens_next(&tokens);
+		const char *column = column_of(&next);
+
+		if ((name.kind != TOKEN_WORD && name.kind != TOKEN_QUOTED) || !token_is(&dot, "."))
+			return false;
+		if (column != NULL && token_is_name(&name, "window")) {
+			replace_triple(text, (size_t)(name.at - text),
+				(size_t)(next.at + next.len - text), column);
+			return true;
+		}
+		name = next;
+	}
+}
+
+bool dialect_rewrite_all(char *text, size_t len)
 {
 	struct tokens tokens = {text, text + len};
 	struct token first = {.kind = TOKEN_END}, second = first;
@@ -21,9 +50,7 @@ bool dialect_rewrite(char *text, size_t len)
 
 	for (;;) {
 		struct token third = tokens_next(&tokens);
-		const char *column = token_is_name(&third, "start") ? "window_start"
-				     : token_is_name(&third, "end") ? "window_end"
-								    : NULL;
+		const char *column = column_of(&third);
 
 		if (third.kind == TOKEN_END || third.kind == TOKEN_BAD)
 			return found;

@@ -2,10 +2,11 @@
  * `window.start` and `window.end`, which people who come from Spark type and
  * which SQLite takes for columns of a table named window.
  *
- * The rule: a statement is prepared as written; only if that fails, and the
- * text holds such a triple, it is prepared again with the triple written as
- * `window_start` or `window_end`, padded with blanks to the same length, so
- * that every offset stays true. Pure text.
+ * The rule: a statement is prepared as written; only if that fails at such a
+ * triple, it is prepared again with the triple written as `window_start` or
+ * `window_end`, padded with blanks to the same length, so that every offset
+ * stays true. So what is really named window keeps its meaning even beside
+ * triples that do not. Pure text.
  */
 #ifndef SQL_DIALECT_H
 #define SQL_DIALECT_H
@@ -14,11 +15,17 @@
 #include <stddef.h>
 
 /*
- * Rewrites every triple `window . start|end` outside strings and comments in
+ * Rewrites the triple at `offset`, where a name or what qualifies it begins
+ * (`c.window.end`). False: there is none.
+ */
+bool dialect_rewrite_at(char *text, size_t len, size_t offset);
+
+/*
+ * Where SQLite does not tell which name it could not find: rewrites every triple `window . start|end` outside strings and comments in
  * place (any case, any quoting, white space and comments between). False: there
  * was none.
  */
-bool dialect_rewrite(char *text, size_t len);
+bool dialect_rewrite_all(char *text, size_t len);
 
 /*
  * CREATE VIEW does not resolve names, so whether a view needs rewriting shows

@@ -45,7 +45,7 @@ START_TEST(a_triple_is_rewritten_where_it_stands_as_code)
 	bool changed;
 
 	memcpy(copy, text, len + 1);
-	changed = dialect_rewrite(copy, len);
+	changed = dialect_rewrite_all(copy, len);
 	ck_assert_msg(changed == (token_rows[_i].rewritten != NULL), "%s: %s", text, copy);
 	ck_assert_str_eq(copy, changed ? token_rows[_i].rewritten : text);
 }
@@ -134,6 +134,15 @@ static const struct {
 	{"select window.end from (select 7 as end) window", "7\n"},
 	{"select window.start from (select 5 as start, 7 as end) as window", "5\n"},
 	{"with window(start) as (select 3) select window.start from window", "3\n"},
+	{"with window as (select min(window.start) as start from counts) "
+	 "select window.start from window",
+		"2016-07-26 02:00:00\n"},
+	{"select window.start, c.window.end from (select 5 as start) as window, counts c "
+	 "where c.count=11",
+		"5|2016-07-26 03:00:00\n"},
+	{"create temp view v as select window.start, c.window.end from (select 5 as start) window, "
+	 "counts c where c.count=11; select * from v",
+		"5|2016-07-26 03:00:00\n"},
 	{"create temp table t as select window.end as e from counts; select e from t limit 1",
 		END3},
 	{"create temp view v as select window.end as e, count from counts; select e from v where "
@@ -160,6 +169,8 @@ static const struct {
 	{"select window.end, foo from counts", "no such column: foo", 19},
 	{"select window.end from counts a, counts b", "ambiguous column name: window_end", 7},
 	{"select window.end from queries", "no such table: queries", -1},
+	{"select window.start from (select 1)", "no such column: window.start", 7},
+	{"select 1, c.window.end from (select 1) c", "no such column: c.window.end", 10},
 	{"select window.ende from counts", "no such column: window.ende", 7},
 	{"select window.end from", "incomplete input", -1},
 };
@@ -169,6 +180,20 @@ START_TEST(an_error_is_about_the_statement_as_rewritten)
 	assert_fails(session, bad_rows[_i].sql, ERR_SQL, bad_rows[_i].words);
 	if (bad_rows[_i].offset >= 0)
 		ck_assert_int_eq(sql_session_error_offset(session), bad_rows[_i].offset);
+}
+END_TEST
+
+/* More than are looked at one by one. */
+START_TEST(a_statement_may_hold_many_triples)
+{
+	struct buf sql = {0};
+
+	buf_add_text(&sql, "select count from counts where count=11");
+	for (int i = 0; i < 100; i++)
+		buf_add_text(&sql, " and window.end > window.start");
+	buf_add_char(&sql, '\0');
+	assert_rows(session, sql.data, "11\n");
+	buf_fini(&sql);
 }
 END_TEST
 
@@ -213,6 +238,7 @@ int main(void)
 	tcase_add_loop_test(tests, a_statement_means_what_it_says, 0, N_ROWS(statement_rows));
 	tcase_add_loop_test(
 		tests, an_error_is_about_the_statement_as_rewritten, 0, N_ROWS(bad_rows));
+	tcase_add_test(tests, a_statement_may_hold_many_triples);
 	tcase_add_test(tests, parameters_and_explain_pass_through);
 	suite_add_tcase(suite, tokens);
 	suite_add_tcase(suite, tests);
