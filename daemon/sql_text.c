@@ -2,6 +2,7 @@
 #include "daemon/sql_text.h"
 
 #include "base/utf8.h"
+#include "sql/tokens.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -85,11 +86,32 @@ void sql_text_feed(struct sql_text *text, const char *bytes, size_t len)
 		feed(text, bytes[i]);
 }
 
+/* [EXPLAIN [QUERY PLAN]] CREATE [TEMP] TRIGGER: the semicolons inside are its own. */
+static bool is_trigger(const char *bytes, size_t len)
+{
+	struct tokens tokens = {bytes, bytes + len};
+	struct token token = tokens_next(&tokens);
+
+	while (token_is(&token, ";"))
+		token = tokens_next(&tokens);
+	while (token_is_word(&token, "explain") || token_is_word(&token, "query") ||
+		token_is_word(&token, "plan"))
+		token = tokens_next(&tokens);
+	if (!token_is_word(&token, "create"))
+		return false;
+	token = tokens_next(&tokens);
+	if (token_is_word(&token, "temp") || token_is_word(&token, "temporary"))
+		token = tokens_next(&tokens);
+	return token_is_word(&token, "trigger");
+}
+
 bool sql_text_has_rest(const char *bytes, size_t len)
 {
 	struct sql_text first = {0}, rest = {0};
 	size_t at = 0;
 
+	if (is_trigger(bytes, len))
+		return false;
 	while (at < len && !(first.has_content && sql_text_is_complete(&first)))
 		feed(&first, bytes[at++]);
 	sql_text_feed(&rest, bytes + at, len - at);

@@ -32,7 +32,10 @@ bool sql_text_judge(const char *bytes, size_t len, char sentence[SQL_TEXT_SENTEN
 /* Zero initialisation is the state before the first byte. */
 void sql_text_feed(struct sql_text *text, const char *bytes, size_t len);
 
-/* Something stands behind the first statement but white space, comments and semicolons. */
+/*
+ * Something stands behind the first statement but white space, comments and semicolons. Not told of
+ * a trigger, which holds semicolons of its own; the guard refuses it.
+ */
 bool sql_text_has_rest(const char *bytes, size_t len);
 
 /* All is closed and the last significant byte is a semicolon. */

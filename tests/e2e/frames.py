@@ -72,6 +72,15 @@ class Requests(harness.Case):
         self.assertEqual(self.f.frame()["columns"], ["a"])
         self.assertEqual(self.f.frame(), {"id": 1, "error": {"code": 1, "message": "integer overflow"}})
 
+    def test_a_trigger_is_one_statement_which_the_guard_refuses(self):
+        for sql in ("create temp trigger t after insert on counts begin select 1; end",
+                    "CREATE TRIGGER t AFTER DELETE ON counts BEGIN SELECT 1; SELECT 2; END;",
+                    "explain create temporary trigger t before update on counts begin select 1; end"):
+            self.f.request(sql)
+            self.assertRegex(self.f.answer()[1]["error"]["message"], "^tallyd is read-only: ", sql)
+        self.f.request("create temp table trigger_free(a); select 1")
+        self.assertEqual(self.f.answer()[1]["error"]["message"], "one statement a request")
+
     def test_requests_in_flight_are_answered_in_their_order(self):
         for number in range(200):
             self.f.request("select %d" % number)
