@@ -1,9 +1,9 @@
 /*
- * The loop's half of the lane. Whenever it is idle, engine_advance looks at
+ * The loop's half of the lane. Whenever it is idle, advance() looks at
  * what is noted, in this order: the end, calls, a reload, the source that is
  * due; else the timer waits for the next one.
  *
- *   IDLE ──engine_advance─▶ BUSY ──on_job_done──▶ IDLE ─ … ─▶ STOPPED
+ *   IDLE ──advance──▶ BUSY ──on_job_done──▶ IDLE ─ … ─▶ STOPPED
  */
 #include "daemon/engine_private.h"
 
@@ -24,16 +24,16 @@ static int64_t monotonic_us(void)
 	return (int64_t)(uv_hrtime() / 1000);
 }
 
-/* --- jobs ---------------------------------------------------------------- */
-
 static void on_job_done(uv_work_t *request, int status);
+/* Looks what is to be done next, where no job is under way. */
+static void advance(struct engine *engine);
 
 static void on_worker(uv_work_t *request)
 {
 	job_run((struct job *)request);
 }
 
-void engine_job_start(struct engine *engine, enum job_kind kind)
+static void job_start(struct engine *engine, enum job_kind kind)
 {
 	struct job *job = &engine->job;
 
@@ -57,14 +57,12 @@ static void notes_log(const struct job *job)
 		log_info("%s", job->notes.data + at);
 }
 
-/* --- watches ------------------------------------------------------------- */
-
 static void on_change(void *context, size_t source)
 {
 	struct engine *engine = context;
 
 	trigger_call(&engine->sources[source].trigger, engine_now_us(), false);
-	engine_advance(engine);
+	advance(engine);
 }
 
 static void watches_close(struct engine *engine)
@@ -96,8 +94,6 @@ static int sources_open(struct engine *engine, struct err *err)
 	}
 	return 0;
 }
-
-/* --- turns of a source --------------------------------------------------- */
 
 static void cycle_failed(struct engine *engine, struct source_state *source)
 {
@@ -194,7 +190,7 @@ static int64_t source_choose(const struct engine *engine, int64_t now_us, size_t
 
 static void on_due(uv_timer_t *timer)
 {
-	engine_advance(timer->data);
+	advance(timer->data);
 }
 
 static void cycle_start_or_wait(struct engine *engine)
@@ -217,10 +213,8 @@ static void cycle_start_or_wait(struct engine *engine)
 	engine->job.source = source;
 	engine->job.full = trigger_begin(&engine->sources[source].trigger, now_us);
 	engine->job.wants_mark = engine->job.full && engine_waiters_want_mark(engine, source);
-	engine_job_start(engine, JOB_CYCLE);
+	job_start(engine, JOB_CYCLE);
 }
-
-/* --- reload -------------------------------------------------------------- */
 
 static void reload_start(struct engine *engine)
 {
@@ -228,7 +222,7 @@ static void reload_start(struct engine *engine)
 	/* Notices carry the source's place in the spec, which is about to change. */
 	watches_close(engine);
 	engine->job.config_request = engine->reload;
-	engine_job_start(engine, JOB_RELOAD);
+	job_start(engine, JOB_RELOAD);
 }
 
 static void reloaded(struct engine *engine)
@@ -259,8 +253,6 @@ static void reloaded(struct engine *engine)
 	if (job->fresh != NULL)
 		config_unref(before);
 }
-
-/* --- the lane ------------------------------------------------------------ */
 
 static void loaded(struct engine *engine)
 {
@@ -319,30 +311,30 @@ static void on_job_done(uv_work_t *request, int status)
 	if (engine->is_loaded)
 		engine_waiters_review(engine);
 	/* The next batch is counted while the sessions hear of this one. */
-	engine_advance(engine);
+	advance(engine);
 	if (engine->is_loaded && !engine->is_finished)
 		engine->hooks.on_published(engine->hooks.context);
 }
 
-void engine_advance(struct engine *engine)
+static void advance(struct engine *engine)
 {
 	if (engine->is_busy || engine->is_finished)
 		return;
 	if (engine->is_stopping) {
 		watches_close(engine);
-		engine_job_start(engine, JOB_FINISH);
+		job_start(engine, JOB_FINISH);
 		return;
 	}
 	engine_clock_review(engine);
-	if (!engine->is_loaded || engine_calls_start(engine))
+	if (!engine->is_loaded)
 		return;
-	if (engine->wants_reload)
+	if (engine_calls_next(engine))
+		job_start(engine, JOB_QUERY);
+	else if (engine->wants_reload)
 		reload_start(engine);
 	else
 		cycle_start_or_wait(engine);
 }
-
-/* --- the interface ------------------------------------------------------- */
 
 struct engine *engine_new(uv_loop_t *loop, struct config *config, struct call_desk *desk,
 	const struct engine_hooks *hooks)
@@ -366,7 +358,7 @@ struct engine *engine_new(uv_loop_t *loop, struct config *config, struct call_de
 void engine_load(struct engine *engine, bool rebuild)
 {
 	engine->job.rebuild = rebuild;
-	engine_job_start(engine, JOB_LOAD);
+	job_start(engine, JOB_LOAD);
 }
 
 struct snapshot_store *engine_snapshots(struct engine *engine)
@@ -374,11 +366,25 @@ struct snapshot_store *engine_snapshots(struct engine *engine)
 	return store_snapshots(engine->job.store);
 }
 
+void engine_take_call(struct engine *engine, struct call *call)
+{
+	struct err err = ERR_INIT;
+
+	if (engine->is_stopping || !engine->is_loaded) {
+		(void)err_set(&err, ERR_INTERRUPTED, "tallyd is %s",
+			engine->is_stopping ? "shutting down" : "starting up");
+		call_answer(engine->desk, call, &err, NULL, -1);
+		return;
+	}
+	engine_calls_add(engine, call);
+	advance(engine);
+}
+
 void engine_reload(struct engine *engine, const struct config_request *request)
 {
 	engine->reload = *request;
 	engine->wants_reload = true;
-	engine_advance(engine);
+	advance(engine);
 }
 
 void engine_status(const struct engine *engine, struct engine_status *status)
@@ -421,7 +427,7 @@ void engine_stop(struct engine *engine)
 	watches_close(engine);
 	uv_timer_stop(&engine->due);
 	uv_timer_stop(&engine->summary);
-	engine_advance(engine);
+	advance(engine);
 }
 
 void engine_free(struct engine *engine)

@@ -1,6 +1,6 @@
 /*
  * start, stop and process_all_available: calls wait in a queue for their turn
- * of the lane. On the loop.
+ * of the lane, which is the engine's to give. On the loop.
  */
 #include "daemon/engine_private.h"
 
@@ -29,22 +29,13 @@ static bool call_judge(struct engine *engine, struct call *call, size_t *query)
 	return false;
 }
 
-void engine_take_call(struct engine *engine, struct call *call)
+void engine_calls_add(struct engine *engine, struct call *call)
 {
-	struct err err = ERR_INIT;
-
-	if (engine->is_stopping || !engine->is_loaded) {
-		(void)err_set(&err, ERR_INTERRUPTED, "tallyd is %s",
-			engine->is_stopping ? "shutting down" : "starting up");
-		call_answer(engine->desk, call, &err, NULL, -1);
-		return;
-	}
 	if (engine->last_call != NULL)
 		engine->last_call->next = call;
 	else
 		engine->first_call = call;
 	engine->last_call = call;
-	engine_advance(engine);
 }
 
 static struct call *call_pop(struct engine *engine)
@@ -67,7 +58,7 @@ void engine_calls_end(struct engine *engine, const char *sentence)
 		call_answer(engine->desk, call_pop(engine), &err, NULL, -1);
 }
 
-bool engine_calls_start(struct engine *engine)
+bool engine_calls_next(struct engine *engine)
 {
 	while (engine->first_call != NULL) {
 		struct call *call = call_pop(engine);
@@ -80,7 +71,6 @@ bool engine_calls_start(struct engine *engine)
 		}
 		engine->job.call = call;
 		engine->job.query = query;
-		engine_job_start(engine, JOB_QUERY);
 		return true;
 	}
 	return false;

@@ -1,8 +1,10 @@
 /*
- * The engine from within: engine.c (the lane and its jobs), engine_calls.c
- * (what sessions ask of it), engine_wait.c (those that wait for everything to
- * be counted) and engine_clock.c. All of it is the loop's, but for the job
- * while one is under way.
+ * The engine from within. Its files, each of which calls only those above it;
+ * all of it is the loop's, but for the job while one is under way:
+ *   engine_clock   the wall's time, and when somebody sets it
+ *   engine_wait    those that wait for everything to be counted
+ *   engine_calls   what sessions ask of it
+ *   engine         the lane and its jobs
  */
 #ifndef DAEMON_ENGINE_PRIVATE_H
 #define DAEMON_ENGINE_PRIVATE_H
@@ -61,23 +63,14 @@ struct engine {
 	bool is_busy, is_loaded, is_stopping, is_finished, wants_reload, is_idle;
 };
 
-/* --- engine.c ------------------------------------------------------------ */
-
-/* Looks what is to be done next, where no job is under way. */
-void engine_advance(struct engine *engine);
-/* No job is under way; what it is asked for stands in engine->job. */
-void engine_job_start(struct engine *engine, enum job_kind kind);
-
-/* --- engine_calls.c ------------------------------------------------------ */
-
-/* The next call that keeps the lane busy is started; true if there was one. */
-bool engine_calls_start(struct engine *engine);
+/* Behind those that wait already. */
+void engine_calls_add(struct engine *engine, struct call *call);
+/* The next call that keeps the lane busy stands in engine->job now; false: there is none. */
+bool engine_calls_next(struct engine *engine);
 /* JOB_QUERY is over: its call is answered. */
 void engine_calls_query_changed(struct engine *engine);
 /* Answers all that wait with an error. */
 void engine_calls_end(struct engine *engine, const char *sentence);
-
-/* --- engine_wait.c ------------------------------------------------------- */
 
 /* Takes the call; `query` SIZE_MAX: all of them. */
 void engine_waiter_add(
@@ -90,8 +83,6 @@ bool engine_waiters_want_mark(const struct engine *engine, size_t source);
 void engine_waiters_turn_done(struct engine *engine);
 /* Answers all of them with an error. */
 void engine_waiters_end(struct engine *engine, const char *sentence);
-
-/* --- engine_clock.c ------------------------------------------------------- */
 
 /* Microseconds since the epoch by the wall clock. */
 int64_t engine_now_us(void);

@@ -28,7 +28,6 @@ const char *http_status_text(int status)
 	}
 }
 
-/* The head; length < 0: in chunks, or until the connection ends. */
 void http_write_head(struct http_session *http, int status, const char *type, int64_t length)
 {
 	buf_printf(&http->out,
@@ -75,11 +74,10 @@ void http_leave(struct http_session *http)
 	session_finish(&http->session);
 }
 
-/* The answer is written; the next request, or the end. */
 void http_answered(struct http_session *http)
 {
 	http->state = HTTP_READING;
-	http->route = ROUTE_NONE;
+	http->is_query = false;
 	http->waits = HTTP_WAITS_NOT;
 	if (http->is_closing)
 		http_leave(http);
@@ -94,20 +92,18 @@ void http_answer(
 	http_answered(http);
 }
 
-/* A sentence as JSON, for /query, and as text for the rest. */
 void http_refuse(struct http_session *http, int status, const char *sentence)
 {
 	struct buf body = {0};
 
-	if (http->route == ROUTE_QUERY) {
+	if (http->is_query) {
 		buf_add_text(&body, "{\"error\":");
 		json_write_string(&body, sentence, strlen(sentence));
 		buf_add_text(&body, "}\n");
 	} else {
 		buf_printf(&body, "%s\n", sentence);
 	}
-	http_answer(http, status,
-		http->route == ROUTE_QUERY ? "application/json" : "text/plain; charset=utf-8",
+	http_answer(http, status, http->is_query ? "application/json" : "text/plain; charset=utf-8",
 		body.data, body.len);
 	buf_fini(&body);
 }

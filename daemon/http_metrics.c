@@ -59,20 +59,8 @@ static void totals_ask(struct http_session *http, const struct query_spec *query
 	http_start(http);
 }
 
-void http_metrics_start(struct http_session *http, const struct http_request *request)
-{
-	http->route = ROUTE_METRICS;
-	http->family = 0;
-	http->total = 0;
-	http->has_totals = http_request_param(request, "totals") != NULL;
-	http->sink.format = HTTP_METRIC;
-	http->sink.omits_head = false;
-	http->sink.has_head = false;
-	http->sink.is_openmetrics = strstr(request->accept, "application/openmetrics-text") != NULL;
-	http_metrics_next(http);
-}
-
-void http_metrics_next(struct http_session *http)
+/* The next family is asked for, or the answer given. */
+static void metrics_next(struct http_session *http)
 {
 	const struct metric_family *family = metric_family_at(http->family);
 	const struct spec *spec = &http->session.service->config->spec;
@@ -98,4 +86,17 @@ void http_metrics_next(struct http_session *http)
 		buf_add_text(&http->body, "# EOF\n");
 	http_answer(http, 200, http_content_type(http), http->body.data, http->body.len);
 	buf_fini(&http->body);
+}
+
+void http_metrics_start(struct http_session *http, const struct http_request *request)
+{
+	http->on_gathered = metrics_next;
+	http->family = 0;
+	http->total = 0;
+	http->has_totals = http_request_param(request, "totals") != NULL;
+	http->sink.format = HTTP_METRIC;
+	http->sink.omits_head = false;
+	http->sink.has_head = false;
+	http->sink.is_openmetrics = strstr(request->accept, "application/openmetrics-text") != NULL;
+	metrics_next(http);
 }

@@ -1,8 +1,11 @@
 /*
- * An HTTP session from within: http_session.c (heads in, the life of the
- * connection), http_route.c (what a path is answered with), http_metrics.c
- * (/metrics, a sequence of statements) and http_answer.c (heads and bodies
- * out). All of it is the loop's.
+ * An HTTP session from within. Its files, each of which calls only those above
+ * it; all of it is the loop's:
+ *   http_answer    heads and bodies out
+ *   http_run       the statement behind a request
+ *   http_metrics   /metrics, a sequence of statements
+ *   http_route     what a path is answered with
+ *   http_session   heads in, the life of the connection
  *
  *   READING ──head──▶ ANSWERING (a statement runs) ──ended──▶ READING, or OVER
  */
@@ -14,7 +17,6 @@
 #include "daemon/http_sink.h"
 
 enum http_state { HTTP_READING, HTTP_ANSWERING, HTTP_OVER };
-enum http_route { ROUTE_NONE, ROUTE_QUERY, ROUTE_METRICS, ROUTE_HEALTH };
 
 /* What the connection waits for, and has a deadline for. */
 enum http_wait { HTTP_WAITS_NOT, HTTP_WAITS_FIRST, HTTP_WAITS_HEAD, HTTP_WAITS_NEXT };
@@ -22,10 +24,11 @@ enum http_wait { HTTP_WAITS_NOT, HTTP_WAITS_FIRST, HTTP_WAITS_HEAD, HTTP_WAITS_N
 struct http_session {
 	struct session session; /* first */
 	enum http_state state;
-	enum http_route route;
 	enum http_wait waits;
 	bool has_ended; /* the peer sends no more */
 	bool is_in_turn;
+	bool is_query;   /* rows go out as they come, refusals as JSON; else the body is gathered */
+	void (*on_gathered)(struct http_session *http); /* the statement's rows are in `body` */
 	bool is_chunked; /* the head of this answer is written */
 	bool is_closing, is_head;
 	bool is_old;     /* no chunks: the end of the connection is the end of the answer */
@@ -36,8 +39,6 @@ struct http_session {
 	struct http_sink sink;
 	struct execution execution;
 };
-
-/* --- http_answer.c ------------------------------------------------------- */
 
 const char *http_status_text(int status);
 /* The head; length < 0: in chunks, or until the connection ends. */
@@ -56,19 +57,16 @@ void http_leave(struct http_session *http);
 /* Of what the sink writes. */
 const char *http_content_type(const struct http_session *http);
 
-/* --- http_route.c -------------------------------------------------------- */
+/* Runs what is in http->sql; http_ended may have been called when it returns. */
+void http_start(struct http_session *http);
+/* A page of its rows is there. */
+void http_page_out(struct http_session *http);
+/* The statement is over: the rest of its answer, or on_gathered. */
+void http_ended(struct http_session *http);
+
+void http_metrics_start(struct http_session *http, const struct http_request *request);
 
 /* Answers the request, now or when its statement has ended. */
 void http_route(struct http_session *http, const struct http_request *request);
-/* Runs what is in http->sql; http_ended may have been called when it returns. */
-void http_start(struct http_session *http);
-/* The statement is over. */
-void http_ended(struct http_session *http);
-
-/* --- http_metrics.c ------------------------------------------------------ */
-
-void http_metrics_start(struct http_session *http, const struct http_request *request);
-/* The next family is asked for, or the answer given. */
-void http_metrics_next(struct http_session *http);
 
 #endif

@@ -1,109 +1,14 @@
-/*
- * What a path is answered with. `/query` streams as its statement goes, and an
- * error after the first chunk breaks the connection off, so that a half answer
- * is never taken for a whole one; the others are whole bodies.
- */
+/* What a path is answered with, and whose names a request may come under. */
 #include "daemon/http_private.h"
 
 #include "daemon/http_page.h"
 #include "daemon/sql_text.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
-
-/* --- statements ---------------------------------------------------------- */
-
-static int status_of(const struct err *err)
-{
-	switch (err->code) {
-	case ERR_DENIED: return 403;
-	case ERR_INTERRUPTED: return 504;
-	case ERR_NOMEM:
-	case ERR_LIMIT: return 503;
-	default: return 400;
-	}
-}
-
-/* /healthz asks for the states that are not well; the answer's body names them. */
-static void health_ended(struct http_session *http)
-{
-	if (http->body.len == 0)
-		http_answer(http, 200, "text/plain; charset=utf-8", "ok\n", 3);
-	else
-		http_answer(
-			http, 503, "text/plain; charset=utf-8", http->body.data, http->body.len);
-	buf_fini(&http->body);
-}
-
-static void query_ended(struct http_session *http)
-{
-	struct execution *e = &http->execution;
-
-	if (!http->is_chunked) {
-		http_answer(http, 200, http_content_type(http), e->page.data, e->page.len);
-		return;
-	}
-	http_write_chunk(http, &e->page);
-	if (!http->is_head && !http->is_old)
-		buf_add_text(&http->out, "0\r\n\r\n");
-	http_answered(http);
-}
-
-void http_ended(struct http_session *http)
-{
-	struct execution *e = &http->execution;
-
-	http->state = HTTP_READING;
-	if (e->end == EXECUTION_FAILED && http->is_chunked) {
-		http->state = HTTP_OVER;
-		http_flush(http);
-		session_close(&http->session);
-	} else if (e->end == EXECUTION_FAILED) {
-		buf_fini(&http->body);
-		http_refuse(http, http->session.service->is_stopping ? 503 : status_of(&e->err),
-			e->err.text);
-	} else if (e->end == EXECUTION_EMPTY) {
-		http_refuse(http, 400, "sql: no statement");
-	} else if (http->route == ROUTE_QUERY) {
-		query_ended(http);
-	} else {
-		buf_add(&http->body, e->page.data, e->page.len);
-		buf_fini(&e->page);
-		http_sink_reset(&http->sink);
-		if (http->route == ROUTE_METRICS)
-			http_metrics_next(http);
-		else
-			health_ended(http);
-		return;
-	}
-	buf_fini(&e->page);
-	http_sink_reset(&http->sink);
-}
-
-void http_start(struct http_session *http)
-{
-	struct execution *e = &http->execution;
-
-	e->sql = http->session.sql;
-	e->text = http->sql.data;
-	e->len = http->sql.len;
-	e->sink = &http_sink_ops;
-	e->sink_context = &http->sink;
-	http->state = HTTP_ANSWERING;
-	session_runs(&http->session, e->text, e->len);
-	if (execution_start(e, http->session.service->executor)) {
-		bool is_there = session_ran(&http->session);
-
-		assert(is_there); /* it is not closed from within its own turn */
-		http_ended(http);
-	}
-}
-
-/* --- routes -------------------------------------------------------------- */
 
 static bool is_address(const char *host)
 {
@@ -149,7 +54,7 @@ static void route_query(struct http_session *http, const struct http_request *re
 	const char *wanted = http_request_param(request, "format");
 	bool is_known = wanted == NULL;
 
-	http->route = ROUTE_QUERY;
+	http->is_query = true;
 	http->sink.format = HTTP_JSON;
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		if (wanted != NULL ? strcmp(wanted, formats[i].name) == 0
@@ -173,9 +78,20 @@ static void route_query(struct http_session *http, const struct http_request *re
 	}
 }
 
+/* /healthz asks for the states that are not well; the answer's body names them. */
+static void health_ended(struct http_session *http)
+{
+	if (http->body.len == 0)
+		http_answer(http, 200, "text/plain; charset=utf-8", "ok\n", 3);
+	else
+		http_answer(
+			http, 503, "text/plain; charset=utf-8", http->body.data, http->body.len);
+	buf_fini(&http->body);
+}
+
 static void route_health(struct http_session *http)
 {
-	http->route = ROUTE_HEALTH;
+	http->on_gathered = health_ended;
 	http->sink.format = HTTP_NDJSON;
 	buf_clear(&http->sql);
 	buf_add_text(&http->sql, "SELECT name AS query, state, message, exception FROM queries "

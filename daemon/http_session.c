@@ -26,17 +26,7 @@ static void on_page(struct execution *e)
 	struct http_session *http =
 		(struct http_session *)((char *)e - offsetof(struct http_session, execution));
 
-	if (http->route == ROUTE_QUERY) {
-		if (!http->is_chunked)
-			http_write_head(http, 200, http_content_type(http), -1);
-		http->is_chunked = true;
-		http_write_chunk(http, &e->page);
-		http_flush(http);
-	} else {
-		buf_add(&http->body, e->page.data, e->page.len);
-	}
-	buf_clear(&e->page);
-	session_page_written(&http->session, e);
+	http_page_out(http);
 }
 
 static void on_ended(struct execution *e)
@@ -127,8 +117,6 @@ static void go_on(struct http_session *http)
 	deadline_set(http);
 	reading_adjust(http);
 }
-
-/* --- what the common session calls --------------------------------------- */
 
 static int on_open(struct session *session, struct err *err)
 {
