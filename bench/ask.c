@@ -3,11 +3,12 @@
  * again and again over the plain-text protocol, the next when the last is
  * answered. The same program asks tallyd and bench/echo.
  *
- *     ask SOCKET CONNECTIONS SECONDS SQL [connect]
+ *     ask SOCKET CONNECTIONS SECONDS SQL [connect] [frames]
  *
- * An answer ends with the line "=end". `connect`: a connection for each
- * question. Prints questions a second, and median, 99th percentile and maximum
- * of the time to an answer in microseconds.
+ * `connect`: a connection for each question. `frames`: in JSON frames, so SQL
+ * must need no escape in JSON. An answer ends with the line "=end", in frames
+ * with one that says "ok". Prints questions a second, and median, 99th
+ * percentile and maximum of the time to an answer in microseconds.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,19 +22,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#define END    "=end\n"
-#define MAX_US 10000000
+#define END        "=end"
+#define END_FRAMES "{\"id\":1,\"ok\""
+#define MAX_US     10000000
 
 struct connection {
 	int fd;
 	int64_t asked_us;
-	size_t len; /* of `tail` */
-	char tail[sizeof(END)];
+	size_t len;     /* of `tail` */
+	char tail[256]; /* the end of what has come, longer than the last line of any answer */
 };
 
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
-static uint32_t *histogram; /* answers by microseconds */
-static char first[4096], again[4096];
+static uint32_t *histogram;           /* answers by microseconds */
+static char first[4096], again[4096]; /* what a connection says first, and then */
+static const char *end = END;         /* how the last line of an answer begins */
 static int64_t n_answers;
 
 static int64_t now_us(void)
@@ -74,13 +77,14 @@ static void ask(struct connection *connection, bool is_first)
 	send_all(connection, is_first ? first : again);
 }
 
-/* True when the answer is whole: its last bytes are the end's. */
+/* True when the answer is whole: its last line is the end's. */
 static bool take(struct connection *connection)
 {
 	static char bytes[1 << 16];
 	ssize_t n = read(connection->fd, bytes, sizeof(bytes));
-	size_t keep = sizeof(END) - 1;
+	size_t keep = sizeof(connection->tail);
 	size_t from_bytes, from_tail;
+	const char *line;
 
 	if (n <= 0)
 		die("the server has closed");
@@ -89,7 +93,11 @@ static bool take(struct connection *connection)
 	memmove(connection->tail, connection->tail + connection->len - from_tail, from_tail);
 	memcpy(connection->tail + from_tail, bytes + n - from_bytes, from_bytes);
 	connection->len = from_tail + from_bytes;
-	return connection->len == keep && memcmp(connection->tail, END, keep) == 0;
+	if (connection->tail[connection->len - 1] != '\n')
+		return false;
+	line = memrchr(connection->tail, '\n', connection->len - 1);
+	line = line == NULL ? connection->tail : line + 1;
+	return strncmp(line, end, strlen(end)) == 0;
 }
 
 static void answered(struct connection *connection, bool reconnects)
@@ -117,21 +125,44 @@ static int percentile(double part)
 	return MAX_US;
 }
 
+/* Writes the questions; false for words it does not know. */
+static bool read_words(int argc, char **argv, bool *reconnects)
+{
+	bool frames = false;
+
+	for (int i = 5; i < argc; i++) {
+		bool connect = strcmp(argv[i], "connect") == 0;
+
+		if (!connect && strcmp(argv[i], "frames") != 0)
+			return false;
+		*(connect ? reconnects : &frames) = true;
+	}
+	if (frames) {
+		end = END_FRAMES;
+		(void)snprintf(again, sizeof(again), "{\"id\":1,\"sql\":\"%s\"}\n", argv[4]);
+		(void)strcpy(first, again);
+		return strpbrk(argv[4], "\"\\") == NULL;
+	}
+	(void)snprintf(first, sizeof(first), ".end " END "\n%s;\n", argv[4]);
+	(void)snprintf(again, sizeof(again), "%s;\n", argv[4]);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	int n = argc > 4 ? atoi(argv[2]) : 0;
-	bool reconnects = argc > 5 && strcmp(argv[5], "connect") == 0;
+	bool reconnects = false;
 	struct connection *connections = calloc((size_t)n + 1, sizeof(*connections));
 	struct pollfd *polls = calloc((size_t)n + 1, sizeof(*polls));
 
 	histogram = calloc(MAX_US, sizeof(*histogram));
-	if (n <= 0 || connections == NULL || polls == NULL || histogram == NULL) {
-		(void)fprintf(stderr, "usage: ask SOCKET CONNECTIONS SECONDS SQL [connect]\n");
+	if (n <= 0 || connections == NULL || polls == NULL || histogram == NULL ||
+		!read_words(argc, argv, &reconnects)) {
+		(void)fprintf(
+			stderr, "usage: ask SOCKET CONNECTIONS SECONDS SQL [connect] [frames]\n");
 		return 64;
 	}
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", argv[1]);
-	(void)snprintf(first, sizeof(first), ".end =end\n%s;\n", argv[4]);
-	(void)snprintf(again, sizeof(again), "%s;\n", argv[4]);
 	int64_t started_us = now_us(), end_us = started_us + (int64_t)(atof(argv[3]) * 1e6);
 	for (int i = 0; i < n; i++) {
 		connections[i].fd = -1;

@@ -17,7 +17,6 @@ left without the first. $TALLY_BENCH_SECONDS a measurement (5), $TALLY_BENCH_BYT
 import glob
 import json
 import os
-import pwd
 import re
 import shutil
 import socket
@@ -28,13 +27,11 @@ import tempfile
 import threading
 import time
 
+import postgres
+
 TOP = os.environ.get("top_builddir", os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 TOTALS = "select action, sum(count) as total_count from counts group by action order by action;\n"
 SECONDS = int(os.environ.get("TALLY_BENCH_SECONDS", "5"))
-
-
-class Skipped(Exception):
-    """A row cannot be measured here."""
 
 
 def pgbench(host, mode, clients, connect):
@@ -45,26 +42,6 @@ def pgbench(host, mode, clients, connect):
     if not found:
         raise RuntimeError(output.stderr)
     return float(found[1])
-
-
-def start_postgres(tallyd):
-    binaries = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
-    if not binaries or not shutil.which("pgbench"):
-        raise Skipped("PostgreSQL and pgbench are not installed (apt install postgresql)")
-    home = os.path.join(WORK, "pg")
-    os.makedirs(home)
-    as_user = []
-    if os.getuid() == 0:
-        user = pwd.getpwnam("postgres")
-        os.chown(home, user.pw_uid, user.pw_gid)
-        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    run = lambda *command: subprocess.run([*as_user, *command], check=True, capture_output=True, cwd=home)
-    run(binaries[-1] + "/initdb", "-D", home + "/data", "-A", "trust", "-U", "bench")
-    run(binaries[-1] + "/pg_ctl", "-D", home + "/data", "-o", f"-k {home} -c listen_addresses=", "-l", home + "/log", "-w", "start")
-    rows = subprocess.run([os.path.join(TOP, "tally"), "-csv", tallyd, "select * from counts"], check=True, capture_output=True).stdout
-    subprocess.run(["psql", "-q", "-h", home, "-U", "bench", "-c", "create table counts(action text, window_start timestamp, window_end timestamp, count bigint, primary key(action, window_start))", "postgres"], check=True)
-    subprocess.run(["psql", "-q", "-h", home, "-U", "bench", "-c", "copy counts from stdin csv", "-c", "analyze counts", "postgres"], input=rows, check=True)
-    return home, lambda: run(binaries[-1] + "/pg_ctl", "-D", home + "/data", "-m", "immediate", "stop")
 
 
 class Daemon:
@@ -201,17 +178,15 @@ def against_postgres():
     with Daemon("pgbench") as daemon:
         week(daemon)
         daemon.ask("select process_all_available()")
-        postgres, stop_postgres = start_postgres(daemon.socket)
-        try:
+        rows = subprocess.run([os.path.join(TOP, "tally"), "-csv", daemon.socket, "select * from counts"], check=True, capture_output=True).stdout
+        with postgres.running(os.path.join(WORK, "pg"), rows) as place:
             with Changes(daemon):
                 print(f"{'mode':<10} {'clients':>7} {'PostgreSQL q/s':>15} {'tallyd q/s':>12} {'ratio':>7}")
                 rows = [(mode, clients, False) for mode in ("simple", "extended", "prepared") for clients in (1, 8, 32)]
                 for mode, clients, connect in rows + [("simple", clients, True) for clients in (1, 8, 32)]:
-                    theirs, ours = in_turn(lambda: pgbench(postgres, mode, clients, connect),
+                    theirs, ours = in_turn(lambda: pgbench(place, mode, clients, connect),
                                            lambda: pgbench(daemon.directory, mode, clients, connect), passes=3)
                     print(f"{'connect' if connect else mode:<10} {clients:>7} {theirs:>15.0f} {ours:>12.0f} {ours / theirs:>7.1f}", flush=True)
-        finally:
-            stop_postgres()
 
 
 def ingest():
@@ -317,7 +292,7 @@ def main():
     for name in sys.argv[1:] or ROWS:
         try:
             ROWS[name]()
-        except Skipped as reason:
+        except postgres.Missing as reason:
             print(f"{name:10} skipped: {reason}", flush=True)
 
 

@@ -1,11 +1,9 @@
 """The totals query over 336 rows by 1, 8 and 32 clients, over connections that stay and a
-connection a question, at rest and while tallyd counts at full speed: tallyd over plain text and
-the PostgreSQL protocol, PostgreSQL, Redis with the totals in a hash, Spark in its session."""
+connection a question, at rest and while tallyd counts at full speed: tallyd over plain text, JSON
+frames and the PostgreSQL protocol, PostgreSQL, Redis with the totals in a hash, Spark in its session."""
 
 import contextlib
-import glob
 import os
-import pwd
 import re
 import shutil
 import statistics
@@ -16,6 +14,7 @@ import time
 
 import engine
 import peers
+import postgres
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOTALS = "select action, sum(count) as total_count from counts group by action order by action"
@@ -61,36 +60,6 @@ def tallyd(home, busy):
 
 
 @contextlib.contextmanager
-def postgres(home):
-    binaries = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
-    place = os.path.join(home, "pg")
-    os.makedirs(place)
-    as_user = []
-    if os.getuid() == 0:
-        user = pwd.getpwnam("postgres")
-        os.chown(place, user.pw_uid, user.pw_gid)
-        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-
-    def run(*command):
-        subprocess.run([*as_user, *command], check=True, capture_output=True, cwd=place)
-
-    run(binaries[-1] + "/initdb", "-D", place + "/data", "-A", "trust", "-U", "bench")
-    run(binaries[-1] + "/pg_ctl", "-D", place + "/data", "-o", f"-k {place} -c listen_addresses=", "-l", place + "/log", "-w", "start")
-    try:
-        statements = [
-            "create table counts(action text, window_start timestamp, window_end timestamp, count bigint, primary key(action, window_start))",
-            "insert into counts select a, timestamp '2016-07-26' + n * interval '1 hour', timestamp '2016-07-26' + (n + 1) * interval '1 hour', 1 "
-            "from generate_series(0, 167) n, (values ('Open'), ('Close')) actions(a)",
-            "analyze counts",
-        ]
-        for statement in statements:
-            subprocess.run(["psql", "-q", "-h", place, "-U", "bench", "-c", statement, "postgres"], check=True)
-        yield place
-    finally:
-        run(binaries[-1] + "/pg_ctl", "-D", place + "/data", "-m", "immediate", "stop")
-
-
-@contextlib.contextmanager
 def redis(home):
     path = home + "/redis.sock"
     server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", home], stdout=subprocess.DEVNULL)
@@ -116,10 +85,25 @@ def pgbench(host, clients, connect, seconds):
     return float(found[1])
 
 
-def ask(path, clients, connect, seconds):
-    done = subprocess.run([os.path.join(engine.TOP, "bench/ask"), path, str(clients), str(max(1, int(seconds))), TOTALS + ";", *(["connect"] if connect else [])],
+def ask(path, clients, connect, seconds, *words):
+    words = [*(["connect"] if connect else []), *words]
+    done = subprocess.run([os.path.join(engine.TOP, "bench/ask"), path, str(clients), str(max(1, int(seconds))), TOTALS, *words],
                           capture_output=True, text=True, check=True)
     return float(done.stdout.split()[0])
+
+
+def protocols(place):
+    """{what: how the tallyd whose directory this is is asked}."""
+    return {
+        "tallyd, text": lambda *a: ask(place + "/tallyd.sock", *a),
+        "tallyd, frames": lambda *a: ask(place + "/tallyd.sock", *a, "frames"),
+        "tallyd, PostgreSQL protocol": lambda *a: pgbench(place, *a),
+    }
+
+
+def rows_of(place):
+    """The table of that tallyd as CSV."""
+    return subprocess.run([os.path.join(engine.TOP, "tally"), "-csv", place + "/tallyd.sock", "select * from counts"], check=True, capture_output=True).stdout
 
 
 def redis_benchmark(path, clients, connect, seconds):
@@ -154,10 +138,12 @@ def measure(seconds, passes):
             os.makedirs(home + "/rest")
             os.chmod(home + "/rest", 0o755)
             rest = stack.enter_context(tallyd(home + "/rest", False))
-            who = {"tallyd, text": lambda *a: ask(rest + "/tallyd.sock", *a), "tallyd, PostgreSQL protocol": lambda *a: pgbench(rest, *a)}
-            if glob.glob("/usr/lib/postgresql/*/bin/initdb") and shutil.which("pgbench"):
-                place = stack.enter_context(postgres(home))
+            who = protocols(rest)
+            try:
+                place = stack.enter_context(postgres.running(home + "/pg", rows_of(rest)))
                 who["PostgreSQL"] = lambda *a: pgbench(place, *a)
+            except postgres.Missing as reason:
+                print(f"  PostgreSQL: {reason}", file=sys.stderr)
             if shutil.which("redis-server"):
                 path = stack.enter_context(redis(home))
                 who["Redis, hgetall"] = lambda *a: redis_benchmark(path, *a)
@@ -173,7 +159,7 @@ def measure(seconds, passes):
         os.makedirs(home + "/busy")
         os.chmod(home + "/busy", 0o755)
         with tallyd(home + "/busy", True) as busy:
-            for name, run in (("tallyd, text", lambda *a: ask(busy + "/tallyd.sock", *a)), ("tallyd, PostgreSQL protocol", lambda *a: pgbench(busy, *a))):
+            for name, run in protocols(busy).items():
                 for clients in CLIENTS:
                     table.append(row_of(name, clients, False, True, [run(clients, False, seconds / 10) for _ in range(passes)]))
         if any(p.name == "Spark" and not p.missing() for p in peers.COUNTERS):
