@@ -210,6 +210,8 @@ static enum work_step finish(struct execution *e)
 	if (begin_once(e) != 0 ||
 		e->sink->end(e->sink_context, e->statement, e->n_rows, &e->page, &e->err) != 0)
 		return fail(e);
+	if (statement_is_long(e->statement) && monotonic_us() - e->started_us < SHORT_BUDGET_US)
+		statement_set_long(e->statement, false);
 	e->n_changes = statement_n_changes(e->statement);
 	/* An answer in several pages is not kept, nor one that may differ next time. */
 	if (!statement_is_cacheable(e->statement))
@@ -245,7 +247,10 @@ static enum work_step step_rows(struct execution *e, int64_t budget_us, bool on_
 	for (;;) {
 		switch (statement_step(e->statement, row_budget_us, &e->err)) {
 		case STEP_DONE: return finish(e);
-		case STEP_YIELD: return WORK_STUCK;
+		case STEP_YIELD:
+			if (on_worker && budget_us > 0)
+				statement_set_long(e->statement, true);
+			return WORK_STUCK;
 		case STEP_ERROR: return fail_running(e);
 		case STEP_ROW: break;
 		}
@@ -283,6 +288,9 @@ static enum work_step execution_step(struct work *work, int64_t budget_us, bool 
 	}
 	if (!on_worker && !statement_may_run_inline(e->statement))
 		return WORK_OTHER;
+	/* What was broken off the last time goes at once to where it has the time. */
+	if (budget_us > 0 && !e->has_begun && statement_is_long(e->statement))
+		return WORK_STUCK;
 	return step_rows(e, budget_us, on_worker);
 }
 

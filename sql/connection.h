@@ -42,6 +42,7 @@ struct shape {
 	bool is_readonly, is_explain;
 	bool reads_files; /* a virtual table that opens the sources' files */
 	unsigned saw;     /* GUARD_SAW_ bits of preparing */
+	atomic_bool is_long; /* see statement_is_long; sessions that share the shape all learn it */
 };
 
 struct shape *shape_ref(struct shape *shape);

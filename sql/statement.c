@@ -276,6 +276,16 @@ bool statement_may_run_inline(const struct statement *statement)
 	       (shape->saw & (GUARD_SAW_SLOW | GUARD_SAW_CONTROL)) == 0;
 }
 
+bool statement_is_long(const struct statement *statement)
+{
+	return atomic_load_explicit(&statement->shape->is_long, memory_order_relaxed);
+}
+
+void statement_set_long(struct statement *statement, bool is_long)
+{
+	atomic_store_explicit(&statement->shape->is_long, is_long, memory_order_relaxed);
+}
+
 uint64_t statement_snapshot(const struct statement *statement)
 {
 	return statement->snapshot;

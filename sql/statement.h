@@ -222,6 +222,14 @@ int statement_bind(struct statement *statement, size_t index, const struct value
  */
 bool statement_may_run_inline(const struct statement *statement);
 
+/*
+ * What the caller noted of the statement's last run, which the next statement of the same text
+ * on this connection finds: that it took longer than the budgets which are given to try it, so that
+ * trying again would be work thrown away.
+ */
+bool statement_is_long(const struct statement *statement);
+void statement_set_long(struct statement *statement, bool is_long);
+
 enum step {
 	STEP_ROW,   /* a row is there */
 	STEP_DONE,

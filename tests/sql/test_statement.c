@@ -82,6 +82,26 @@ START_TEST(what_waits_or_writes_is_not_for_the_loop)
 }
 END_TEST
 
+START_TEST(what_was_noted_of_a_run_is_found_by_the_next_of_the_same_text)
+{
+	struct statement *statement = prepare(session, "select count(*) from counts");
+
+	ck_assert(!statement_is_long(statement));
+	statement_set_long(statement, true);
+	statement_free(statement);
+	statement = prepare(session, "select count(*) + 1 from counts");
+	ck_assert(!statement_is_long(statement));
+	statement_free(statement);
+	statement = prepare(session, "select count(*) from counts");
+	ck_assert(statement_is_long(statement));
+	statement_set_long(statement, false);
+	statement_free(statement);
+	statement = prepare(session, "select count(*) from counts");
+	ck_assert(!statement_is_long(statement));
+	statement_free(statement);
+}
+END_TEST
+
 START_TEST(what_is_long_is_not_for_the_loop)
 {
 	static char text[20000];
@@ -804,6 +824,7 @@ int main(void)
 	tcase_add_test(tests, columns_and_traits_are_known_after_preparing);
 	tcase_add_loop_test(
 		tests, what_waits_or_writes_is_not_for_the_loop, 0, N_ROWS(inline_rows));
+	tcase_add_test(tests, what_was_noted_of_a_run_is_found_by_the_next_of_the_same_text);
 	tcase_add_test(tests, what_is_long_is_not_for_the_loop);
 	tcase_add_loop_test(tests, an_answer_knows_whether_it_may_be_kept, 0, N_ROWS(cache_rows));
 	tcase_add_test(tests, in_a_transaction_or_beside_temp_objects_nothing_is_kept);
