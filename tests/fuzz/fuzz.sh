@@ -3,14 +3,14 @@
 # where the tree was configured with --enable-fuzzers, else over changed copies
 # of the stored corpus. What is found stays in tests/fuzz/found-NAME.
 #
-# Usage: tests/fuzz/fuzz.sh [--long] [NAME]…     (event http pg scan session sql)
+# Usage: tests/fuzz/fuzz.sh [--long] [NAME]…     (event http pg reader scan session sql)
 set -eu
 
 build=${top_builddir:-.}/tests/fuzz
 source=$(dirname "$0")
 seconds=${FUZZ_SECONDS:-600}
 [ "${1-}" != --long ] || shift
-[ $# -gt 0 ] || set -- event http pg scan session sql
+[ $# -gt 0 ] || set -- event http pg reader scan session sql
 
 for name; do
 	if [ -x "$build/fuzz_$name" ]; then

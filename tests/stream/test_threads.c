@@ -58,18 +58,33 @@ static void free_input(struct input *input)
 		buf_fini(&input->files[i]);
 }
 
-static void compress_file(const struct buf *from, struct buf *to)
+/* A gzip member behind what is there. */
+static void add_member(struct buf *to, const char *bytes, size_t len)
 {
 	z_stream z = {0};
 
 	must(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-	z.next_in = (Bytef *)from->data;
-	z.avail_in = (uInt)from->len;
-	z.avail_out = (uInt)deflateBound(&z, (uLong)from->len);
+	z.next_in = (Bytef *)bytes;
+	z.avail_in = (uInt)len;
+	z.avail_out = (uInt)deflateBound(&z, (uLong)len);
 	z.next_out = (Bytef *)buf_reserve(to, z.avail_out);
 	must(deflate(&z, Z_FINISH) == Z_STREAM_END);
 	to->len += z.total_out;
 	must(deflateEnd(&z) == Z_OK);
+}
+
+static void append(
+	struct bench *bench, const char *name, const char *bytes, size_t len, const struct way *way)
+{
+	struct buf zipped = {0};
+
+	if (!way->is_gzip) {
+		bench_append(bench, name, bytes, len);
+		return;
+	}
+	add_member(&zipped, bytes, len);
+	bench_append(bench, name, zipped.data, zipped.len);
+	buf_fini(&zipped);
 }
 
 static void write_files(struct bench *bench, struct input *input, const struct way *way)
@@ -78,20 +93,15 @@ static void write_files(struct bench *bench, struct input *input, const struct w
 
 	for (int i = 0; i < N_FILES; i++) {
 		const struct buf *file = &input->files[i];
-		struct buf zipped = {0};
 		size_t cut = way->cut < file->len ? way->cut : file->len;
 
-		if (way->is_gzip) {
-			compress_file(file, &zipped);
-			bench_append(bench, names[i], zipped.data, zipped.len);
-			buf_fini(&zipped);
+		if (file->len == 0)
 			continue;
-		}
 		if (cut > 0) {
-			bench_append(bench, names[i], file->data, cut);
+			append(bench, names[i], file->data, cut, way);
 			(void)bench_batch(bench);
 		}
-		bench_append(bench, names[i], file->data + cut, file->len - cut);
+		append(bench, names[i], file->data + cut, file->len - cut, way);
 	}
 }
 
@@ -239,22 +249,43 @@ START_TEST(tables_and_rejects_are_the_same_for_all_threads_and_levels)
 }
 END_TEST
 
-/* Each place in turn, read by four threads in slices that are shorter than a line. */
+/* The levels in turn, of those that there are. */
+static enum scan_level level_in_turn(size_t turn)
+{
+	enum scan_level level = (enum scan_level)(SCAN_JUDGE + turn % SCAN_AVX512);
+
+	return scan_level_is_available(level) ? level : SCAN_AUTO;
+}
+
+/*
+ * One file of a few lines, cut at each place in turn: appended in two pieces
+ * with a batch in between, and by the limit of a batch. It is read by four
+ * threads in slices that are shorter than a line.
+ */
 START_TEST(a_cut_anywhere_into_two_batches_changes_nothing)
 {
 	struct way way = {.threads = 1, .level = SCAN_JUDGE, .slice_bytes = INT64_C(8) << 20};
-	struct input input;
+	struct input input = {.corpus = &corpora[_i]};
+	struct buf *file = &input.files[0];
 	char *expected;
-	size_t step;
 
-	make_input(&input, &corpora[_i], 12, 2);
+	while (file->len < 180)
+		corpus_add_lines(file, &corpora[_i], 1);
+	corpus_change_byte(file);
 	expected = read_in_way(&input, &way);
-	step = 1 + input.files[0].len / 60;
-	for (size_t cut = 1 + draw(step); cut < input.files[0].len; cut += step) {
-		way = (struct way){.threads = 4, .slice_bytes = 16, .cut = cut};
+	for (size_t cut = 1; cut < file->len; cut++) {
+		way = (struct way){.threads = 4,
+			.level = level_in_turn(cut),
+			.slice_bytes = 16,
+			.cut = cut,
+			.is_gzip = cut % 5 == 0};
 		ck_way(&input, &way, expected);
-		way = (struct way){.threads = 2, .slice_bytes = 100, .max_bytes = (int64_t)cut};
-		ck_way(&input, &way, expected);
+		way = (struct way){.threads = 2,
+			.level = level_in_turn(cut / 3),
+			.slice_bytes = 100,
+			.max_bytes = (int64_t)cut};
+		if (cut % 3 == 0)
+			ck_way(&input, &way, expected);
 	}
 	free(expected);
 	free_input(&input);
