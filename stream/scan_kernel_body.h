@@ -232,11 +232,11 @@ static bool step_word(struct kernel *kernel, struct round *round, const struct s
 
 /* --- the end of a round -------------------------------------------------- */
 
-static inline void count_in_window(uint8_t *counts, uint64_t entry, int i)
+static inline void count_in_window(uint8_t *counts, uint64_t entry, int i, uint32_t n)
 {
 	uint8_t *count = counts + entry + (size_t)i * 4;
 
-	store_4(count, load_4(count) + 1);
+	store_4(count, load_4(count) + n);
 }
 
 /* Looks whether all times are in their windows, and counts there if nothing at all is wrong. */
@@ -245,7 +245,7 @@ static bool step_count_windows(struct kernel *kernel, struct round *round, const
 	(void)step;
 	if (__builtin_expect(!times_in_windows(&round->times, &kernel->windows, round->fault), 0))
 		return false;
-	EACH_CURSOR(count_in_window(kernel->counts, round->entry[i], i));
+	EACH_CURSOR(count_in_window(kernel->counts, round->entry[i], i, 1));
 	return true;
 }
 
@@ -287,7 +287,7 @@ static bool step_short(struct kernel *kernel, struct round *round, const struct 
 		round->times = times;
 		return false;
 	}
-	EACH_CURSOR(count_in_window(counts, entry[i], i));
+	EACH_CURSOR(count_in_window(counts, entry[i], i, 1));
 	return true;
 }
 
@@ -359,26 +359,31 @@ static bool step_count_rows(struct kernel *kernel, struct round *round, const st
 	return true;
 }
 
-/* The last round: counts the records that were right and tells which were not. */
+/*
+ * The last round: counts the records that were right and tells which were not.
+ * Which these are cannot be foreseen, so windows are counted without a branch
+ * for each: a record that was wrong has an entry too, and adds nothing to it.
+ */
 static uint32_t end_rounds(struct kernel *kernel, const struct round *round, bool in_rows)
 {
-	uint32_t failed = 0;
+	uint32_t right = 0;
 
-	for (int i = 0; i < DICT_CURSORS; i++) {
-		if (fault_is_set(round->fault[i]) || times_fault_is_set(&round->times, i)) {
-			failed |= UINT32_C(1) << i;
-			continue;
-		}
-		kernel->at[i] = round->at[i] + kernel->rest;
-		kernel->n_counted++;
-		if (in_rows) {
-			count_in_row_or_outside(kernel, round, i);
-			continue;
-		}
-		count_in_window(kernel->counts, round->entry[i], i);
-		times_see_one(&round->times, &kernel->windows, i);
+	EACH_CURSOR({
+		bool is_wrong = fault_is_set(round->fault[i]) |
+				times_fault_is_set(&round->times, i);
+
+		right |= (uint32_t)!is_wrong << i;
+		kernel->at[i] = is_wrong ? kernel->at[i] : round->at[i] + kernel->rest;
+		kernel->n_counted += !is_wrong;
+	});
+	if (in_rows) {
+		EACH_CURSOR(if ((right >> i & 1) != 0) count_in_row_or_outside(kernel, round, i));
+	} else {
+		EACH_CURSOR(count_in_window(
+			kernel->counts, round->entry[i], i, right >> i & 1));
+		times_see(&round->times, &kernel->windows, right);
 	}
-	return failed;
+	return right ^ ((1u << DICT_CURSORS) - 1);
 }
 
 static uint32_t run_rounds(struct kernel *kernel, bool in_rows)

@@ -280,16 +280,19 @@ static inline bool times_in_windows(
 	return true;
 }
 
-static inline void times_see_one(const times_t *times, struct windows *windows, int i)
+/* The windows have seen the times whose bits are set in `which`. */
+static inline void times_see(const times_t *times, struct windows *windows, uint32_t which)
 {
-	uint32_t inside[8];
+#pragma GCC unroll 3
+	for (int j = 0; j < PAIRS; j++) {
+		int64_t low = -(int64_t)(which >> 2 * j & 1);
+		int64_t high = -(int64_t)(which >> (2 * j + 1) & 1);
+		__m256i mask = _mm256_setr_epi64x(low, low, high, high);
+		__m256i *seen = (__m256i *)windows->seen[2 * j];
 
-	_mm256_storeu_si256((__m256i *)inside, times->inside[i / 2]);
-	for (int part = 0; part < 4; part += 2) {
-		uint32_t distance = inside[i % 2 * 4 + part];
-
-		if (distance > windows->seen[i][part])
-			windows->seen[i][part] = distance;
+		_mm256_store_si256(seen,
+			_mm256_max_epu32(_mm256_and_si256(times->inside[j], mask),
+				_mm256_load_si256(seen)));
 	}
 }
 

@@ -247,6 +247,15 @@ static inline void times_see_one(const times_t *times, struct windows *windows, 
 	seen[2] = before > seen[2] ? before : seen[2];
 }
 
+/* The windows have seen the times whose bits are set in `which`. */
+static inline void times_see(const times_t *times, struct windows *windows, uint32_t which)
+{
+	for (int i = 0; i < DICT_CURSORS; i++) {
+		if ((which >> i & 1) != 0)
+			times_see_one(times, windows, i);
+	}
+}
+
 /*
  * Whether all times lie in their windows and nothing else is wrong: then the
  * windows have seen them. If not, the times know what is wrong.
