@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """The units as the service manager's own tools judge them, and being started by those tools."""
 
+import glob
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -11,6 +13,7 @@ import unittest
 
 import harness
 
+FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 UNITS = ["tallyd.service", "tallyd.socket", "tallyd-postgres.socket"]
 
 
@@ -95,6 +98,51 @@ class Started(harness.Case):
             pass
         # No second try: a dependent unit starts at this moment.
         self.assertEqual(daemon.totals(), {"Open": 1})
+
+    @unittest.skipIf(not FAKETIME or harness.SANITIZED, "libfaketime is not installed, or a sanitizer")
+    def test_as_long_as_the_state_loads_it_asks_for_more_time(self):
+        daemon = self.daemon()
+        daemon.write("a", "".join('{"time":1469501107,"action":"%x"}\n' % n for n in range(200000)))
+        daemon.start()
+        daemon.process_all()
+        self.assertEqual(daemon.stop(), 0)
+        receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(receiver.close)
+        receiver.settimeout(harness.DEADLINE)
+        path = os.path.join(daemon.directory, "notify")
+        receiver.bind(path)
+        # A second is four minutes here, and five seconds lie between two messages.
+        daemon.env.update(NOTIFY_SOCKET=path, LD_PRELOAD=FAKETIME[0], FAKETIME="+0 x240")
+        with open(daemon.log_path, "a") as log:
+            daemon.process = subprocess.Popen(daemon.command(), stderr=log, env=daemon.env)
+        said = []
+        while not said or "READY=1" not in said[-1]:
+            said.append(receiver.recv(4096).decode())
+        asked = [text for text in said if "EXTEND_TIMEOUT_USEC=30000000" in text]
+        self.assertGreaterEqual(len(asked), 3, said)
+        self.assertIn("STATUS=loading the checkpoint", asked[-1])
+        # Nothing of it comes after READY: it would move the limit of a later stop.
+        daemon.process.send_signal(signal.SIGTERM)
+        while "STOPPING=1" not in said[-1]:
+            said.append(receiver.recv(4096).decode())
+        last = max(number for number, text in enumerate(said) if "EXTEND_TIMEOUT" in text)
+        self.assertLess(last, next(number for number, text in enumerate(said) if "READY=1" in text))
+        self.assertEqual(daemon.process.wait(harness.DEADLINE), 0)
+
+    def test_sockets_among_the_events_are_no_events(self):
+        daemon = self.daemon()
+        page = os.path.join(daemon.events, "http")
+        daemon.socket = os.path.join(daemon.events, "sock")
+        daemon.options += ["--set", "http.listen=" + page]
+        daemon.start()
+        self.assertTrue(os.path.exists(os.path.join(daemon.events, ".s.PGSQL.5432")))
+        daemon.write("a", '{"time":1469501107,"action":"Open"}\n')
+        daemon.process_all()
+        self.assertEqual(daemon.totals(), {"Open": 1})
+        self.assertEqual(daemon.ask("select path, state from files"), [["a", "done"]])
+        self.assertEqual(daemon.ask("select count(*) from rejects"), [[0]])
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(os.listdir(daemon.events), ["a"])
 
 
 if __name__ == "__main__":
