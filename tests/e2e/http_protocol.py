@@ -430,6 +430,29 @@ class Page(HttpCase):
         self.assertEqual([url for url in asked
                           if not url.startswith("http://127.0.0.1:%d/" % self.port)], [])
 
+    def test_windows_far_apart_are_drawn_as_they_are(self):
+        # Neighbours, a gap of hours, and a clock that stood at 1970.
+        times = [1469501107, 1469504707, 1469519107, 1469605507, 7]
+        self.http.write("a", "".join('{"time":%d,"action":"Open"}\n' % at for at in times))
+        self.browser.open("http://127.0.0.1:%d/" % self.port, width=375)
+        self.until("document.querySelectorAll('#chart path').length === 1", "a line")
+        line = self.browser.value("document.querySelector('#chart path').getAttribute('d')")
+        points = [tuple(map(float, point.split())) for point in line[1:].split("L")]
+        ground = max(y for _, y in points)
+        # Between the second and the third, and the third and the fourth, it lies on the ground.
+        self.assertEqual([y == ground for _, y in points],
+                         [False, False, True, True, False, True, True, False])
+        self.assertEqual(points, sorted(points, key=lambda point: point[0]))
+        self.assertIn("older (1)", self.browser.value(
+            "document.getElementById('readout').textContent"))
+        labels = self.browser.value(
+            "[...document.querySelectorAll('#chart text')].map(t => t.getBoundingClientRect())"
+            ".filter((b, i, all) => b.y > all[0].y).map(b => [b.left, b.right])")
+        labels = [pair for pair in labels if pair[0] > labels[0][0]]
+        for one, other in zip(labels, labels[1:]):
+            self.assertLess(one[1], other[0], labels)
+        self.assertLessEqual(self.browser.value("document.documentElement.scrollWidth"), 375)
+
     def test_many_groups_are_eight_lines_and_the_others(self):
         self.http.write("a", "\n".join('{"time":%d,"action":"a%d"}' % (1469501107 + i, i % 40)
                                        for i in range(4000)))
