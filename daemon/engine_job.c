@@ -115,7 +115,8 @@ static int reload(struct job *job, struct err *err)
 		config_unref(fresh);
 		return rc;
 	}
-	rc = store_set_spec(job->store, &fresh->spec, fresh->settings, fresh->n_settings, err);
+	rc = store_set_spec(
+		job->store, &fresh->spec, job->stream, fresh->settings, fresh->n_settings, err);
 	if (rc != 0) {
 		stream_drop_spec(reload);
 		config_unref(fresh);
@@ -172,8 +173,6 @@ static const char *message_of(
 		return trouble;
 	if (view->is_data_available)
 		return "Processing new data";
-	if (view->note != NULL)
-		return view->note;
 	return source->trigger_us > 0 ? "Waiting for next trigger" : "Waiting for data to arrive";
 }
 
@@ -198,6 +197,7 @@ static int status_update(struct job *job, const struct spec *spec, struct err *e
 		status[i].state = state_of(job, &view);
 		status[i].message = message_of(job, spec, i, &view);
 		status[i].exception = view.exception;
+		status[i].n_missed = view.n_missed;
 		status[i].n_files_behind = view.n_files_behind;
 		status[i].is_data_available = view.is_data_available;
 		status[i].is_trigger_active = view.is_data_available &&

@@ -40,7 +40,7 @@ static const char checkpoint_totals[] =
 	"UPDATE \"state:queries\" SET state = ?2, batch_id = ?3, n_files = ?4, n_bytes = ?5,"
 	" n_events = ?6, n_rejects = ?7, n_late = ?8, n_refused = ?9, n_groups = ?10,"
 	" prefix_id = ?11, watermark_us = ?12, max_time_us = ?13, retention_end_us = ?14,"
-	" started_at_us = ?15 WHERE id = ?1";
+	" started_at_us = ?15, n_missed = ?16 WHERE id = ?1";
 static const char mirror_message[] =
 	"UPDATE queries SET message = coalesce(?2, message),"
 	" exception = CASE WHEN state = 'FAILED' THEN coalesce(?3, exception) ELSE ?3 END"
@@ -181,6 +181,7 @@ static int put_totals(struct apply *apply, const struct query_change *change, st
 		(void)sqlite3_bind_int64(stmt, 13, totals->max_time_us);
 		(void)sqlite3_bind_int64(stmt, 14, totals->retention_end_us);
 		(void)sqlite3_bind_int64(stmt, 15, totals->started_at_us);
+		(void)sqlite3_bind_int64(stmt, 16, totals->n_missed);
 	}
 	return db_run(stmt, err);
 }
@@ -205,7 +206,7 @@ static int put_message(struct apply *apply, const struct query_change *change, s
 	const char *message = change->message;
 
 	if (apply->target == APPLY_MIRROR)
-		message = catalog_message(query, message, &apply->scratch);
+		message = catalog_message(query, message, change->totals.n_missed, &apply->scratch);
 	(void)sqlite3_bind_int64(stmt, 1, query->id);
 	db_bind_text(stmt, 2, message);
 	db_bind_text(stmt, 3, change->exception);

@@ -67,14 +67,33 @@ void catalog_free(struct catalog *catalog)
 	free(catalog);
 }
 
-const char *catalog_message(const struct catalog_query *query, const char *message, struct buf *buf)
+const char *catalog_message(
+	const struct catalog_query *query, const char *message, int64_t n_missed, struct buf *buf)
 {
-	if (message == NULL || query->note == NULL)
+	if (message == NULL || (query->note == NULL && n_missed <= 0))
 		return message;
 	buf_clear(buf);
-	buf_printf(buf, "%s (%s)", message, query->note);
+	buf_add_text(buf, message);
+	if (query->note != NULL)
+		buf_printf(buf, " (%s)", query->note);
+	if (n_missed > 0)
+		buf_printf(buf,
+			" (%lld file%s with events could not be counted: archived, deleted or"
+			" gone)",
+			(long long)n_missed, n_missed == 1 ? "" : "s");
 	buf_add_char(buf, '\0');
 	return buf_ok(buf) ? buf->data : message;
+}
+
+bool catalog_has_source_id(const struct catalog *catalog, int64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < catalog->spec->n_sources; i++) {
+		if (catalog->sources[i].id == id)
+			return true;
+	}
+	return false;
 }
 
 size_t catalog_find_source(const struct catalog *catalog, const char *name)
@@ -125,14 +144,16 @@ static void inherit_query(struct catalog *catalog, size_t index, const struct ca
 	if (k == SIZE_MAX)
 		return;
 	before = &old->queries[k];
+	query->is_kept = catalog->sources[spec->source].is_kept &&
+			 catalog->sources[spec->source].id ==
+				 old->sources[old->spec->queries[k].source].id &&
+			 strcmp(query->definition, before->definition) == 0;
 	/* Its row is the same in any case; only what it counted may not be. */
 	query->id = before->id;
-	query->note = before->note;
 	memcpy(query->uuid, before->uuid, sizeof(query->uuid));
 	memcpy(query->run_uuid, before->run_uuid, sizeof(query->run_uuid));
-	query->is_new =
-		before->is_new || strcmp(query->definition, before->definition) != 0 ||
-		catalog->sources[spec->source].id != old->sources[old->spec->queries[k].source].id;
+	query->is_new = !query->is_kept || before->is_new;
+	query->note = query->is_kept ? before->note : NULL;
 }
 
 void catalog_inherit(struct catalog *catalog, const struct catalog *old)
@@ -143,8 +164,10 @@ void catalog_inherit(struct catalog *catalog, const struct catalog *old)
 		size_t k = catalog_find_source(old, catalog->spec->sources[i].name);
 
 		if (k != SIZE_MAX &&
-			is_same_source(&catalog->spec->sources[i], &old->spec->sources[k]))
+			is_same_source(&catalog->spec->sources[i], &old->spec->sources[k])) {
 			catalog->sources[i] = old->sources[k];
+			catalog->sources[i].is_kept = true;
+		}
 	}
 	for (i = 0; i < catalog->spec->n_queries; i++)
 		inherit_query(catalog, i, old);

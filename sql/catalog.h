@@ -18,6 +18,7 @@
 struct catalog_source {
 	int64_t id;  /* part of the row ids of files and rejects; 0: not given yet */
 	bool is_new; /* nothing that the databases hold of files and rejects is of it */
+	bool is_kept; /* at a reload: the running stream goes on with it */
 };
 
 struct catalog_query {
@@ -28,6 +29,7 @@ struct catalog_query {
 	 * batch is committed
 	 */
 	bool is_new;
+	bool is_kept;                   /* at a reload: the running stream goes on with it */
 	char *definition;               /* spec_query_definition(); owned */
 	const char *note;               /* goes behind each message of it; static; NULL: none */
 	char uuid[UUID_TEXT_BYTES];     /* Spark's id: survives restarts */
@@ -46,9 +48,9 @@ int catalog_new(struct catalog **catalog, const struct spec *spec, struct err *e
 void catalog_free(struct catalog *catalog); /* NULL is fine */
 
 /*
- * At a reload: gives the ids and UUIDs of `old` to what has the same name, and
- * "not new" to what the stream goes on with (stream_set_spec): a source of the
- * same definition, a query of the same definition on such a source.
+ * At a reload: gives the ids and UUIDs of `old` to what the stream goes on with
+ * (stream_prepare_spec): a source of the same definition, a query of the same
+ * definition on such a source.
  */
 void catalog_inherit(struct catalog *catalog, const struct catalog *old);
 
@@ -59,9 +61,15 @@ void catalog_inherit(struct catalog *catalog, const struct catalog *old);
 void catalog_number(struct catalog *catalog, const struct catalog *old, int64_t source_id,
 	int64_t query_id);
 
-/* `message`, with the query's note in brackets behind it, in `buf` if need be; NULL stays NULL. */
-const char *catalog_message(
-	const struct catalog_query *query, const char *message, struct buf *buf);
+/*
+ * `message`, with what is to be said of the query in any case in brackets
+ * behind it (its note, and `n_missed` files that it could not count), in `buf`
+ * if need be; NULL stays NULL.
+ */
+const char *catalog_message(const struct catalog_query *query, const char *message,
+	int64_t n_missed, struct buf *buf);
+
+bool catalog_has_source_id(const struct catalog *catalog, int64_t id);
 
 /* Index by name, whatever the case; SIZE_MAX: none. */
 size_t catalog_find_source(const struct catalog *catalog, const char *name);

@@ -192,6 +192,12 @@ int checkpoint_set_catalog(
 	return rc;
 }
 
+void checkpoint_return_to_catalog(struct checkpoint *checkpoint, const struct catalog *catalog)
+{
+	checkpoint->catalog = catalog;
+	close_db(checkpoint);
+}
+
 /* --- damage --------------------------------------------------------------------------- */
 
 /* Nothing is touched before it is clear that the counts can be made again. */
@@ -364,7 +370,7 @@ static int rewrite(struct checkpoint *checkpoint, struct err *err)
 	return rc == 0 ? open_db(checkpoint, err) : rc;
 }
 
-static int make_trusted(struct checkpoint *checkpoint, struct err *err)
+int checkpoint_make_trusted(struct checkpoint *checkpoint, struct err *err)
 {
 	int rc = 0;
 
@@ -393,7 +399,7 @@ static int fail(struct checkpoint *checkpoint, int rc, struct err *err)
 
 int checkpoint_apply(struct checkpoint *checkpoint, const struct changes *changes, struct err *err)
 {
-	int rc = make_trusted(checkpoint, err);
+	int rc = checkpoint_make_trusted(checkpoint, err);
 
 	if (rc < 0)
 		return rc;
@@ -458,7 +464,7 @@ void checkpoint_tidy(struct checkpoint *checkpoint)
 
 int checkpoint_sync(struct checkpoint *checkpoint, struct err *err)
 {
-	int rc = make_trusted(checkpoint, err);
+	int rc = checkpoint_make_trusted(checkpoint, err);
 
 	return rc == 0 ? sync_all(checkpoint, err) : rc;
 }

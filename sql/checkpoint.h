@@ -44,6 +44,10 @@ int checkpoint_open(struct checkpoint **checkpoint, const struct checkpoint_opti
 /* Syncs first, if it can. */
 void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
 
+/* After a failed sync: writes it anew, or says why that cannot be done. Then there is a connection. */
+int checkpoint_make_trusted(struct checkpoint *checkpoint, struct err *err)
+	__attribute__((warn_unused_result));
+
 sqlite3 *checkpoint_db(struct checkpoint *checkpoint);
 
 /*
@@ -67,6 +71,9 @@ const char *checkpoint_loss(const struct checkpoint *checkpoint);
  */
 int checkpoint_set_catalog(struct checkpoint *checkpoint, const struct catalog *catalog,
 	struct err *err) __attribute__((warn_unused_result));
+
+/* Back to the one before, which cannot fail: the file is opened anew when it is next needed. */
+void checkpoint_return_to_catalog(struct checkpoint *checkpoint, const struct catalog *catalog);
 
 /* Begins a transaction, drops what begins anew, applies. */
 int checkpoint_apply(struct checkpoint *checkpoint, const struct changes *changes, struct err *err)

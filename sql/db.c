@@ -65,6 +65,20 @@ int db_exec(sqlite3 *db, const char *sql, struct err *err)
 	return db_error(db, sqlite3_extended_errcode(db), "cannot change the database", err);
 }
 
+int db_begin(sqlite3 *db, struct err *err)
+{
+	return db_exec(db, "BEGIN IMMEDIATE", err);
+}
+
+int db_end(sqlite3 *db, int rc, struct err *err)
+{
+	if (rc == 0)
+		rc = db_exec(db, "COMMIT", err);
+	if (rc < 0 && sqlite3_get_autocommit(db) == 0)
+		(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
 int db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **stmt, struct err *err)
 {
 	*stmt = NULL;

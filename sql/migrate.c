@@ -11,6 +11,8 @@ static const char *const steps[SCHEMA_VERSION] = {
 	/* What was counted of a compressed file before says nothing of it; rejects of its rest have
 	   offsets that begin where they went on. */
 	[1] = "ALTER TABLE \"state:offsets\" ADD COLUMN unpacked INTEGER",
+	/* How many files a query could not count was not kept before. */
+	[2] = "ALTER TABLE \"state:queries\" ADD COLUMN n_missed INTEGER",
 };
 
 bool migrate_knows(int64_t version)

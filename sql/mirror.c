@@ -213,16 +213,20 @@ static const char put_status_text[] =
 	" OR is_trigger_active IS NOT ?7)";
 
 int mirror_set_catalog(struct mirror *mirror, const struct catalog *catalog,
-	const struct setting *settings, size_t n_settings, struct err *err)
+	const struct setting *settings, size_t n_settings, const struct mirror_source *back,
+	struct err *err)
 {
 	struct apply *apply = NULL;
 	int rc = begin(mirror, err);
 
 	if (rc < 0)
 		return rc;
-	rc = mirror_tables_set(mirror->db, catalog, settings, n_settings, err);
+	rc = mirror_tables_set(mirror->db, catalog, settings, n_settings,
+		back != NULL ? back->checkpoint : NULL, err);
 	if (rc == 0)
 		rc = apply_open(&apply, mirror->db, APPLY_MIRROR, catalog, err);
+	if (rc == 0 && back != NULL)
+		rc = apply_changes(apply, &back->totals, err);
 	if (rc == 0)
 		rc = snapshot_prepare_commit(mirror->db, err);
 	if (rc < 0) {
@@ -253,7 +257,8 @@ int mirror_set_status(struct mirror *mirror, const struct query_status *status, 
 		(void)sqlite3_bind_int64(stmt, 1, mirror->catalog->queries[i].id);
 		db_bind_text(stmt, 2, query_state_name(status[i].state));
 		db_bind_text(stmt, 3,
-			catalog_message(&mirror->catalog->queries[i], status[i].message, &message));
+			catalog_message(&mirror->catalog->queries[i], status[i].message,
+				status[i].n_missed, &message));
 		db_bind_text(stmt, 4, status[i].exception);
 		(void)sqlite3_bind_int64(stmt, 5, status[i].n_files_behind);
 		(void)sqlite3_bind_int(stmt, 6, status[i].is_data_available);

@@ -32,15 +32,21 @@ struct snapshot_store *mirror_snapshots(struct mirror *mirror);
 int mirror_fill(struct mirror *mirror, sqlite3 *source, struct err *err)
 	__attribute__((warn_unused_result));
 
+/* At a reload: where what comes back is copied from, and its totals. */
+struct mirror_source {
+	sqlite3 *checkpoint;
+	struct changes totals;
+};
+
 /*
  * Makes its tables those of `catalog`: one per query, empty where it is new;
  * the rows of `queries`; the settings. What is of no source and no query any
- * more goes. Publishes. The catalog must outlive the mirror or the next call;
+ * more goes. `back`: NULL at a start, where all that goes on is there. Publishes. The catalog must outlive the mirror or the next call;
  * on failure nothing has changed.
  */
 int mirror_set_catalog(struct mirror *mirror, const struct catalog *catalog,
-	const struct setting *settings, size_t n_settings, struct err *err)
-	__attribute__((warn_unused_result));
+	const struct setting *settings, size_t n_settings, const struct mirror_source *back,
+	struct err *err) __attribute__((warn_unused_result));
 
 /* Begins a transaction and applies; on failure it is rolled back. */
 int mirror_apply(struct mirror *mirror, const struct changes *changes, struct err *err)

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/quantity.h"
 #include "sql/db.h"
+#include "sql/mirror_return.h"
 #include "sql/schema.h"
 
 #include <string.h>
@@ -25,16 +26,31 @@ static bool is_fixed_table(const char *name)
 	return false;
 }
 
-/* A table of a query that goes on with what it counted. */
-static bool is_kept(const struct catalog *catalog, const char *name)
+/* What the mirror has of it stays: at a start all that was filled, at a reload what goes on. */
+static bool stays(bool is_reload, bool is_new, bool is_kept)
+{
+	return !is_new && (is_kept || !is_reload);
+}
+
+static bool source_stays(const struct catalog *catalog, size_t index, bool is_reload)
+{
+	return stays(is_reload, catalog->sources[index].is_new, catalog->sources[index].is_kept);
+}
+
+static bool query_stays(const struct catalog *catalog, size_t index, bool is_reload)
+{
+	return stays(is_reload, catalog->queries[index].is_new, catalog->queries[index].is_kept);
+}
+
+static bool table_stays(const struct catalog *catalog, const char *name, bool is_reload)
 {
 	size_t i = catalog_find_query(catalog, name);
 
-	return i != SIZE_MAX && !catalog->queries[i].is_new;
+	return i != SIZE_MAX && query_stays(catalog, i, is_reload);
 }
 
 /* Drops the tables of queries that are gone or begin anew. */
-static int drop_tables(sqlite3 *db, const struct catalog *catalog, struct err *err)
+static int drop_tables(sqlite3 *db, const struct catalog *catalog, bool is_reload, struct err *err)
 {
 	struct buf sql = {0};
 	sqlite3_stmt *stmt;
@@ -45,7 +61,7 @@ static int drop_tables(sqlite3 *db, const struct catalog *catalog, struct err *e
 	while ((rc = db_step(stmt, err)) == 1) {
 		const char *name = (const char *)sqlite3_column_text(stmt, 0);
 
-		if (is_fixed_table(name) || is_kept(catalog, name))
+		if (is_fixed_table(name) || table_stays(catalog, name, is_reload))
 			continue;
 		buf_add_text(&sql, "DROP TABLE ");
 		db_add_name(&sql, name);
@@ -111,7 +127,7 @@ static int put_query(sqlite3_stmt *stmt, const struct catalog *catalog, size_t i
 		stmt, 7, fields->data != NULL ? fields->data : "", (int)fields->len, SQLITE_STATIC);
 	db_bind_text(stmt, 8, output_mode_name(query->output_mode));
 	db_bind_text(stmt, 10,
-		catalog_message(&catalog->queries[index], "Initializing sources", message));
+		catalog_message(&catalog->queries[index], "Initializing sources", 0, message));
 	bind_duration(stmt, 9, query->watermark_us, query->watermark_us >= 0);
 	return db_run(stmt, err);
 }
@@ -120,7 +136,7 @@ static int put_query(sqlite3_stmt *stmt, const struct catalog *catalog, size_t i
  * A query that was there keeps its numbers; what the configuration says of it
  * is written anew.
  */
-static int put_queries(sqlite3 *db, const struct catalog *catalog, struct err *err)
+static int put_queries(sqlite3 *db, const struct catalog *catalog, bool is_reload, struct err *err)
 {
 	struct buf fields = {0}, message = {0};
 	sqlite3_stmt *stmt = NULL;
@@ -155,7 +171,7 @@ static int put_queries(sqlite3 *db, const struct catalog *catalog, struct err *e
 			"kept)",
 			&stmt, err);
 	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++) {
-		if (catalog->queries[i].is_new)
+		if (!query_stays(catalog, i, is_reload))
 			continue;
 		(void)sqlite3_bind_int64(stmt, 1, catalog->queries[i].id);
 		rc = db_run(stmt, err);
@@ -169,14 +185,15 @@ static int put_queries(sqlite3 *db, const struct catalog *catalog, struct err *e
 }
 
 /* Rows whose id has no source of the catalog in its upper bits. */
-static void add_row_purge(struct buf *sql, const struct catalog *catalog, const char *table)
+static void add_row_purge(
+	struct buf *sql, const struct catalog *catalog, const char *table, bool is_reload)
 {
 	const char *comma = "";
 	size_t i;
 
 	buf_printf(sql, "DELETE FROM %s WHERE rowid >> %d NOT IN (", table, SCHEMA_KEY_BITS);
 	for (i = 0; i < catalog->spec->n_sources; i++) {
-		if (catalog->sources[i].is_new)
+		if (!source_stays(catalog, i, is_reload))
 			continue;
 		buf_printf(sql, "%s%lld", comma, (long long)catalog->sources[i].id);
 		comma = ", ";
@@ -185,8 +202,8 @@ static void add_row_purge(struct buf *sql, const struct catalog *catalog, const 
 }
 
 /* Rows that name no source, or no query, of the catalog. */
-static void add_name_purge(
-	struct buf *sql, const struct catalog *catalog, const char *table, bool by_source)
+static void add_name_purge(struct buf *sql, const struct catalog *catalog, const char *table,
+	bool by_source, bool is_reload)
 {
 	const struct spec *spec = catalog->spec;
 	size_t n = by_source ? spec->n_sources : spec->n_queries;
@@ -195,7 +212,8 @@ static void add_name_purge(
 
 	buf_printf(sql, "DELETE FROM %s WHERE %s NOT IN (", table, by_source ? "source" : "query");
 	for (i = 0; i < n; i++) {
-		if (by_source ? catalog->sources[i].is_new : catalog->queries[i].is_new)
+		if (by_source ? !source_stays(catalog, i, is_reload)
+			      : !query_stays(catalog, i, is_reload))
 			continue;
 		/* Names are of letters, digits and `_`. */
 		buf_printf(sql, "%s'%s'", comma,
@@ -229,16 +247,16 @@ static int rename_sources(sqlite3 *db, const struct catalog *catalog, struct err
 	return rc;
 }
 
-static int purge_rows(sqlite3 *db, const struct catalog *catalog, struct err *err)
+static int purge_rows(sqlite3 *db, const struct catalog *catalog, bool is_reload, struct err *err)
 {
 	struct buf sql = {0};
 	int rc;
 
-	add_row_purge(&sql, catalog, "files");
-	add_row_purge(&sql, catalog, "rejects");
-	add_name_purge(&sql, catalog, "reject_totals", true);
-	add_name_purge(&sql, catalog, "progress", false);
-	add_name_purge(&sql, catalog, "newest_events", false);
+	add_row_purge(&sql, catalog, "files", is_reload);
+	add_row_purge(&sql, catalog, "rejects", is_reload);
+	add_name_purge(&sql, catalog, "reject_totals", true, is_reload);
+	add_name_purge(&sql, catalog, "progress", false, is_reload);
+	add_name_purge(&sql, catalog, "newest_events", false, is_reload);
 	buf_add_char(&sql, '\0');
 	rc = buf_ok(&sql) ? db_exec(db, sql.data, err) : err_nomem(err);
 	buf_fini(&sql);
@@ -264,18 +282,21 @@ static int put_settings(sqlite3 *db, const struct setting *settings, size_t n, s
 }
 
 int mirror_tables_set(sqlite3 *db, const struct catalog *catalog, const struct setting *settings,
-	size_t n_settings, struct err *err)
+	size_t n_settings, sqlite3 *checkpoint, struct err *err)
 {
-	int rc = drop_tables(db, catalog, err);
+	bool is_reload = checkpoint != NULL;
+	int rc = drop_tables(db, catalog, is_reload, err);
 
 	if (rc == 0)
-		rc = create_tables(db, catalog, err);
+		rc = put_queries(db, catalog, is_reload, err);
 	if (rc == 0)
-		rc = put_queries(db, catalog, err);
-	if (rc == 0)
-		rc = purge_rows(db, catalog, err);
+		rc = purge_rows(db, catalog, is_reload, err);
 	if (rc == 0)
 		rc = rename_sources(db, catalog, err);
+	if (rc == 0 && is_reload)
+		rc = mirror_return(db, checkpoint, catalog, err);
+	if (rc == 0)
+		rc = create_tables(db, catalog, err);
 	if (rc == 0)
 		rc = put_settings(db, settings, n_settings, err);
 	return rc;

@@ -13,7 +13,8 @@
 #include <sqlite3.h>
 #include <stddef.h>
 
+/* `checkpoint`: NULL at a start; at a reload what comes back is copied from it. */
 int mirror_tables_set(sqlite3 *db, const struct catalog *catalog, const struct setting *settings,
-	size_t n_settings, struct err *err) __attribute__((warn_unused_result));
+	size_t n_settings, sqlite3 *checkpoint, struct err *err) __attribute__((warn_unused_result));
 
 #endif

@@ -115,19 +115,22 @@ static int restore_files(
 	return rc;
 }
 
-static int restore_offsets(
-	sqlite3 *db, int64_t source_id, size_t source, struct stream *stream, struct err *err)
+/* Of the query with that id, or of all prefixes (0). */
+static int restore_offsets(sqlite3 *db, int64_t source_id, size_t source, int64_t query_id,
+	struct stream *stream, struct err *err)
 {
 	sqlite3_stmt *stmt;
 	int rc = db_prepare(db,
 		"SELECT prefix_id, file_id, offset, skip, line, flags, unpacked FROM "
 		"\"state:offsets\""
-		" WHERE source_id = ?1 AND prefix_id >= 0",
+		" WHERE source_id = ?1 AND prefix_id >= 0 AND (?2 = 0 OR prefix_id ="
+		" (SELECT prefix_id FROM \"state:queries\" WHERE id = ?2))",
 		&stmt, err);
 
 	if (rc < 0)
 		return rc;
 	(void)sqlite3_bind_int64(stmt, 1, source_id);
+	(void)sqlite3_bind_int64(stmt, 2, query_id);
 	while ((rc = db_step(stmt, err)) == 1) {
 		struct offset_change offset = {.prefix_id = int_of(stmt, 0),
 			.file_id = int_of(stmt, 1),
@@ -177,11 +180,11 @@ static int restore_source(sqlite3 *db, const struct catalog *catalog, size_t sou
 	int64_t id = catalog->sources[source].id;
 	int rc;
 
-	if (catalog->sources[source].is_new)
+	if (catalog->sources[source].is_new || catalog->sources[source].is_kept)
 		return 0;
 	rc = restore_files(db, id, source, stream, err);
 	if (rc == 0)
-		rc = restore_offsets(db, id, source, stream, err);
+		rc = restore_offsets(db, id, source, 0, stream, err);
 	if (rc == 0)
 		rc = restore_rejects(db, catalog->spec->sources[source].name, source, stream, err);
 	return rc;
@@ -253,7 +256,7 @@ static int read_totals(sqlite3 *db, int64_t id, struct query_change *change, str
 	int rc = db_prepare(db,
 		"SELECT batch_id, prefix_id, n_files, n_bytes, n_events, n_rejects, n_late,"
 		" n_refused, n_groups, watermark_us, max_time_us, retention_end_us, started_at_us,"
-		" state, message, exception FROM \"state:queries\" WHERE id = ?1"
+		" state, message, exception, n_missed FROM \"state:queries\" WHERE id = ?1"
 		" AND batch_id IS NOT NULL",
 		&stmt, err);
 
@@ -275,7 +278,8 @@ static int read_totals(sqlite3 *db, int64_t id, struct query_change *change, str
 			.max_time_us = int_of(stmt, 10),
 			.retention_end_us = int_of(stmt, 11),
 			.started_at_us = int_of(stmt, 12),
-			.state = (enum query_state)int_of(stmt, 13)};
+			.state = (enum query_state)int_of(stmt, 13),
+			.n_missed = int_of(stmt, 16)};
 		change->message = copy_column(stmt, 14, &failed);
 		change->exception = copy_column(stmt, 15, &failed);
 		if (totals->state > QUERY_TERMINATED)
@@ -291,6 +295,7 @@ static int restore_query(sqlite3 *db, const struct catalog *catalog, size_t inde
 	struct stream *stream, struct restored *restored, struct err *err)
 {
 	const struct query_spec *query = &catalog->spec->queries[index];
+	const struct catalog_source *source = &catalog->sources[query->source];
 	struct query_change *change = &restored->queries[restored->n];
 	struct buf open_name = {0};
 	int rc = read_totals(db, catalog->queries[index].id, change, err);
@@ -300,6 +305,10 @@ static int restore_query(sqlite3 *db, const struct catalog *catalog, size_t inde
 	change->query = index;
 	restored->n++;
 	if (rc == 1)
+		rc = source->is_kept ? restore_offsets(db, source->id, query->source,
+					       catalog->queries[index].id, stream, err)
+				     : 0;
+	if (rc == 0)
 		rc = stream_restore_query(stream, index, &change->totals, err);
 	if (rc == 0)
 		rc = restore_rows(db, query->name, query, index, false, stream, err);
@@ -325,7 +334,7 @@ int restore_stream(sqlite3 *db, const struct catalog *catalog, struct stream *st
 	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++)
 		rc = restore_source(db, catalog, i, stream, err);
 	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++) {
-		if (!catalog->queries[i].is_new)
+		if (!catalog->queries[i].is_new && !catalog->queries[i].is_kept)
 			rc = restore_query(db, catalog, i, stream, restored, err);
 	}
 	return rc;

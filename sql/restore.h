@@ -14,7 +14,7 @@
 #include <sqlite3.h>
 #include <stddef.h>
 
-/* The totals of the queries that go on, to be shown; owned. */
+/* The totals of the queries that were told of, to be shown; owned. */
 struct restored {
 	struct query_change *queries;
 	size_t n;
@@ -24,7 +24,7 @@ void restored_fini(struct restored *restored);
 
 /*
  * In the order that stream/stream.h asks for, without the final
- * stream_restored. A query of the catalog that is new is not told of.
+ * stream_restored. What is new, or goes on in the stream itself, is not told of.
  */
 int restore_stream(sqlite3 *db, const struct catalog *catalog, struct stream *stream,
 	struct restored *restored, struct err *err) __attribute__((warn_unused_result));

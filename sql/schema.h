@@ -27,7 +27,7 @@
 
 /* Goes up with every change of the tables in the checkpoint, for which sql/migrate.c gets a step;
  * stands in user_version. */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /*
  * Rows of files, rejects, progress and state:files: the owner's id above, a

@@ -29,7 +29,8 @@ CREATE TABLE "state:queries"(
 	max_time_us INTEGER,
 	retention_end_us INTEGER,
 	started_at_us INTEGER,
-	state INTEGER
+	state INTEGER,
+	n_missed INTEGER
 );
 
 -- The identity of the file whose row in `files` has the same row id.

@@ -12,22 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- transactions -------------------------------------------------------------------- */
-
-static int begin(sqlite3 *db, struct err *err)
-{
-	return db_exec(db, "BEGIN IMMEDIATE", err);
-}
-
-static int end(sqlite3 *db, int rc, struct err *err)
-{
-	if (rc == 0)
-		rc = db_exec(db, "COMMIT", err);
-	if (rc < 0 && sqlite3_get_autocommit(db) == 0)
-		(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	return rc;
-}
-
 /* --- adopting ------------------------------------------------------------------------- */
 
 /* The prefix under which the offsets of a query that is not configured are kept. */
@@ -89,49 +73,64 @@ static int park_query(
 	return rc;
 }
 
-static int unpark_query(sqlite3 *db, int64_t id, int64_t source_id, struct err *err)
-{
-	int64_t prefix_id = 0;
-	sqlite3_stmt *stmt;
-	/* Above all that are known, so that the stream will give it to nobody else. */
-	int rc = db_ask(db, &stmt, err,
-		"SELECT max((SELECT coalesce(max(prefix_id), 0) FROM \"state:offsets\"),"
-		" (SELECT coalesce(max(prefix_id), 0) FROM \"state:queries\")) + 1",
-		"");
-
-	if (rc == 1) {
-		prefix_id = sqlite3_column_int64(stmt, 0);
-		(void)sqlite3_finalize(stmt);
-		rc = db_do(db, err,
-			"UPDATE \"state:offsets\" SET prefix_id = ?1 WHERE source_id = ?2"
-			" AND prefix_id = ?3",
-			"iii", prefix_id, source_id, parked_prefix(id));
-	}
-	if (rc == 0)
-		rc = db_do(db, err, "UPDATE \"state:queries\" SET prefix_id = ?1 WHERE id = ?2",
-			"ii", prefix_id, id);
-	return rc;
-}
-
-/* What becomes of one remembered query under this catalog. */
-static int adopt_query(sqlite3 *db, const struct catalog *catalog, const char *name, int64_t id,
-	int64_t source_id, int64_t prefix_id, struct err *err)
-{
-	size_t index = catalog_find_query(catalog, name);
-
-	if (index == SIZE_MAX)
-		return prefix_id >= 0 ? park_query(db, id, source_id, prefix_id, err) : 0;
-	if (catalog->queries[index].is_new)
-		return 0;
-	if (prefix_id == parked_prefix(id))
-		return unpark_query(db, id, source_id, err);
-	return 0;
-}
-
 struct remembered {
 	int64_t id, source_id, prefix_id;
 	char *name;
 };
+
+/* Above all that are known here or in the stream, which will give it to nobody else. */
+static int free_prefix(sqlite3 *db, int64_t first_prefix_id, int64_t *prefix_id, struct err *err)
+{
+	int rc = db_get_int(db,
+		"SELECT max((SELECT coalesce(max(prefix_id), 0) FROM \"state:offsets\"),"
+		" (SELECT coalesce(max(prefix_id), 0) FROM \"state:queries\")) + 1",
+		0, prefix_id, err);
+
+	if (rc == 0 && *prefix_id < first_prefix_id)
+		*prefix_id = first_prefix_id;
+	return rc;
+}
+
+/* Its offsets get a prefix of their own; those that were not parked may be others' too and are
+ * copied. */
+static int unpark_query(
+	sqlite3 *db, const struct remembered *query, int64_t first_prefix_id, struct err *err)
+{
+	bool is_parked = query->prefix_id == parked_prefix(query->id);
+	int64_t prefix_id = 0;
+	int rc = free_prefix(db, first_prefix_id, &prefix_id, err);
+
+	if (rc == 0)
+		rc = db_do(db, err,
+			is_parked ? "UPDATE \"state:offsets\" SET prefix_id = ?1"
+				    " WHERE source_id = ?2 AND prefix_id = ?3"
+				  : "INSERT INTO \"state:offsets\" SELECT source_id, file_id, ?1,"
+				    " offset, skip, line, flags, unpacked FROM \"state:offsets\""
+				    " WHERE source_id = ?2 AND prefix_id = ?3",
+			"iii", prefix_id, query->source_id, query->prefix_id);
+	if (rc == 0)
+		rc = db_do(db, err, "UPDATE \"state:queries\" SET prefix_id = ?1 WHERE id = ?2",
+			"ii", prefix_id, query->id);
+	return rc;
+}
+
+/* What becomes of one remembered query under this catalog. */
+static int adopt_query(sqlite3 *db, const struct catalog *catalog, const struct remembered *query,
+	int64_t first_prefix_id, struct err *err)
+{
+	size_t index = catalog_find_query(catalog, query->name);
+
+	if (index == SIZE_MAX)
+		return query->prefix_id >= 0
+			       ? park_query(db, query->id, query->source_id, query->prefix_id, err)
+			       : 0;
+	if (catalog->queries[index].is_new || catalog->queries[index].is_kept)
+		return 0;
+	if (query->prefix_id == parked_prefix(query->id) ||
+		(first_prefix_id > 0 && query->prefix_id >= 0))
+		return unpark_query(db, query, first_prefix_id, err);
+	return 0;
+}
 
 static void free_remembered(struct remembered *all, size_t n)
 {
@@ -179,7 +178,8 @@ static int remembered_queries(sqlite3 *db, struct remembered **all, size_t *n, s
 	return rc;
 }
 
-int state_adopt(sqlite3 *db, const struct catalog *catalog, bool *is_renamed, struct err *err)
+int state_adopt(sqlite3 *db, const struct catalog *catalog, int64_t first_prefix_id,
+	bool *is_renamed, struct err *err)
 {
 	struct remembered *all;
 	size_t n, i;
@@ -188,18 +188,12 @@ int state_adopt(sqlite3 *db, const struct catalog *catalog, bool *is_renamed, st
 	*is_renamed = false;
 	if (rc < 0)
 		return rc;
-	rc = begin(db, err);
-	if (rc < 0) {
-		free_remembered(all, n);
-		return rc;
-	}
 	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++)
 		rc = write_source(db, catalog, i, is_renamed, err);
 	for (i = 0; rc == 0 && i < n; i++)
-		rc = adopt_query(db, catalog, all[i].name, all[i].id, all[i].source_id,
-			all[i].prefix_id, err);
+		rc = adopt_query(db, catalog, &all[i], first_prefix_id, err);
 	free_remembered(all, n);
-	return end(db, rc, err);
+	return rc;
 }
 
 /* --- beginning anew --------------------------------------------------------------------- */
@@ -282,17 +276,6 @@ static int make_query(sqlite3 *db, const struct catalog *catalog, size_t index, 
 	return rc;
 }
 
-static bool has_source_id(const struct catalog *catalog, int64_t id)
-{
-	size_t i;
-
-	for (i = 0; i < catalog->spec->n_sources; i++) {
-		if (catalog->sources[i].id == id)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Sources that are not the catalog's go when their name stands for another one
  * now, or when no query that is remembered needs them.
@@ -313,7 +296,7 @@ static int drop_old_sources(sqlite3 *db, const struct catalog *catalog, struct e
 
 		after = sqlite3_column_int64(stmt, 0);
 		rc = 0;
-		if (!is_needed && !has_source_id(catalog, after))
+		if (!is_needed && !catalog_has_source_id(catalog, after))
 			rc = drop_source_data(db, after, db_text(stmt, 1), err);
 		(void)sqlite3_finalize(stmt);
 		if (rc < 0)
@@ -380,7 +363,7 @@ int state_forget(sqlite3 *db, const char *name, struct err *err)
 	source_id = sqlite3_column_int64(stmt, 0);
 	n_left = sqlite3_column_int64(stmt, 1);
 	(void)sqlite3_finalize(stmt);
-	rc = begin(db, err);
+	rc = db_begin(db, err);
 	if (rc < 0)
 		return rc;
 	rc = drop_query_data(db, name, err);
@@ -392,5 +375,5 @@ int state_forget(sqlite3 *db, const char *name, struct err *err)
 			(void)sqlite3_finalize(stmt);
 		}
 	}
-	return end(db, rc, err);
+	return db_end(db, rc, err);
 }

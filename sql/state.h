@@ -24,37 +24,23 @@
 #include <stddef.h>
 
 /*
- * At start: gives the catalog the ids and UUIDs that are remembered, says what
- * is new and what begins anew (a notice for each of the latter), and numbers
- * the rest. Changes nothing.
+ * Gives what the running stream does not go on with (at a start: everything)
+ * the ids and UUIDs that are remembered, says what is new and what begins anew
+ * (a notice for each of the latter), and numbers the rest above all that are
+ * remembered or in `old` (NULL at a start). Changes nothing in the checkpoint.
  */
-int state_match(sqlite3 *db, struct catalog *catalog, struct notices *notices, struct err *err)
-	__attribute__((warn_unused_result));
-
-/*
- * At a reload, of a catalog that inherited from the running one: a notice for
- * each query that begins anew because its definition changed. ERR_CONFIG where
- * one that is remembered with this definition would begin anew although files
- * that it counted are gone: only a start takes remembered counts up again.
- */
-int state_rematch(sqlite3 *db, struct catalog *catalog, struct notices *notices, struct err *err)
-	__attribute__((warn_unused_result));
-
-/*
- * Numbers what a catalog inherited from the running one has no id for, above
- * all that are remembered.
- */
-int state_number(sqlite3 *db, struct catalog *catalog, const struct catalog *old, struct err *err)
-	__attribute__((warn_unused_result));
+int state_match(sqlite3 *db, struct catalog *catalog, const struct catalog *old,
+	struct notices *notices, struct err *err) __attribute__((warn_unused_result));
 
 /*
  * Writes down the catalog's sources, parks the queries that it does not name
- * and takes those back that it names again. Nothing is lost by it. A
- * transaction of its own. *is_renamed: a source has another name now, so the
- * rows that show it have changed.
+ * and takes those back that it names again, at a reload under prefixes from
+ * `first_prefix_id` on (0 at a start). Nothing is lost by it. Inside the
+ * caller's transaction. *is_renamed: a source has another name now, so the rows
+ * that show it have changed.
  */
-int state_adopt(sqlite3 *db, const struct catalog *catalog, bool *is_renamed, struct err *err)
-	__attribute__((warn_unused_result));
+int state_adopt(sqlite3 *db, const struct catalog *catalog, int64_t first_prefix_id,
+	bool *is_renamed, struct err *err) __attribute__((warn_unused_result));
 
 /*
  * What begins anew loses what it had, and gets its tables. Inside the

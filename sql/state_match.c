@@ -20,8 +20,9 @@ static int match_source(sqlite3 *db, struct catalog *catalog, size_t index, stru
 
 	if (rc != 1)
 		return rc;
-	if (sqlite3_stricmp(db_text(stmt, 1), spec->name) == 0 ||
-		catalog_find_source(catalog, db_text(stmt, 1)) == SIZE_MAX) {
+	if (!catalog_has_source_id(catalog, sqlite3_column_int64(stmt, 0)) &&
+		(sqlite3_stricmp(db_text(stmt, 1), spec->name) == 0 ||
+			catalog_find_source(catalog, db_text(stmt, 1)) == SIZE_MAX)) {
 		source->id = sqlite3_column_int64(stmt, 0);
 		source->is_new = false;
 	}
@@ -127,57 +128,6 @@ static int match_query(sqlite3 *db, struct catalog *catalog, size_t index, struc
 	return 0;
 }
 
-/* Refused where counts are remembered that the files there could not give again. */
-static int keep_counts(sqlite3 *db, const struct query_spec *spec, struct err *err)
-{
-	sqlite3_stmt *stmt;
-	int rc = db_ask(db, &stmt, err,
-		"SELECT f.path, count(*) OVER () FROM \"state:queries\" AS q"
-		" JOIN \"state:offsets\" AS o USING (source_id, prefix_id)"
-		" JOIN files AS f ON f.rowid = (o.source_id << ?2) + o.file_id"
-		" WHERE q.name = ?1 AND o.line > 0"
-		" AND f.state IN ('archived', 'deleted', 'missing') LIMIT 1",
-		"ti", spec->name, (int64_t)SCHEMA_KEY_BITS);
-
-	if (rc != 1)
-		return rc;
-	rc = err_set(err, ERR_CONFIG,
-		"query %s: the checkpoint keeps its counts, which only a restart takes up again;"
-		" %lld of their files are gone, as %s is, so they could not be made anew",
-		spec->name, (long long)sqlite3_column_int64(stmt, 1), db_text(stmt, 0));
-	(void)sqlite3_finalize(stmt);
-	return rc;
-}
-
-int state_rematch(sqlite3 *db, struct catalog *catalog, struct notices *notices, struct err *err)
-{
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++) {
-		const struct query_spec *spec = &catalog->spec->queries[i];
-		struct catalog_query *query = &catalog->queries[i];
-		sqlite3_stmt *stmt;
-
-		if (!query->is_new)
-			continue;
-		rc = db_ask(db, &stmt, err,
-			"SELECT definition FROM \"state:queries\" WHERE name = ?1", "t",
-			spec->name);
-		if (rc != 1)
-			continue;
-		rc = 0;
-		if (strcmp(db_text(stmt, 0), query->definition) == 0) {
-			rc = keep_counts(db, spec, err);
-		} else {
-			query->note = "counted anew since its definition changed";
-			announce_change(notices, spec->name, db_text(stmt, 0), query->definition);
-		}
-		(void)sqlite3_finalize(stmt);
-	}
-	return rc;
-}
-
 static int highest_ids(sqlite3 *db, int64_t *source_id, int64_t *query_id, struct err *err)
 {
 	int rc = db_get_int(db, "SELECT max(id) FROM \"state:sources\"", 0, source_id, err);
@@ -187,23 +137,23 @@ static int highest_ids(sqlite3 *db, int64_t *source_id, int64_t *query_id, struc
 	return rc;
 }
 
-int state_match(sqlite3 *db, struct catalog *catalog, struct notices *notices, struct err *err)
+int state_match(sqlite3 *db, struct catalog *catalog, const struct catalog *old,
+	struct notices *notices, struct err *err)
 {
+	int64_t source_id = 0, query_id = 0;
 	size_t i;
 	int rc = 0;
 
-	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++)
-		rc = match_source(db, catalog, i, err);
-	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++)
-		rc = match_query(db, catalog, i, notices, err);
-	return rc < 0 ? rc : state_number(db, catalog, NULL, err);
-}
-
-int state_number(sqlite3 *db, struct catalog *catalog, const struct catalog *old, struct err *err)
-{
-	int64_t source_id = 0, query_id = 0;
-	int rc = highest_ids(db, &source_id, &query_id, err);
-
+	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++) {
+		if (!catalog->sources[i].is_kept)
+			rc = match_source(db, catalog, i, err);
+	}
+	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++) {
+		if (!catalog->queries[i].is_kept)
+			rc = match_query(db, catalog, i, notices, err);
+	}
+	if (rc == 0)
+		rc = highest_ids(db, &source_id, &query_id, err);
 	if (rc == 0)
 		catalog_number(catalog, old, source_id, query_id);
 	return rc;

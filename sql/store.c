@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "sql/catalog.h"
 #include "sql/checkpoint.h"
+#include "sql/db.h"
 #include "sql/mirror.h"
 #include "sql/notices.h"
 #include "sql/restore.h"
@@ -162,28 +163,31 @@ static int match_catalog(struct store *store, struct catalog *catalog, struct er
 		catalog_number(catalog, NULL, 0, 0);
 		return 0;
 	}
-	rc = state_match(checkpoint_db(store->checkpoint), catalog, &store->notices, err);
+	rc = state_match(checkpoint_db(store->checkpoint), catalog, NULL, &store->notices, err);
 	loss = checkpoint_loss(store->checkpoint);
 	for (i = 0; loss != NULL && i < catalog->spec->n_queries; i++)
 		catalog->queries[i].note = loss;
 	return rc;
 }
 
-/* Both databases go over to the catalog. */
-static int set_catalog(struct store *store, struct catalog *catalog, const struct setting *settings,
-	size_t n_settings, struct err *err)
+/* At a start: both databases go over to the catalog. */
+static int set_catalog(struct store *store, struct catalog *catalog, struct err *err)
 {
+	sqlite3 *db = store->checkpoint != NULL ? checkpoint_db(store->checkpoint) : NULL;
 	bool is_renamed = false;
 	int rc = 0;
 
-	if (store->checkpoint != NULL) {
-		rc = state_adopt(checkpoint_db(store->checkpoint), catalog, &is_renamed, err);
-		if (rc == 0 && is_renamed && store->catalog == NULL)
+	if (db != NULL) {
+		rc = db_begin(db, err);
+		if (rc == 0)
+			rc = db_end(db, state_adopt(db, catalog, 0, &is_renamed, err), err);
+		if (rc == 0 && is_renamed)
 			rc = fill_mirror(store, err);
 	}
 	if (rc == 0)
-		rc = mirror_set_catalog(store->mirror, catalog, settings, n_settings, err);
-	if (rc == 0 && store->checkpoint != NULL)
+		rc = mirror_set_catalog(
+			store->mirror, catalog, store->settings, store->n_settings, NULL, err);
+	if (rc == 0 && db != NULL)
 		rc = checkpoint_set_catalog(store->checkpoint, catalog, err);
 	return rc;
 }
@@ -216,7 +220,7 @@ int store_load(struct store *store, const struct spec *spec, struct stream *stre
 		return rc;
 	rc = match_catalog(store, catalog, err);
 	if (rc == 0)
-		rc = set_catalog(store, catalog, store->settings, store->n_settings, err);
+		rc = set_catalog(store, catalog, err);
 	/* Either database may refer to it from here on. */
 	store->catalog = catalog;
 	if (rc == 0 && store->checkpoint != NULL)
@@ -237,8 +241,54 @@ void store_rest(struct store *store)
 		(void)sqlite3_db_release_memory(checkpoint_db(store->checkpoint));
 }
 
-int store_set_spec(struct store *store, const struct spec *spec, const struct setting *settings,
-	size_t n_settings, struct err *err)
+/*
+ * What comes back is taken up in the checkpoint and told to the stream in one
+ * transaction, so that a failure leaves it parked.
+ */
+static int take_back(struct store *store, struct catalog *catalog, struct stream *stream,
+	struct restored *restored, struct err *err)
+{
+	sqlite3 *db = checkpoint_db(store->checkpoint);
+	bool is_renamed;
+	int rc = state_match(db, catalog, store->catalog, &store->notices, err);
+
+	if (rc == 0)
+		rc = db_begin(db, err);
+	if (rc < 0)
+		return rc;
+	rc = state_adopt(db, catalog, stream_next_prefix_id(stream), &is_renamed, err);
+	if (rc == 0)
+		rc = restore_stream(db, catalog, stream, restored, err);
+	if (rc == 0)
+		rc = stream_restored(stream, err);
+	return db_end(db, rc, err);
+}
+
+/* At a reload, with a checkpoint. */
+static int reset_catalog(struct store *store, struct catalog *catalog, struct stream *stream,
+	const struct setting *settings, size_t n_settings, struct err *err)
+{
+	struct restored restored = {0};
+	int rc = checkpoint_make_trusted(store->checkpoint, err);
+
+	if (rc == 0)
+		rc = take_back(store, catalog, stream, &restored, err);
+	if (rc == 0)
+		rc = checkpoint_set_catalog(store->checkpoint, catalog, err);
+	if (rc == 0) {
+		const struct mirror_source back = {.checkpoint = checkpoint_db(store->checkpoint),
+			.totals = {.queries = restored.queries, .n_queries = restored.n}};
+
+		rc = mirror_set_catalog(store->mirror, catalog, settings, n_settings, &back, err);
+		if (rc < 0)
+			checkpoint_return_to_catalog(store->checkpoint, store->catalog);
+	}
+	restored_fini(&restored);
+	return rc;
+}
+
+int store_set_spec(struct store *store, const struct spec *spec, struct stream *stream,
+	const struct setting *settings, size_t n_settings, struct err *err)
 {
 	struct catalog *catalog;
 	int rc = catalog_new(&catalog, spec, err);
@@ -247,16 +297,14 @@ int store_set_spec(struct store *store, const struct spec *spec, const struct se
 		return rc;
 	catalog_inherit(catalog, store->catalog);
 	if (store->checkpoint != NULL) {
-		sqlite3 *db = checkpoint_db(store->checkpoint);
-
-		rc = state_rematch(db, catalog, &store->notices, err);
-		if (rc == 0)
-			rc = state_number(db, catalog, store->catalog, err);
+		rc = reset_catalog(store, catalog, stream, settings, n_settings, err);
 	} else {
 		catalog_number(catalog, store->catalog, 0, 0);
+		rc = stream_restored(stream, err);
+		if (rc == 0)
+			rc = mirror_set_catalog(
+				store->mirror, catalog, settings, n_settings, NULL, err);
 	}
-	if (rc == 0)
-		rc = set_catalog(store, catalog, settings, n_settings, err);
 	if (rc < 0) {
 		catalog_free(catalog);
 		return rc;

@@ -58,12 +58,15 @@ int store_load(struct store *store, const struct spec *spec, struct stream *stre
 	struct err *err) __attribute__((warn_unused_result));
 
 /*
- * After a reload: the tables of new queries come, those of removed ones go
- * (their counts stay in the checkpoint). A changed definition is announced by a
- * notice. ERR_CONFIG where kept counts of a query that comes back would be lost.
+ * At a reload, which `stream` has prepared: the tables of new queries come,
+ * those of removed ones go (their counts stay in the checkpoint), and what
+ * comes back is told to the stream, up to and including stream_restored, and
+ * shown as if it had never been away. A changed definition is announced by a
+ * notice. Then the stream takes the spec, or after a failure drops it.
  */
-int store_set_spec(struct store *store, const struct spec *spec, const struct setting *settings,
-	size_t n_settings, struct err *err) __attribute__((warn_unused_result));
+int store_set_spec(struct store *store, const struct spec *spec, struct stream *stream,
+	const struct setting *settings, size_t n_settings, struct err *err)
+	__attribute__((warn_unused_result));
 
 /* Durable, then visible. On failure neither database has changed and the old snapshot stands. */
 int store_commit(struct store *store, const struct changes *changes, struct err *err)
@@ -89,6 +92,7 @@ struct query_status {
 	const char *message;   /* NULL: stays as it is */
 	const char *exception; /* NULL: none */
 	int64_t n_files_behind;
+	int64_t n_missed;      /* files that it could not count; said behind each message */
 	enum query_state state;
 	bool is_data_available, is_trigger_active;
 };

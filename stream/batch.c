@@ -31,6 +31,7 @@ void batch_free(struct batch *batch)
 	free(batch->n_too_long);
 	free(batch->members);
 	free(batch->moves);
+	free(batch->n_missed);
 	free(batch->changes.queries);
 	free(batch->changes.files);
 	free(batch->changes.offsets);
@@ -302,8 +303,21 @@ static void plan_next_clean(struct intake *intake, int64_t now_us)
 	intake->n_uncleaned = intake->n_cleanable;
 }
 
+/* A file goes out of sight: who has missed it has missed it for good. */
+static void keep_missed(
+	struct stream *stream, struct intake *intake, const struct file *file, size_t slot)
+{
+	for (size_t i = 0; i < stream->spec->n_queries; i++) {
+		struct prefix *prefix = stream_prefix_of(stream, i);
+
+		if (stream->spec->queries[i].source == intake->index &&
+			prefixes_has_missed(&intake->prefixes, prefix, file, slot))
+			stream->queries[i]->totals.n_missed++;
+	}
+}
+
 /* Files that are gone for long leave the memory now and the checkpoint with the next changes. */
-static void forget_gone(struct intake *intake)
+static void forget_gone(struct stream *stream, struct intake *intake)
 {
 	size_t slot = source_find_forgettable(intake->source);
 
@@ -319,6 +333,7 @@ static void forget_gone(struct intake *intake)
 			return;
 		intake->forgotten[intake->n_forgotten++] =
 			(struct file){.id = file->id, .path = path};
+		keep_missed(stream, intake, file, slot);
 		source_forget(intake->source, slot);
 	}
 }
@@ -378,7 +393,7 @@ void batch_accept(struct batch *batch, bool is_synced, int64_t now_us)
 	if (is_synced)
 		clean(intake);
 	plan_next_clean(intake, now_us);
-	forget_gone(intake);
+	forget_gone(batch->stream, intake);
 	batch->stream->batch = NULL;
 	batch_free(batch);
 }

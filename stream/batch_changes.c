@@ -55,27 +55,16 @@ static int make_query_change(
 	return query_finish(query, change, err);
 }
 
-/* Which prefix a query stands at after the batch. */
-static int64_t prefix_after(const struct batch *batch, const struct query *query)
-{
-	for (size_t i = 0; i < batch->n_moves; i++) {
-		const struct prefix_move *move = &batch->moves[i];
-
-		if (move->from->id == query->totals.prefix_id &&
-			(!move->is_split || !query_is_active(query)))
-			return move->to->id;
-	}
-	return query->totals.prefix_id;
-}
-
 static bool make_state_change(
 	const struct batch *batch, struct query *query, struct query_change *change)
 {
-	int64_t prefix_id = prefix_after(batch, query);
+	int64_t prefix_id = batch_prefix_after(batch, change->query)->id;
+	int64_t n_missed = batch->n_missed != NULL ? batch->n_missed[change->query] : 0;
 
-	if (!query->is_state_changed && prefix_id == query->totals.prefix_id)
+	if (!query->is_state_changed && prefix_id == query->totals.prefix_id && n_missed == 0)
 		return false;
 	change->totals = query->totals;
+	change->totals.n_missed += n_missed;
 	change->totals.prefix_id = prefix_id;
 	change->is_rebuilt = !query->is_restored;
 	switch (query->totals.state) {
@@ -326,7 +315,7 @@ static void add_split_offsets(
 		const struct file *file = source_file(batch->intake->source, slot);
 		struct stand stand;
 
-		if (file == NULL || file_is_gone(file))
+		if (file == NULL)
 			continue;
 		stand = prefix_stand(move->to, file, slot);
 		if (stand.file_id == STAND_NO_FILE)

@@ -115,6 +115,39 @@ static int plan_merges(struct batch *batch, struct err *err)
 
 		if (rc != 0)
 			return rc;
+		prefix->is_leaving = other != NULL;
+	}
+	return 0;
+}
+
+const struct prefix *batch_prefix_after(const struct batch *batch, size_t query)
+{
+	const struct prefix *prefix = stream_prefix_of(batch->stream, query);
+
+	for (size_t i = 0; i < batch->n_moves; i++) {
+		const struct prefix_move *move = &batch->moves[i];
+
+		if (move->from == prefix &&
+			(!move->is_split || !query_is_active(batch->stream->queries[query])))
+			return move->to;
+	}
+	return prefix;
+}
+
+/* What a prefix knew of files that went goes with it, so what it told of them is kept. */
+static int plan_missed(struct batch *batch, struct err *err)
+{
+	const struct stream *stream = batch->stream;
+
+	batch->n_missed = mem_new_array(stream->spec->n_queries, sizeof(*batch->n_missed));
+	if (batch->n_missed == NULL)
+		return err_nomem(err);
+	for (size_t i = 0; i < stream->spec->n_queries; i++) {
+		if (stream->spec->queries[i].source != batch->intake->index)
+			continue;
+		batch->n_missed[i] = (int64_t)stream_prefix_of(stream, i)->n_missed -
+				     (int64_t)prefixes_count_missed(&batch->intake->prefixes,
+					     batch_prefix_after(batch, i));
 	}
 	return 0;
 }
@@ -137,6 +170,8 @@ int batch_plan_house(struct batch *batch, struct err *err)
 
 	if (rc == 0)
 		rc = plan_merges(batch, err);
+	if (rc == 0 && batch->n_moves > 0)
+		rc = plan_missed(batch, err);
 	if (rc != 0)
 		return rc;
 	return batch->n_moves > 0 || has_changed_states(batch);
@@ -147,6 +182,8 @@ void batch_apply_moves(struct batch *batch)
 	const struct stream *stream = batch->stream;
 	struct prefixes *prefixes = &batch->intake->prefixes;
 
+	for (size_t i = 0; batch->n_missed != NULL && i < stream->spec->n_queries; i++)
+		stream->queries[i]->totals.n_missed += batch->n_missed[i];
 	for (size_t i = 0; i < batch->n_moves; i++) {
 		const struct prefix_move *move = &batch->moves[i];
 
@@ -167,6 +204,7 @@ void batch_apply_moves(struct batch *batch)
 	if (batch->n_moves > 0) {
 		batch->intake->turn = 0;
 		prefixes_look_at_all(prefixes);
+		prefixes_look_at_gone(prefixes);
 	}
 }
 
@@ -177,6 +215,7 @@ void batch_drop_moves(struct batch *batch)
 			prefixes_remove(&batch->intake->prefixes, batch->moves[i].to);
 		else
 			batch->intake->may_merge = true;
+		batch->moves[i].from->is_leaving = false;
 	}
 	batch->n_moves = 0;
 }

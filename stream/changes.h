@@ -45,6 +45,7 @@ struct query_totals {
 	int64_t max_time_us;      /* newest event; INT64_MIN: none yet */
 	int64_t retention_end_us; /* windows that end at or before it are dropped; INT64_MIN: none yet */
 	int64_t started_at_us;
+	int64_t n_missed;         /* files with events that were gone before it read them, now out of sight */
 	enum query_state state;
 };
 

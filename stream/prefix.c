@@ -309,6 +309,48 @@ size_t prefixes_pop(struct prefixes *prefixes, struct prefix *prefix)
 	return slot;
 }
 
+/* --- what went too early --------------------------------------------------- */
+
+bool prefixes_has_missed(const struct prefixes *prefixes, const struct prefix *prefix,
+	const struct file *file, size_t slot)
+{
+	struct stand own;
+
+	if (!file_is_gone(file) || file->n_events == 0)
+		return false;
+	own = prefix_stand(prefix, file, slot);
+	for (size_t i = 0; i < prefixes->n; i++) {
+		struct stand other = prefix_stand(prefixes->list[i], file, slot);
+
+		if (!prefixes->list[i]->is_leaving && prefix_compare(file, &own, &other) < 0)
+			return true;
+	}
+	return false;
+}
+
+size_t prefixes_count_missed(const struct prefixes *prefixes, const struct prefix *prefix)
+{
+	size_t n_slots = source_n_slots(prefixes->source);
+	size_t n = 0;
+
+	for (size_t slot = 0; prefixes->n > 1 && slot < n_slots; slot++) {
+		const struct file *file = source_file(prefixes->source, slot);
+
+		n += file != NULL && prefixes_has_missed(prefixes, prefix, file, slot);
+	}
+	return n;
+}
+
+void prefixes_look_at_gone(struct prefixes *prefixes)
+{
+	for (size_t i = 0; i < prefixes->n; i++) {
+		struct prefix *prefix = prefixes->list[i];
+
+		prefix->n_missed =
+			prefix->n_queries > 0 ? prefixes_count_missed(prefixes, prefix) : 0;
+	}
+}
+
 /* --- comparing prefixes -------------------------------------------------- */
 
 bool prefix_is_covered(

@@ -33,7 +33,8 @@ struct prefix_slot {
 struct prefix {
 	int64_t id;
 	size_t n_queries;
-	bool is_in_changes;     /* the checkpoint knows it */
+	bool is_leaving;        /* the batch in flight merges it into another */
+	size_t n_missed;        /* files that went before it had read all that others counted of them */
 	struct stands stands;
 	struct prefix_slot *slots;
 	size_t n_slots, slots_cap;
@@ -88,6 +89,17 @@ void prefixes_look_at_all(struct prefixes *prefixes);
 
 /* The slot to read next is taken out of the heap (prefixes_look puts it back); SIZE_MAX: none. */
 size_t prefixes_pop(struct prefixes *prefixes, struct prefix *prefix);
+
+/* What n_missed of `prefix` is, if those that are leaving had left. A walk over all files. */
+size_t prefixes_count_missed(const struct prefixes *prefixes, const struct prefix *prefix);
+
+/* Is what others counted of a file that went missing to `prefix`? */
+bool prefixes_has_missed(
+	const struct prefixes *prefixes, const struct prefix *prefix, const struct file *file,
+	size_t slot);
+
+/* Brings n_missed of all of them up to date. */
+void prefixes_look_at_gone(struct prefixes *prefixes);
 
 /* Both stand at the same place in every file that still exists. */
 bool prefixes_are_equal(

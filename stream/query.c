@@ -77,7 +77,6 @@ void query_free(struct query *query)
 	groups_free(query->groups);
 	free(query->exception);
 	free(query->message);
-	free(query->note);
 	free(query->fields);
 	free(query);
 }

@@ -99,7 +99,6 @@ struct query {
 	bool is_restored;          /* the checkpoint knew it, or a batch was accepted */
 	char *exception;           /* with QUERY_FAILED; NULL: none */
 	char *message;             /* with QUERY_FAILED: what `queries.message` says; NULL: none */
-	char *note;                /* what it could not see, and the like; NULL: none */
 	bool is_state_changed;     /* since the last accepted batch: stopped, failed or started */
 	int64_t last_trigger_us;   /* the start of the last trigger of this run; INT64_MIN: none */
 	size_t *fields;            /* of each group_by field: its place in the source's union */

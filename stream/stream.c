@@ -83,8 +83,19 @@ int intake_mark(struct intake *intake, size_t slot, struct err *err)
 	return 0;
 }
 
+/* Some prefix has; a file that it missed may be there again. */
+static bool has_missed(const struct prefixes *prefixes)
+{
+	for (size_t i = 0; i < prefixes->n; i++) {
+		if (prefixes->list[i]->n_missed > 0)
+			return true;
+	}
+	return false;
+}
+
 int intake_look(struct intake *intake, struct err *err)
 {
+	bool some_went = false;
 	size_t *slots = NULL;
 	size_t n = 0;
 	int rc = prefixes_reserve(&intake->prefixes, source_n_slots(intake->source), err);
@@ -103,7 +114,10 @@ int intake_look(struct intake *intake, struct err *err)
 
 		if (file != NULL && file->is_changed)
 			intake->dirty[intake->n_dirty++] = slots[i];
+		some_went |= file != NULL && file_is_gone(file);
 	}
+	if (some_went || has_missed(&intake->prefixes))
+		prefixes_look_at_gone(&intake->prefixes);
 	free(slots);
 	return 0;
 }
@@ -170,149 +184,7 @@ void stream_close(struct stream *stream)
 	free(stream);
 }
 
-/* --- restoring ----------------------------------------------------------- */
-
-int stream_restore_file(
-	struct stream *stream, size_t source, const struct file *file, struct err *err)
-{
-	return source_restore(stream->intakes[source].source, file, err);
-}
-
-static struct prefix *restored_prefix(
-	struct stream *stream, struct prefixes *prefixes, int64_t id, struct err *err)
-{
-	struct prefix *prefix = prefixes_find(prefixes, id);
-
-	if (id >= stream->next_prefix_id)
-		stream->next_prefix_id = id + 1;
-	return prefix != NULL ? prefix : prefixes_add(prefixes, id, err);
-}
-
-int stream_restore_offset(
-	struct stream *stream, size_t source, const struct offset_change *offset, struct err *err)
-{
-	struct intake *intake = &stream->intakes[source];
-	size_t slot = source_find_id(intake->source, offset->file_id);
-	struct prefix *prefix;
-	struct stand stand = {.at = offset->at, .file_id = offset->file_id};
-	const struct file *file;
-	int rc;
-
-	prefix = restored_prefix(stream, &intake->prefixes, offset->prefix_id, err);
-	if (prefix == NULL)
-		return ERR_NOMEM;
-	/* The row of a file that was forgotten meanwhile means nothing. */
-	if (slot == SIZE_MAX)
-		return 0;
-	file = source_file(intake->source, slot);
-	stand.seen = file->is_compressed ? file->size : offset->at.offset;
-	rc = prefixes_reserve(&intake->prefixes, source_n_slots(intake->source), err);
-	if (rc == 0)
-		rc = prefix_reserve_puts(prefix, 1, err);
-	if (rc == 0)
-		prefix_put(prefix, slot, &stand);
-	return rc;
-}
-
-int stream_restore_query(
-	struct stream *stream, size_t query, const struct query_totals *totals, struct err *err)
-{
-	struct intake *intake = &stream->intakes[stream->spec->queries[query].source];
-	struct query *restored = stream->queries[query];
-
-	if (restored_prefix(stream, &intake->prefixes, totals->prefix_id, err) == NULL)
-		return ERR_NOMEM;
-	restored->totals = *totals;
-	restored->is_restored = true;
-	/* The end of the daemon ends no query. */
-	if (totals->state == QUERY_TERMINATED)
-		restored->totals.state = QUERY_INITIALIZING;
-	return 0;
-}
-
-int stream_restore_row(struct stream *stream, size_t query, const struct event_value *values,
-	int64_t start_us, int64_t end_us, uint64_t count, bool is_open, struct err *err)
-{
-	return query_restore_row(
-		stream->queries[query], values, start_us, end_us, count, is_open, err);
-}
-
-void stream_restore_reject_totals(
-	struct stream *stream, size_t source, const int64_t totals[REJECT_REASONS])
-{
-	memcpy(stream->intakes[source].reject_totals, totals,
-		sizeof(stream->intakes[source].reject_totals));
-}
-
-/* What a query that begins now can no longer count. */
-static int note_gone_files(struct query *query, const struct source *source, struct err *err)
-{
-	size_t n_gone = 0;
-	char text[160];
-
-	for (size_t slot = 0; slot < source_n_slots(source); slot++) {
-		const struct file *file = source_file(source, slot);
-
-		n_gone += file != NULL && file_is_gone(file) && file->n_events > 0;
-	}
-	if (n_gone == 0)
-		return 0;
-	(void)snprintf(text, sizeof(text),
-		"%zu file%s with events could not be counted: archived, deleted or gone", n_gone,
-		n_gone == 1 ? "" : "s");
-	free(query->note);
-	query->note = mem_copy_text(text, strlen(text));
-	return query->note != NULL ? 0 : err_nomem(err);
-}
-
-/* The files' least offset is 0 again for as long as the new prefix has not begun them. */
-static int mark_all_files(struct intake *intake, struct err *err)
-{
-	for (size_t slot = 0; slot < source_n_slots(intake->source); slot++) {
-		const struct file *file = source_file(intake->source, slot);
-		int rc = file != NULL && !file_is_gone(file) ? intake_mark(intake, slot, err) : 0;
-
-		if (rc != 0)
-			return rc;
-	}
-	return 0;
-}
-
-/* The prefix of the newcomers, made with the first of them. */
-static int add_newcomer(struct stream *stream, struct intake *intake, struct query *query,
-	struct prefix **fresh, struct err *err)
-{
-	if (*fresh == NULL) {
-		int rc = mark_all_files(intake, err);
-
-		if (rc != 0)
-			return rc;
-		*fresh = prefixes_add(&intake->prefixes, stream->next_prefix_id, err);
-		if (*fresh == NULL)
-			return ERR_NOMEM;
-		stream->next_prefix_id++;
-	}
-	query->totals.prefix_id = (*fresh)->id;
-	return note_gone_files(query, intake->source, err);
-}
-
-int stream_place_new_queries(struct stream *stream, struct intake *intake,
-	const struct newcomers *newcomers, struct err *err)
-{
-	struct prefix *fresh = NULL;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < newcomers->spec->n_queries; i++) {
-		struct query *query = newcomers->queries[i];
-
-		if (newcomers->spec->queries[i].source == newcomers->source && query != NULL &&
-			query->totals.prefix_id < 0)
-			rc = add_newcomer(stream, intake, query, &fresh, err);
-	}
-	if (rc == 0)
-		rc = prefixes_reserve(&intake->prefixes, source_n_slots(intake->source), err);
-	return rc;
-}
+/* --- who stands where ---------------------------------------------------- */
 
 void stream_count_queries(struct stream *stream)
 {
@@ -327,42 +199,8 @@ void stream_count_queries(struct stream *stream)
 	for (size_t i = 0; i < stream->spec->n_sources; i++) {
 		stream->intakes[i].may_merge = true;
 		prefixes_look_at_all(&stream->intakes[i].prefixes);
+		prefixes_look_at_gone(&stream->intakes[i].prefixes);
 	}
-}
-
-/* Files that were read but not yet archived or deleted when the last run ended. */
-static int find_cleanable(struct intake *intake, struct err *err)
-{
-	if (source_spec(intake->source)->clean_source == CLEAN_SOURCE_OFF)
-		return 0;
-	for (size_t slot = 0; slot < source_n_slots(intake->source); slot++) {
-		const struct file *file = source_file(intake->source, slot);
-
-		if (file == NULL || file->state != FILE_DONE)
-			continue;
-		if (!mem_grow(&intake->cleanable, &intake->cleanable_cap, intake->n_cleanable + 1,
-			    sizeof(*intake->cleanable)))
-			return err_nomem(err);
-		intake->cleanable[intake->n_cleanable++] = slot;
-	}
-	intake->must_clean = true;
-	return 0;
-}
-
-int stream_restored(struct stream *stream, struct err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < stream->spec->n_sources; i++) {
-		const struct newcomers newcomers = {stream->spec, i, stream->queries};
-
-		rc = stream_place_new_queries(stream, &stream->intakes[i], &newcomers, err);
-	}
-	if (rc == 0)
-		stream_count_queries(stream);
-	for (size_t i = 0; rc == 0 && i < stream->spec->n_sources; i++)
-		rc = find_cleanable(&stream->intakes[i], err);
-	return rc;
 }
 
 /* --- looking ------------------------------------------------------------- */
@@ -420,7 +258,8 @@ void stream_query_view(const struct stream *stream, size_t query, struct query_v
 		.n_files_behind = (int64_t)n_behind,
 		.is_data_available = n_behind > 0,
 		.exception = shown->exception,
-		.note = shown->note,
+		.n_missed =
+			shown->totals.n_missed + (prefix != NULL ? (int64_t)prefix->n_missed : 0),
 	};
 }
 

@@ -29,12 +29,18 @@ int stream_open(struct stream **stream, const struct spec *spec, struct err *err
 void stream_close(struct stream *stream);
 
 /*
- * --- what the checkpoint remembers, before the first batch ----------------
+ * --- what the checkpoint remembers ----------------------------------------
  *
- * In this order: the files of a source by id, the offsets of all prefixes,
- * then each query's totals and after them its rows. A query that is not told
- * of is new; the changes of its first batch say is_rebuilt.
+ * Told before the first batch; and between stream_prepare_spec and
+ * stream_take_spec, of the new spec's sources and queries that the running
+ * stream does not have (indices are the new spec's). In this order: the files
+ * of a source by id, the offsets of all prefixes, then each query's totals and
+ * after them its rows. A query that is not told of is new; the changes of its
+ * first batch say is_rebuilt.
  */
+
+/* No prefix of this number or above is in use: what is told at a reload must not meet one that is. */
+int64_t stream_next_prefix_id(const struct stream *stream);
 
 int stream_restore_file(struct stream *stream, size_t source, const struct file *file,
 	struct err *err) __attribute__((warn_unused_result));
@@ -48,7 +54,7 @@ int stream_restore_row(struct stream *stream, size_t query, const struct event_v
 	__attribute__((warn_unused_result));
 void stream_restore_reject_totals(struct stream *stream, size_t source,
 	const int64_t totals[REJECT_REASONS]);
-/* All is told: a query without restored totals starts from the files that are there. */
+/* All is told, be it nothing: a query without restored totals starts from the files that are there. */
 int stream_restored(struct stream *stream, struct err *err) __attribute__((warn_unused_result));
 
 /* --- looking and counting ------------------------------------------------ */
@@ -103,7 +109,7 @@ struct query_view {
 	int64_t n_files_behind;
 	bool is_data_available;
 	const char *exception; /* NULL: none */
-	const char *note;      /* what it could not see, and the like; NULL: none */
+	int64_t n_missed;      /* files with events that it could not count: gone before it read them */
 };
 
 void stream_query_view(const struct stream *stream, size_t query, struct query_view *view);
@@ -125,9 +131,10 @@ int stream_set_spec(struct stream *stream, const struct spec *spec, struct err *
 	__attribute__((warn_unused_result));
 
 /*
- * The same in two steps, for who has more to change that may fail. Between them
- * nothing else is asked of the stream. A preparation that fails, or is dropped,
- * has changed nothing; taking it cannot fail. Both end the reload.
+ * The same in steps, for who has more to tell or to change that may fail:
+ * prepare, tell what is remembered, stream_restored, take; nothing else is
+ * asked of the stream meanwhile. A preparation that fails, or is dropped, has
+ * changed nothing; taking it cannot fail. Both end the reload.
  */
 struct reload;
 int stream_prepare_spec(struct reload **reload, struct stream *stream, const struct spec *spec,

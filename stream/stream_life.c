@@ -51,19 +51,6 @@ int stream_stop_query(struct stream *stream, size_t query, struct err *err)
 
 /* --- a new spec ---------------------------------------------------------- */
 
-#define NONE SIZE_MAX
-
-/* What becomes of the old, by new index; and what is made for the new. */
-struct reload {
-	struct stream *stream;
-	const struct spec *spec;
-	size_t *old_sources; /* the old index, or NONE: it is new */
-	size_t *old_queries;
-	struct intake *intakes; /* new ones are open; of kept ones only the fields are made */
-	struct query **queries; /* new ones are made; kept ones are NULL until the end */
-	size_t **places;        /* of each query's fields in its source's union */
-};
-
 static bool is_same_text(const char *a, const char *b)
 {
 	return strcmp(a, b) == 0;
@@ -85,7 +72,7 @@ static size_t find_source(const struct spec *spec, const struct source_spec *sou
 		if (is_same_source(&spec->sources[i], source))
 			return i;
 	}
-	return NONE;
+	return RELOAD_NEW;
 }
 
 /* The old query that goes on as query `i` of the new spec. */
@@ -94,7 +81,7 @@ static int find_query(const struct reload *reload, size_t i, size_t *old, struct
 	const struct spec *before = reload->stream->spec;
 	const struct query_spec *query = &reload->spec->queries[i];
 
-	*old = NONE;
+	*old = RELOAD_NEW;
 	for (size_t j = 0; j < before->n_queries; j++) {
 		char *one, *two;
 
@@ -122,7 +109,7 @@ static int make_sources(struct reload *reload, struct err *err)
 
 		reload->old_sources[i] =
 			find_source(reload->stream->spec, &reload->spec->sources[i]);
-		if (reload->old_sources[i] == NONE)
+		if (reload->old_sources[i] == RELOAD_NEW)
 			rc = intake_open(intake, reload->stream, reload->spec, i, err);
 		else
 			rc = fields_of_source(&intake->fields, reload->spec, i, err);
@@ -144,7 +131,7 @@ static int make_queries(struct reload *reload, struct err *err)
 		rc = find_query(reload, i, &reload->old_queries[i], err);
 		if (rc != 0)
 			return rc;
-		if (reload->old_queries[i] != NONE)
+		if (reload->old_queries[i] != RELOAD_NEW)
 			continue;
 		reload->queries[i] = query_new(query, reload->places[i]);
 		if (reload->queries[i] == NULL)
@@ -152,21 +139,6 @@ static int make_queries(struct reload *reload, struct err *err)
 		reload->queries[i]->totals.state = QUERY_INITIALIZING;
 	}
 	return 0;
-}
-
-static int place_queries(struct reload *reload, struct err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < reload->spec->n_sources; i++) {
-		size_t old = reload->old_sources[i];
-		struct intake *intake =
-			old == NONE ? &reload->intakes[i] : &reload->stream->intakes[old];
-		const struct newcomers newcomers = {reload->spec, i, reload->queries};
-
-		rc = stream_place_new_queries(reload->stream, intake, &newcomers, err);
-	}
-	return rc;
 }
 
 static int make_reload(struct reload *reload, struct err *err)
@@ -185,7 +157,7 @@ static int make_reload(struct reload *reload, struct err *err)
 	rc = make_sources(reload, err);
 	if (rc == 0)
 		rc = make_queries(reload, err);
-	return rc != 0 ? rc : place_queries(reload, err);
+	return rc;
 }
 
 /* From here on nothing fails: the kept parts move over, the others go. */
@@ -196,7 +168,7 @@ static void take_queries(struct reload *reload)
 	for (size_t i = 0; i < reload->spec->n_queries; i++) {
 		size_t old = reload->old_queries[i];
 
-		if (old == NONE)
+		if (old == RELOAD_NEW)
 			continue;
 		reload->queries[i] = stream->queries[old];
 		stream->queries[old] = NULL;
@@ -219,7 +191,7 @@ static void take_sources(struct reload *reload)
 		struct fields fields = intake->fields;
 		size_t old = reload->old_sources[i];
 
-		if (old == NONE)
+		if (old == RELOAD_NEW)
 			continue;
 		*intake = stream->intakes[old];
 		stream->intakes[old] = (struct intake){0};
@@ -241,25 +213,18 @@ static void take_sources(struct reload *reload)
 /* Nobody will stand where these would have begun. */
 static void remove_places(struct reload *reload)
 {
-	for (size_t i = 0; i < reload->spec->n_queries; i++) {
-		const struct query *query = reload->queries[i];
-		size_t old = reload->old_sources[reload->spec->queries[i].source];
-		struct prefixes *prefixes;
-		struct prefix *place;
+	for (size_t i = 0; i < reload->stream->spec->n_sources; i++) {
+		struct prefixes *prefixes = &reload->stream->intakes[i].prefixes;
 
-		if (query == NULL || old == NONE)
-			continue;
-		prefixes = &reload->stream->intakes[old].prefixes;
-		place = prefixes_find(prefixes, query->totals.prefix_id);
-		if (place != NULL)
-			prefixes_remove(prefixes, place);
+		for (size_t j = prefixes->n; j-- > 0;)
+			if (prefixes->list[j]->id >= reload->first_prefix_id)
+				prefixes_remove(prefixes, prefixes->list[j]);
 	}
 }
 
-void stream_drop_spec(struct reload *reload)
+static void reload_free(struct reload *reload)
 {
-	if (reload->queries != NULL && reload->old_sources != NULL)
-		remove_places(reload);
+	reload->stream->reload = NULL;
 	for (size_t i = 0; reload->intakes != NULL && i < reload->spec->n_sources; i++)
 		intake_close(&reload->intakes[i]);
 	for (size_t i = 0; reload->queries != NULL && i < reload->spec->n_queries; i++)
@@ -274,17 +239,25 @@ void stream_drop_spec(struct reload *reload)
 	free(reload);
 }
 
+void stream_drop_spec(struct reload *reload)
+{
+	remove_places(reload);
+	reload_free(reload);
+}
+
 int stream_prepare_spec(
 	struct reload **reload, struct stream *stream, const struct spec *spec, struct err *err)
 {
 	struct reload *made = calloc(1, sizeof(*made));
 	int rc;
 
-	assert(stream->batch == NULL);
+	assert(stream->batch == NULL && stream->reload == NULL);
 	if (made == NULL)
 		return err_nomem(err);
 	made->stream = stream;
 	made->spec = spec;
+	made->first_prefix_id = stream->next_prefix_id;
+	stream->reload = made;
 	rc = make_reload(made, err);
 	if (rc != 0) {
 		stream_drop_spec(made);
@@ -300,7 +273,7 @@ void stream_take_spec(struct reload *reload)
 	take_sources(reload);
 	reload->stream->spec = reload->spec;
 	stream_count_queries(reload->stream);
-	stream_drop_spec(reload);
+	reload_free(reload);
 }
 
 int stream_set_spec(struct stream *stream, const struct spec *spec, struct err *err)
@@ -308,7 +281,13 @@ int stream_set_spec(struct stream *stream, const struct spec *spec, struct err *
 	struct reload *reload;
 	int rc = stream_prepare_spec(&reload, stream, spec, err);
 
-	if (rc == 0)
-		stream_take_spec(reload);
-	return rc;
+	if (rc != 0)
+		return rc;
+	rc = stream_restored(stream, err);
+	if (rc != 0) {
+		stream_drop_spec(reload);
+		return rc;
+	}
+	stream_take_spec(reload);
+	return 0;
 }

@@ -48,11 +48,26 @@ struct stream {
 	struct query **queries; /* by query; NULL only while the stream is being opened */
 	struct crew crew;
 	struct batch *batch;     /* in flight; NULL: none */
+	struct reload *reload;   /* prepared and neither taken nor dropped; NULL: none */
 	atomic_bool stop;
 	atomic_uint pulse; /* counts on while a batch, or a look at a directory, moves */
 	int64_t next_prefix_id;
 	int64_t slice_bytes;     /* PLAN_SLICE_BYTES but in tests */
 	enum scan_level level;
+};
+
+#define RELOAD_NEW SIZE_MAX
+
+/* A reload under way: what becomes of the old, by new index; and what is made for the new. */
+struct reload {
+	struct stream *stream;
+	const struct spec *spec;
+	int64_t first_prefix_id; /* prefixes from this one on were made for it */
+	size_t *old_sources;     /* the old index; RELOAD_NEW: the stream does not have it */
+	size_t *old_queries;
+	struct intake *intakes; /* new ones are open; of kept ones only the fields are made */
+	struct query **queries; /* new ones are made; kept ones are NULL until the end */
+	size_t **places;        /* of each query's fields in its source's union */
 };
 
 /* A prefix that is to be merged into another, or to get some of its queries. */
@@ -82,6 +97,7 @@ struct batch {
 	size_t n_too_long_rows, too_long_cap;
 	struct prefix_move *moves;
 	size_t n_moves, moves_cap;
+	int64_t *n_missed;     /* BATCH_HOUSE with moves: by query, what goes out of sight by them; else NULL */
 	struct changes changes;
 	struct file *files;    /* as the changes show them: after the batch */
 	size_t n_files;
@@ -99,20 +115,6 @@ struct prefix *stream_prefix_of(const struct stream *stream, size_t query);
 int intake_open(struct intake *intake, struct stream *stream, const struct spec *spec,
 	size_t source, struct err *err) __attribute__((warn_unused_result));
 void intake_close(struct intake *intake);
-
-/* Queries of a source, some of which stand nowhere yet. */
-struct newcomers {
-	const struct spec *spec;
-	size_t source;                /* of the spec */
-	struct query *const *queries; /* by query of the spec; NULL: stands somewhere */
-};
-
-/*
- * Those that stand nowhere yet get a prefix that has begun no file, shared by
- * all of them, which a failure leaves.
- */
-int stream_place_new_queries(struct stream *stream, struct intake *intake,
-	const struct newcomers *newcomers, struct err *err) __attribute__((warn_unused_result));
 
 /* All are placed: who stands at which prefix, and what is there to read for it? */
 void stream_count_queries(struct stream *stream);
@@ -137,6 +139,8 @@ int batch_run(struct batch *batch, struct err *err) __attribute__((warn_unused_r
 
 /* 1: there is something, and the batch's moves are filled; 0: nothing. */
 int batch_plan_house(struct batch *batch, struct err *err) __attribute__((warn_unused_result));
+/* Where a query stands after the batch's moves. */
+const struct prefix *batch_prefix_after(const struct batch *batch, size_t query);
 void batch_apply_moves(struct batch *batch);
 void batch_drop_moves(struct batch *batch);
 

@@ -4,6 +4,7 @@
 import collections
 import json
 import os
+import random
 import re
 import signal
 import sys
@@ -14,6 +15,7 @@ from harness import wait_until
 
 
 LONG = "--long" in sys.argv
+SEED = int(os.environ.get("TALLYD_SEED", "1"))
 
 
 class Arrivals(threading.Thread):
@@ -54,31 +56,40 @@ def events_of(directory):
                 yield from map(json.loads, lines)
 
 
-FIVE = """[tallyd]
-query_timeout = %(timeout)d seconds
-[source door]
+FIVE_SOURCES = {"door": """[source door]
 path = %(door)s
 max_files_per_trigger = %(files)d
-[source gate]
+""", "gate": """[source gate]
 path = %(gate)s
-[query hourly]
+"""}
+
+FIVE = {"hourly": """[query hourly]
 source = door
-[query users]
+""", "users": """[query users]
 source = door
 group_by = user.id
 window = 1 day
-[query sliding]
+""", "sliding": """[query sliding]
 source = door
 window = 1 hour
 slide = 20 minutes
-[query gates]
+""", "gates": """[query gates]
 source = gate
 window = %(window)s
-[query all_gates]
+""", "all_gates": """[query all_gates]
 source = gate
 group_by =
 window = 1 day
-"""
+"""}
+
+
+def five(values, names=tuple(FIVE)):
+    """The configuration of these queries, with the sources that they need."""
+    text = "[tallyd]\nquery_timeout = %(timeout)d seconds\n" % values
+    for source, section in FIVE_SOURCES.items():
+        if any("source = %s\n" % source in FIVE[name] for name in names):
+            text += section % values
+    return text + "".join(FIVE[name] % values for name in names)
 
 
 YEAR = """[source events]
@@ -220,32 +231,24 @@ class Continuous(harness.Case):
         rows = daemon.ask("select %s, unix_timestamp(window_start), count from %s" % (column, name))
         return {(key, start): count for key, start, count in rows}
 
-    def test_five_queries_over_two_sources_reloaded_a_hundred_times_under_load(self):
+    def reload(self, daemon, values, names):
+        daemon.config = five(values, names)
+        with open(os.path.join(daemon.directory, "tallyd.conf"), "w") as out:
+            out.write(daemon.config)
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: daemon.ask("select value from settings where "
+                                      "name='tallyd.query_timeout'")
+                   == [["%d seconds" % values["timeout"]]], "reload %(timeout)d" % values)
+
+    def two_sources(self):
         daemon = self.daemon()
         values = {"timeout": 30, "files": 0, "window": "1 hour", "door": daemon.events,
                   "gate": os.path.join(daemon.directory, "gate")}
         os.mkdir(values["gate"])
-        daemon.config = FIVE % values
-        daemon.start()
-        frames = daemon.frames()
-        both = [Arrivals(values["door"]), Arrivals(values["gate"], name="at-the-gate")]
-        try:
-            for i in range(1, 101):
-                # A limit each time; now and then a query becomes another one, and is rebuilt.
-                values.update(timeout=30 + i, files=i % 3,
-                              window="30 minutes" if i % 20 >= 10 else "1 hour")
-                with open(os.path.join(daemon.directory, "tallyd.conf"), "w") as out:
-                    out.write(FIVE % values)
-                daemon.process.send_signal(signal.SIGHUP)
-                wait_until(lambda: frames.ask(
-                    "select value from settings where name='tallyd.query_timeout'")
-                    == [["%d seconds" % values["timeout"]]], "reload %d" % i)
-                for name in ("hourly", "users", "sliding", "gates", "all_gates"):
-                    frames.ask("select count(*) from " + name)
-        finally:
-            for arrivals in both:
-                arrivals.end()
-        frames.close()
+        daemon.config = five(values)
+        return daemon.start(), values
+
+    def check_five(self, daemon, values):
         daemon.process_all()
         door, gate = values["door"], values["gate"]
         self.assertEqual(self.table(daemon, "hourly", "action"),
@@ -258,9 +261,93 @@ class Continuous(harness.Case):
                          self.expected(gate, lambda event: event["action"], 3600))
         self.assertEqual(self.table(daemon, "all_gates", "NULL"),
                          self.expected(gate, lambda event: None, 86400))
-        for name in ("hourly", "users", "sliding", "gates", "all_gates"):
+        for name in FIVE:
             self.assertEqual(daemon.ask("select count(*) from (select * from %s except "
                                         "select * from static_%s)" % (name, name)), [[0]])
+
+    def test_five_queries_over_two_sources_reloaded_a_hundred_times_under_load(self):
+        daemon, values = self.two_sources()
+        both = [Arrivals(values["door"]), Arrivals(values["gate"], name="at-the-gate")]
+        try:
+            for i in range(1, 101):
+                # A limit each time; now and then a query becomes another one, and is rebuilt.
+                values.update(timeout=30 + i, files=i % 3,
+                              window="30 minutes" if i % 20 >= 10 else "1 hour")
+                self.reload(daemon, values, tuple(FIVE))
+                for name in FIVE:
+                    daemon.ask("select count(*) from " + name)
+        finally:
+            for arrivals in both:
+                arrivals.end()
+        self.check_five(daemon, values)
+
+    def test_queries_removed_and_brought_back_under_load_have_counted_everything_once(self):
+        daemon, values = self.two_sources()
+        chance = random.Random(SEED)
+        both = [Arrivals(values["door"], pause=0.02),
+                Arrivals(values["gate"], pause=0.02, name="at-the-gate")]
+        try:
+            for i in range(1, 101 if LONG else 41):
+                # A source goes with the last of its queries.
+                names = [name for name in FIVE if chance.random() < 0.5] or ["users"]
+                chance.shuffle(names)
+                values.update(timeout=30 + i, files=chance.randrange(3))
+                self.reload(daemon, values, names)
+                self.assertEqual({name for name, in daemon.ask("select name from queries")},
+                                 set(names))
+                if i % 10 == 0:
+                    daemon.stop(chance.choice((signal.SIGTERM, signal.SIGKILL)))
+                    daemon.start()
+                if i % 7 == 0:
+                    daemon.process_all()
+        finally:
+            for arrivals in both:
+                arrivals.end()
+        events = dict(daemon.ask("select name, events from queries"))
+        values.update(timeout=200, files=0)
+        self.reload(daemon, values, tuple(FIVE))
+        # What had been counted was taken up again and not begun anew.
+        now = dict(daemon.ask("select name, events from queries"))
+        for name in events:
+            self.assertGreaterEqual(now[name], events[name])
+        self.assertNotIn("made anew", daemon.log())
+        self.check_five(daemon, values)
+
+    def test_a_query_comes_back_with_the_counts_of_files_that_are_gone(self):
+        daemon, values = self.two_sources()
+        for directory in values["door"], values["gate"]:
+            with open(os.path.join(directory, "gone"), "w") as out:
+                out.write('{"time":1469500000,"action":"early","user":{"id":"u1"}}\n' * 5)
+        daemon.process_all()
+        values["timeout"] += 1
+        self.reload(daemon, values, ("hourly",))
+        os.unlink(os.path.join(values["door"], "gone"))
+        os.unlink(os.path.join(values["gate"], "gone"))
+        daemon.write("later", '{"time":1469500000,"action":"late","user":{"id":"u2"}}\n' * 3)
+        daemon.process_all()
+        os.unlink(os.path.join(values["door"], "later"))
+        daemon.process_all()
+        for restarts in (False, True):
+            if restarts:
+                values["timeout"] += 1
+                self.reload(daemon, values, ("hourly",))
+                daemon.stop()
+                daemon.start()
+            values["timeout"] += 1
+            self.reload(daemon, values, tuple(FIVE))
+            daemon.process_all()
+            self.assertEqual(daemon.ask("select action, count from hourly order by 1"),
+                             [["early", 5], ["late", 3]])
+            self.assertEqual(daemon.ask("select id, count from users"), [["u1", 5]])
+            self.assertEqual(daemon.ask("select count from all_gates"), [[5]])
+            self.assertEqual(daemon.ask("select path, state from files where source='gate'"),
+                             [["gone", "missing"]])
+            # Three lines came and went in its absence.
+            self.assertEqual(
+                daemon.ask("select message from queries where name in ('users', 'hourly')"),
+                [["Waiting for data to arrive"],
+                 ["Waiting for data to arrive (1 file with events could not be counted: "
+                  "archived, deleted or gone)"]])
 
 
 if __name__ == "__main__":

@@ -355,14 +355,14 @@ class Formats(State):
         change(self.path(daemon), "pragma user_version=99")
         with open(self.path(daemon), "rb") as file:
             before = file.read()
-        self.refused(daemon, "newer tallyd (format 99, this one knows 1 to 2)", "install that release")
+        self.refused(daemon, "newer tallyd (format 99, this one knows 1 to 3)", "install that release")
         with open(self.path(daemon), "rb") as file:
             self.assertEqual(file.read(), before)
 
     def older(self, daemon):
-        """As format 1 was: `state:offsets` did not know how far a compressed file was unpacked."""
+        """As format 1 was: without how far a compressed file was unpacked and what was missed."""
         change(self.path(daemon), 'alter table "state:offsets" drop column unpacked',
-               "pragma user_version=1")
+               'alter table "state:queries" drop column n_missed', "pragma user_version=1")
 
     def test_an_older_format_is_brought_up_and_kept_for_the_way_back(self):
         daemon = self.counted()
@@ -382,7 +382,7 @@ class Formats(State):
         daemon.append("growing", '01108,"action":"Close"}\n')
         text += '{"time":1469501108,"action":"Close"}\n'
         self.exact(daemon, self.files + [text])
-        self.assertIn("was brought from format 1 to 2", daemon.log())
+        self.assertIn("was brought from format 1 to 3", daemon.log())
         self.assertEqual(daemon.stop(), 0)
         daemon.start()
         self.exact(daemon, self.files + [text])

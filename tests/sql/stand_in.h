@@ -13,6 +13,9 @@ struct told {
 	size_t n_rows, n_files;
 };
 
+/* The first prefix that the stream that stands in has not given away. */
+#define STAND_IN_PREFIX 50
+
 static inline struct stream *told_stream(struct told *told)
 {
 	return (struct stream *)(void *)told;

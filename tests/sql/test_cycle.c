@@ -61,6 +61,18 @@ static void start(void)
 	ck_assert_ptr_null(store_next_notice(store));
 }
 
+/* As the daemon does it at a reload. */
+static void reload_spec(struct spec *fresh)
+{
+	struct reload *reload;
+	struct err err = ERR_INIT;
+
+	must(stream_prepare_spec(&reload, stream, fresh, &err), &err);
+	must(store_set_spec(store, fresh, stream, NULL, 0, &err), &err);
+	stream_take_spec(reload);
+	spec = fresh;
+}
+
 static void stop(void)
 {
 	stream_close(stream);
@@ -297,7 +309,6 @@ START_TEST(a_reload_with_another_definition_counts_anew_and_the_rest_goes_on)
 {
 	struct spec *before = spec;
 	struct spec *after = new_spec();
-	struct err err = ERR_INIT;
 
 	sample_add_query(before, "others", "action");
 	sample_add_query(after, "others", "action");
@@ -307,9 +318,7 @@ START_TEST(a_reload_with_another_definition_counts_anew_and_the_rest_goes_on)
 	write_events(0, 60, false);
 	close_files();
 	run_until_idle();
-	must(stream_set_spec(stream, after, &err), &err);
-	must(store_set_spec(store, after, NULL, 0, &err), &err);
-	spec = after;
+	reload_spec(after);
 	write_events(1, 60, false);
 	close_files();
 	run_until_idle();
@@ -321,6 +330,48 @@ START_TEST(a_reload_with_another_definition_counts_anew_and_the_rest_goes_on)
 	run_until_idle();
 	check_counts();
 	ck_assert_str_eq(ask("SELECT sum(count) FROM others"), "120\n");
+	stop();
+}
+END_TEST
+
+/* The second query has counted in another file than the first by the time that it is back. */
+START_TEST(a_removed_query_comes_back_at_a_reload_and_has_counted_everything_once)
+{
+	struct spec *both = new_spec();
+	struct spec *one = new_spec();
+
+	sample_add_query(both, "others", "action");
+	both->queries[1].output_mode = OUTPUT_APPEND;
+	both->queries[1].watermark_us = HOUR;
+	spec = both;
+	start();
+	for (int round = 0; round < 4; round++) {
+		write_events(round, 60, round % 2 == 0);
+		run_until_idle();
+		reload_spec(one);
+		if (round == 2) {
+			stop();
+			start();
+		}
+		ck_assert_str_eq(ask("SELECT name FROM queries"), "counts\n");
+		write_events(round, 30, false);
+		write_events(round + 1, 30, false);
+		run_until_idle();
+		reload_spec(both);
+		if (round == 1)
+			reload_spec(both);
+		if (round == 3) {
+			stop_as_killed();
+			start();
+		}
+	}
+	close_files();
+	run_until_idle();
+	check_counts();
+	ck_assert_str_eq(ask("SELECT a.events - b.events, b.events - b.late >="
+			     " (SELECT sum(count) FROM others), b.files_behind"
+			     " FROM queries a, queries b WHERE a.name < b.name"),
+		"0|1|0\n");
 	stop();
 }
 END_TEST
@@ -359,6 +410,8 @@ int main(void)
 	tcase_add_test(tests, a_batch_that_was_not_committed_is_counted_again_whole);
 	tcase_add_test(tests, a_query_that_comes_goes_and_comes_back_counts_everything_once);
 	tcase_add_test(tests, a_reload_with_another_definition_counts_anew_and_the_rest_goes_on);
+	tcase_add_test(
+		tests, a_removed_query_comes_back_at_a_reload_and_has_counted_everything_once);
 	tcase_add_test(tests, what_is_archived_stays_counted_over_a_restart);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

@@ -413,7 +413,7 @@ START_TEST(a_reload_brings_tables_and_takes_them)
 	start();
 	commit(first_batch());
 	sample_add_query(both, "others", "kind");
-	must(store_set_spec(store, both, settings, 1, &err), &err);
+	must(store_set_spec(store, both, told_stream(&told), settings, 1, &err), &err);
 	ck_assert_str_eq(ask("SELECT count(*) FROM others"), "0\n");
 	ck_assert_str_eq(ask("SELECT action, count FROM counts"), "Close|11\nOpen|179\n");
 	ck_assert_str_eq(ask("SELECT name, events FROM queries"), "counts|100\nothers|0\n");
@@ -422,7 +422,7 @@ START_TEST(a_reload_brings_tables_and_takes_them)
 	other->queries[0].is_rebuilt = true;
 	sample_add_row(other, "x", START, 3);
 	commit(other);
-	must(store_set_spec(store, spec, settings, 1, &err), &err);
+	must(store_set_spec(store, spec, told_stream(&told), settings, 1, &err), &err);
 	ck_assert_str_eq(ask("SELECT name FROM queries"), "counts\n");
 	ck_assert_str_eq(ask("SELECT count(*) FROM sqlite_schema WHERE name = 'others'"), "0\n");
 	stop();
@@ -441,13 +441,13 @@ START_TEST(a_reload_announces_a_changed_definition)
 	commit(first_batch());
 	wider->queries[0].window_us = 2 * HOUR;
 	wider->queries[0].slide_us = 2 * HOUR;
-	must(store_set_spec(store, wider, NULL, 0, &err), &err);
+	must(store_set_spec(store, wider, told_stream(&told), NULL, 0, &err), &err);
 	has(notices(), "query counts: window was 1 hour and is now 2 hours");
 	has(ask("SELECT message FROM queries"), "its definition changed");
 }
 END_TEST
 
-START_TEST(a_reload_that_would_lose_kept_counts_is_refused)
+START_TEST(a_reload_takes_a_removed_query_up_again)
 {
 	struct spec *both = sample_spec("counts", "action");
 	struct changes *counted = sample_changes(0);
@@ -456,24 +456,35 @@ START_TEST(a_reload_that_would_lose_kept_counts_is_refused)
 
 	sample_add_query(both, "others", "action");
 	start();
-	must(store_set_spec(store, both, NULL, 0, &err), &err);
+	must(store_set_spec(store, both, told_stream(&told), NULL, 0, &err), &err);
 	sample_add_file(counted, 1, "file-0.json", FILE_DONE);
 	sample_add_offset(counted, 1, 1, 1000);
 	counted->queries[0].query = 1;
 	counted->queries[0].is_rebuilt = true;
+	counted->queries[0].has_progress = true;
 	sample_add_row(counted, "Open", START, 3);
+	sample_add_row(counted, NULL, START, 4);
 	commit(counted);
-	must(store_set_spec(store, spec, NULL, 0, &err), &err);
+	must(store_set_spec(store, spec, told_stream(&told), NULL, 0, &err), &err);
 	sample_add_file(gone, 1, "file-0.json", FILE_MISSING);
 	commit(gone);
-	ck_assert_int_eq(store_set_spec(store, both, NULL, 0, &err), ERR_CONFIG);
-	has(err.text, "query others: the checkpoint keeps its counts");
-	has(err.text, "file-0.json");
-	ck_assert_str_eq(ask("SELECT name FROM queries"), "counts\n");
+	buf_clear(&told.text);
+	must(store_set_spec(store, both, told_stream(&told), NULL, 0, &err), &err);
+	has(told.text.data, "offset 0 50 1 1000 5 11 1\n"
+			    "query 1 batch 0 prefix 50 events 100 state ACTIVE\n"
+			    "row 1 Open 1469498400000000 3600000000 3\n"
+			    "row 1 NULL 1469498400000000 3600000000 4\n"
+			    "restored\n");
+	ck_assert_ptr_null(strstr(told.text.data, "query 0"));
+	ck_assert_ptr_null(strstr(told.text.data, "file "));
+	ck_assert_str_eq(ask("SELECT name, events FROM queries"), "counts|200\nothers|100\n");
+	ck_assert_str_eq(ask("SELECT action, count FROM others ORDER BY 1"), "|4\nOpen|3\n");
+	ck_assert_str_eq(ask("SELECT count(*) FROM progress WHERE query = 'others'"), "1\n");
 	stop();
 	spec = both;
 	start();
-	ck_assert_str_eq(ask("SELECT count FROM others"), "3\n");
+	has(told.text.data, "query 1 batch 0 prefix 50 events 100 state ACTIVE\n");
+	ck_assert_str_eq(ask("SELECT count FROM others ORDER BY 1"), "3\n4\n");
 }
 END_TEST
 
@@ -594,7 +605,7 @@ int main(void)
 	tcase_add_test(tests, a_source_on_another_directory_begins_anew);
 	tcase_add_test(tests, a_reload_brings_tables_and_takes_them);
 	tcase_add_test(tests, a_reload_announces_a_changed_definition);
-	tcase_add_test(tests, a_reload_that_would_lose_kept_counts_is_refused);
+	tcase_add_test(tests, a_reload_takes_a_removed_query_up_again);
 	tcase_add_test(tests, a_failed_query_stays_failed_and_says_why);
 	tcase_add_test(tests, a_large_batch_is_the_same_in_both_as_a_small_one);
 	tcase_add_test(tests, append_mode_keeps_its_open_windows_out_of_sight);

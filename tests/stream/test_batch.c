@@ -605,17 +605,86 @@ START_TEST(files_read_before_a_restart_are_cleaned_after_it)
 	(void)bench_run(&bench);
 	ck_assert(!exists("a"));
 	ck_assert_uint_eq(sum(0), 10);
-	/* A query that is new now cannot see that file, and says so. */
-	bench.store.queries[0].is_known = false;
-	bench.store.queries[0].totals = (struct query_totals){.batch_id = -1};
-	bench_restart(&bench);
-	{
-		struct query_view view;
+}
+END_TEST
 
-		stream_query_view(bench.stream, 0, &view);
-		ck_assert_ptr_nonnull(view.note);
-		ck_assert_ptr_nonnull(strstr(view.note, "1 file with events"));
+static int64_t n_missed(size_t query)
+{
+	struct query_view view;
+
+	stream_query_view(bench.stream, query, &view);
+	return view.n_missed;
+}
+
+START_TEST(a_query_that_could_not_see_deleted_files_goes_on_saying_so)
+{
+	bench.sources[0].clean_source = CLEAN_SOURCE_DELETE;
+	(void)bench_add_query(&bench, "other");
+	bench_open(&bench);
+	write_events("a", 0, 10);
+	(void)bench_run(&bench);
+	ck_assert(!exists("a"));
+	/* One query is new now, the other is not: they become one prefix. */
+	bench.store.queries[1].is_known = false;
+	bench.store.queries[1].totals = (struct query_totals){.batch_id = -1};
+	for (int i = 0; i < 3; i++) {
+		char name[8];
+
+		bench_restart(&bench);
+		ck_assert_int_eq(n_missed(0), 0);
+		ck_assert_int_eq(n_missed(1), 1);
+		(void)snprintf(name, sizeof(name), "b%d", i);
+		write_events(name, 0, 10);
+		(void)bench_run(&bench);
+		ck_assert_int_eq(n_missed(0), 0);
+		ck_assert_int_eq(n_missed(1), 1);
 	}
+	ck_assert_uint_eq(bench.stream->intakes[0].prefixes.n, 1);
+	ck_assert_uint_eq(sum(0), 40);
+	ck_assert_uint_eq(sum(1), 30);
+	/* Both are new: nobody can count what is gone, and each says all of it. */
+	for (size_t i = 0; i < 2; i++) {
+		bench.store.queries[i].is_known = false;
+		bench.store.queries[i].totals = (struct query_totals){.batch_id = -1};
+	}
+	for (int i = 0; i < 3; i++) {
+		bench_restart(&bench);
+		ck_assert_int_eq(n_missed(0), 4);
+		ck_assert_int_eq(n_missed(1), 4);
+		(void)bench_run(&bench);
+	}
+}
+END_TEST
+
+START_TEST(a_file_that_went_while_a_query_was_stopped_is_missed_until_it_is_back)
+{
+	struct err err = ERR_INIT;
+	char path[256], away[256];
+
+	(void)bench_add_query(&bench, "other");
+	bench_open(&bench);
+	write_events("a", 0, 10);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(stream_stop_query(bench.stream, 1, &err), 0);
+	write_events("b", 0, 10);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(n_missed(1), 0);
+	bench_path(&bench, "b", path);
+	bench_path(&bench, ".b", away);
+	ck_assert_int_eq(rename(path, away), 0);
+	bench_restart(&bench);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(n_missed(0), 0);
+	ck_assert_int_eq(n_missed(1), 1);
+	ck_assert_int_eq(rename(away, path), 0);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(n_missed(1), 0);
+	ck_assert_int_eq(stream_start_query(bench.stream, 1, &err), 0);
+	(void)bench_run(&bench);
+	ck_assert_uint_eq(sum(1), 20);
+	ck_assert_int_eq(unlink(path), 0);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(n_missed(1), 0);
 }
 END_TEST
 
@@ -751,6 +820,9 @@ int main(void)
 		the_first_groups_in_file_order_are_taken_whatever_the_number_of_threads, 0, 4);
 	tcase_add_test(tcase, files_are_deleted_only_after_a_synced_batch_and_by_all_queries_read);
 	tcase_add_test(tcase, files_read_before_a_restart_are_cleaned_after_it);
+	tcase_add_test(tcase, a_query_that_could_not_see_deleted_files_goes_on_saying_so);
+	tcase_add_test(
+		tcase, a_file_that_went_while_a_query_was_stopped_is_missed_until_it_is_back);
 	tcase_add_loop_test(
 		tcase, without_descriptors_files_wait_and_nothing_is_wrong_with_them, 0, 2);
 	tcase_add_test(tcase, an_abandoned_batch_leaves_everything_as_it_was);
