@@ -73,15 +73,22 @@ void ledger_close(struct ledger *ledger)
 	free(ledger);
 }
 
+static bool is_plain(char c)
+{
+	return c != '%' && (unsigned char)c >= 0x20 && c != 0x7f;
+}
+
 static void add_escaped(struct buf *buf, const char *text)
 {
-	for (; text != NULL && *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
+	while (text != NULL && *text != '\0') {
+		size_t n = 0;
 
-		if (c == '%' || c < 0x20 || c == 0x7f)
-			buf_printf(buf, "%%%02X", c);
-		else
-			buf_add_char(buf, (char)c);
+		while (is_plain(text[n]))
+			n++;
+		buf_add(buf, text, n);
+		text += n;
+		if (*text != '\0')
+			buf_printf(buf, "%%%02X", (unsigned char)*text++);
 	}
 }
 

@@ -195,6 +195,14 @@ static int by_slot(const void *a, const void *b)
 	return one < two ? -1 : one > two;
 }
 
+static int by_slot_read(const void *a, const void *b)
+{
+	const struct plan_file *one = *(const struct plan_file *const *)a;
+	const struct plan_file *two = *(const struct plan_file *const *)b;
+
+	return one->slot < two->slot ? -1 : one->slot > two->slot;
+}
+
 /* Rows are written in the order of their keys. */
 static int by_file_id(const void *a, const void *b)
 {
@@ -204,14 +212,16 @@ static int by_file_id(const void *a, const void *b)
 	return one->file->id < two->file->id ? -1 : one->file->id > two->file->id;
 }
 
-/* For each slot of the plan 1 + its place there, by slot; what the plan does not read is 0. */
-static uint32_t *index_plan(const struct batch *batch)
+/* Where in the plan the files stand, by slot; the caller frees it. NULL: no memory. */
+static const struct plan_file **order_plan(const struct batch *batch)
 {
-	uint32_t *places = mem_new_array(source_n_slots(batch->intake->source), sizeof(*places));
+	const struct plan_file **files = mem_new_array(batch->plan.n_files, sizeof(*files));
 
-	for (size_t i = 0; places != NULL && i < batch->plan.n_files; i++)
-		places[batch->plan.files[i].slot] = (uint32_t)i + 1;
-	return places;
+	for (size_t i = 0; files != NULL && i < batch->plan.n_files; i++)
+		files[i] = &batch->plan.files[i];
+	if (files != NULL)
+		qsort(files, batch->plan.n_files, sizeof(*files), by_slot_read);
+	return files;
 }
 
 /*
@@ -254,12 +264,13 @@ static size_t *changed_slots(const struct batch *batch, size_t *n)
 static int make_file_changes(struct batch *batch, struct err *err)
 {
 	struct changes *changes = &batch->changes;
-	uint32_t *places = index_plan(batch);
+	const struct plan_file **reads = order_plan(batch);
+	size_t next_read = 0;
 	size_t n = 0;
 	size_t *slots = changed_slots(batch, &n);
 	int rc = 0;
 
-	if (places != NULL && slots != NULL) {
+	if (reads != NULL && slots != NULL) {
 		batch->files = mem_new_array(n, sizeof(*batch->files));
 		changes->files =
 			mem_new_array(n + batch->intake->n_forgotten, sizeof(*changes->files));
@@ -275,9 +286,11 @@ static int make_file_changes(struct batch *batch, struct err *err)
 			continue;
 		batch->n_files++;
 		*copy = *file;
-		if (places[slots[i]] != 0) {
-			read = &batch->plan.files[places[slots[i]] - 1];
-			look_ahead(batch, places[slots[i]] - 1, copy);
+		while (next_read < batch->plan.n_files && reads[next_read]->slot < slots[i])
+			next_read++;
+		if (next_read < batch->plan.n_files && reads[next_read]->slot == slots[i]) {
+			read = reads[next_read];
+			look_ahead(batch, (size_t)(read - batch->plan.files), copy);
 		}
 		changes->files[changes->n_files++] = (struct file_change){
 			.source = batch->intake->index,
@@ -294,7 +307,7 @@ static int make_file_changes(struct batch *batch, struct err *err)
 			.is_forgotten = true,
 		};
 	}
-	free(places);
+	free(reads);
 	free(slots);
 	return rc;
 }
