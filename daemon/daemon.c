@@ -22,7 +22,9 @@
 #include "daemon/manager.h"
 #include "daemon/notify.h"
 #include "daemon/saver.h"
-#include "daemon/session.h"
+#include "daemon/session_drain.h"
+#include "daemon/session_list.h"
+#include "daemon/session_watch.h"
 #include "daemon/sockets.h"
 #include "daemon/threads.h"
 
@@ -165,7 +167,7 @@ static void on_grace_over(uv_timer_t *timer)
 {
 	struct daemon *d = timer->data;
 
-	session_list_stop(d->service.sessions, true);
+	session_stop_all(d->service.sessions, true);
 }
 
 static void on_drain_over(uv_timer_t *timer)
@@ -174,14 +176,14 @@ static void on_drain_over(uv_timer_t *timer)
 
 	d->service.is_stopping = true;
 	uv_timer_start(&d->grace, on_grace_over, STOP_GRACE_MS, 0);
-	session_list_stop(d->service.sessions, false);
+	session_stop_all(d->service.sessions, false);
 }
 
 static void stop(struct daemon *d)
 {
 	if (d->state >= STATE_STOPPING) {
 		d->service.is_stopping = true;
-		session_list_stop(d->service.sessions, true);
+		session_stop_all(d->service.sessions, true);
 		return;
 	}
 	d->state = STATE_STOPPING;
@@ -192,7 +194,7 @@ static void stop(struct daemon *d)
 	if ((d->parts & PART_SAVER) != 0)
 		saver_stop(&d->saver, on_saver_stopped, d);
 	session_list_on_empty(d->service.sessions, on_sessions_gone, d);
-	session_list_drain(d->service.sessions);
+	session_drain_all(d->service.sessions);
 	if ((d->parts & PART_SESSIONS) != 0)
 		uv_timer_start(&d->grace, on_drain_over, STOP_DRAIN_MS, 0);
 }
@@ -345,7 +347,7 @@ static int parts_open(struct daemon *d, struct err *err)
 	d->service.loop = &d->loop;
 	d->service.executor = &d->executor;
 	d->service.cache = answer_cache_new();
-	d->service.sessions = session_list_new(&d->service);
+	d->service.sessions = session_list_new(&d->service, session_watch_look);
 	d->engine = engine_new(&d->loop, d->config, &d->desk, &hooks);
 	if (d->service.cache == NULL || d->service.sessions == NULL || d->engine == NULL)
 		return err_nomem(err);

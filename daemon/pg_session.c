@@ -14,6 +14,7 @@
 #include "daemon/pg_rows.h"
 #include "daemon/pg_run.h"
 #include "daemon/pg_utility.h"
+#include "daemon/session_list.h"
 
 #include <assert.h>
 #include <errno.h>

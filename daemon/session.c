@@ -27,8 +27,6 @@ int64_t session_wall_us(void)
 	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
 }
 
-/* --- dying --------------------------------------------------------------- */
-
 static bool session_free_if_done(struct session *session)
 {
 	struct session_list *list = session->service->sessions;
@@ -40,8 +38,7 @@ static bool session_free_if_done(struct session *session)
 		session->ops->fini(session);
 	sql_session_free(session->sql);
 	free(session);
-	if (list->n == 0 && list->is_stopping && list->emptied != NULL)
-		list->emptied(list->emptied_context);
+	session_list_tell_if_empty(list);
 	return true;
 }
 
@@ -66,16 +63,14 @@ void session_finish(struct session *session)
 	transport_finish(&session->transport, !session->service->sessions->is_stopping);
 	session->finished_ms = uv_now(session->service->loop);
 	if (session->transport.state < TRANSPORT_CLOSING)
-		session_watch_start(session->service->sessions);
+		session_list_watch(session->service->sessions);
 }
-
-/* --- work ---------------------------------------------------------------- */
 
 void session_write(struct session *session, struct buf *bytes)
 {
 	transport_write(&session->transport, bytes);
 	if (session_is_clogged(session))
-		session_watch_start(session->service->sessions);
+		session_list_watch(session->service->sessions);
 }
 
 void session_flush(struct session *session, struct buf *bytes)
@@ -106,7 +101,7 @@ void session_runs(struct session *session, const char *text, size_t len)
 	session->query_len = shown;
 	memcpy(session->query, text, shown);
 	pthread_mutex_unlock(&list->lock);
-	session_watch_start(list);
+	session_list_watch(list);
 }
 
 static void slow_note(struct session *session, int64_t took_us)
@@ -153,7 +148,12 @@ void session_set_protocol(struct session *session, const char *protocol)
 	pthread_mutex_unlock(&list->lock);
 }
 
-/* --- being born ---------------------------------------------------------- */
+void session_set_deadline(struct session *session, uint64_t after_ms)
+{
+	session->deadline_ms = after_ms > 0 ? uv_now(session->service->loop) + after_ms : 0;
+	if (after_ms > 0)
+		session_list_watch(session->service->sessions);
+}
 
 static void on_bytes(struct transport *transport, const char *bytes, size_t len)
 {

@@ -5,7 +5,7 @@
  * A protocol embeds struct session as its first member and says in struct
  * session_ops what it does with bytes. It answers through session_write and
  * runs statements through execution.h, one at a time. Everything here happens
- * on the loop; only session_list_view is called from other threads.
+ * on the loop.
  *
  *   session_accept ─▶ open ─▶ on_bytes … on_end … on_drained …
  *        session_finish: what was written goes out, then as session_close
@@ -108,8 +108,6 @@ struct session {
 	char query[SESSION_QUERY_BYTES];
 };
 
-/* --- for protocols ------------------------------------------------------- */
-
 /* As transport_write. */
 void session_write(struct session *session, struct buf *bytes);
 /* The same at the end of a turn: what gathered the bytes becomes small again. */
@@ -148,35 +146,7 @@ void session_set_deadline(struct session *session, uint64_t after_ms);
 /* on_turn is called after the others had theirs: for what is left after a slice of work on the loop. */
 void session_want_turn(struct session *session);
 
-/* --- for the server ------------------------------------------------------ */
-
-struct session_list *session_list_new(struct service *service);
-void session_list_free(struct session_list *list);
-size_t session_list_count(const struct session_list *list);
-
 /* The next connection of `listener`; over max_sessions it is refused with a sentence. */
 void session_accept(struct service *service, uv_stream_t *listener, const struct session_ops *ops);
-
-/* Tells every session that cares. */
-void session_list_published(struct session_list *list);
-
-/*
- * No new session comes any more: who is at rest is finished, now or when it comes to rest; what runs
- * and what was just asked is answered. session_list_stop ends the others.
- */
-void session_list_drain(struct session_list *list);
-
-/* Cancels what runs and finishes every session; `at_once` does not wait for what was written. */
-void session_list_stop(struct session_list *list, bool at_once);
-
-/* For `sessions`; any thread. */
-int session_list_view(struct session_list *list, struct session_view **rows, size_t *n,
-	struct err *err) __attribute__((warn_unused_result));
-
-/* A session by its id, for a cancel from another connection; NULL: gone. */
-struct session *session_list_find(struct session_list *list, int64_t id);
-
-/* `emptied` is called when the last session is gone after session_list_drain or session_list_stop. */
-void session_list_on_empty(struct session_list *list, void (*emptied)(void *context), void *context);
 
 #endif

@@ -23,7 +23,7 @@ bool session_is_at_rest(const struct session *session, uint64_t now_ms)
 	       !transport_has_input(&session->transport);
 }
 
-void session_list_drain(struct session_list *list)
+void session_drain_all(struct session_list *list)
 {
 	uint64_t now_ms = uv_now(list->service->loop);
 
@@ -36,7 +36,21 @@ void session_list_drain(struct session_list *list)
 			session_finish(s);
 	}
 	uv_timer_stop(&list->watch);
-	session_watch_start(list);
-	if (list->n == 0 && list->emptied != NULL)
-		list->emptied(list->emptied_context);
+	session_list_watch(list);
+	session_list_tell_if_empty(list);
+}
+
+void session_stop_all(struct session_list *list, bool at_once)
+{
+	list->is_stopping = true;
+	for (struct session *s = list->first, *next; s != NULL; s = next) {
+		next = s->next;
+		if (s->n_under_way > 0)
+			s->ops->on_cancel(s);
+		else if (!at_once)
+			session_finish(s);
+		if (at_once || s->transport.state == TRANSPORT_LINGERING)
+			session_close(s);
+	}
+	session_list_tell_if_empty(list);
 }

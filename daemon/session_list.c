@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct session_list *session_list_new(struct service *service)
+/* How often a session that needs it is looked at; the second while the daemon stops. */
+#define WATCH_MS      250
+#define DRAIN_LOOK_MS 10
+
+struct session_list *session_list_new(struct service *service, uv_timer_cb look)
 {
 	struct session_list *list = calloc(1, sizeof(*list));
 
@@ -16,6 +20,7 @@ struct session_list *session_list_new(struct service *service)
 		return NULL;
 	list->service = service;
 	list->next_id = 1;
+	list->look = look;
 	uv_timer_init(service->loop, &list->watch);
 	uv_idle_init(service->loop, &list->turns);
 	list->watch.data = list;
@@ -152,7 +157,19 @@ void session_list_on_empty(struct session_list *list, void (*emptied)(void *cont
 	list->emptied_context = context;
 }
 
-/* --- turns --------------------------------------------------------------- */
+void session_list_tell_if_empty(struct session_list *list)
+{
+	if (list->n == 0 && list->is_stopping && list->emptied != NULL)
+		list->emptied(list->emptied_context);
+}
+
+void session_list_watch(struct session_list *list)
+{
+	if (!uv_is_active((uv_handle_t *)&list->watch) &&
+		!uv_is_closing((uv_handle_t *)&list->watch))
+		uv_timer_start(
+			&list->watch, list->look, list->is_stopping ? DRAIN_LOOK_MS : WATCH_MS, 0);
+}
 
 /* One turn each; who wants another one stands behind the others, after the loop has looked at its
  * sockets. */
@@ -187,8 +204,6 @@ void session_want_turn(struct session *session)
 	uv_idle_start(&list->turns, on_turns);
 }
 
-/* --- to all -------------------------------------------------------------- */
-
 void session_list_published(struct session_list *list)
 {
 	for (struct session *s = list->first, *next; s != NULL; s = next) {
@@ -196,20 +211,4 @@ void session_list_published(struct session_list *list)
 		if (s->ops->on_snapshot != NULL && s->is_counted && session_is_open(s))
 			s->ops->on_snapshot(s);
 	}
-}
-
-void session_list_stop(struct session_list *list, bool at_once)
-{
-	list->is_stopping = true;
-	for (struct session *s = list->first, *next; s != NULL; s = next) {
-		next = s->next;
-		if (s->n_under_way > 0)
-			s->ops->on_cancel(s);
-		else if (!at_once)
-			session_finish(s);
-		if (at_once || s->transport.state == TRANSPORT_LINGERING)
-			session_close(s);
-	}
-	if (list->n == 0 && list->emptied != NULL)
-		list->emptied(list->emptied_context);
 }

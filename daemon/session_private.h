@@ -1,14 +1,17 @@
 /*
  * What the files of a session's life share: the list all sessions stand in.
- * session.c brings them to life and ends them, session_list.c says who is there
- * and whose turn it is, session_watch.c looks at what nobody announces,
- * session_drain.c says when a session owes its peer nothing more.
+ * Each of them calls only those above it:
+ *   session_list    who is there and whose turn it is
+ *   session         brings them to life and ends them
+ *   session_drain   when a session owes its peer nothing more
+ *   session_watch   looks at what nobody announces
  */
 #ifndef DAEMON_SESSION_PRIVATE_H
 #define DAEMON_SESSION_PRIVATE_H
 
 #include "daemon/log.h"
-#include "daemon/session.h"
+#include "daemon/session_drain.h"
+#include "daemon/session_list.h"
 
 #include <pthread.h>
 
@@ -17,6 +20,7 @@ struct session_list {
 	struct session *first;
 	struct session *first_turn, *last_turn;
 	uv_timer_t watch; /* runs only while a session needs it */
+	uv_timer_cb look; /* what it calls */
 	uv_idle_t turns;  /* runs only while a session wants a turn */
 	size_t n, n_counted;
 	int64_t next_id;
@@ -31,9 +35,10 @@ struct session_list {
 void session_list_add(struct session_list *list, struct session *session);
 /* The caller frees the session. */
 void session_list_remove(struct session_list *list, struct session *session);
-
-/* A session needs to be looked at from time to time. */
-void session_watch_start(struct session_list *list);
+/* A session needs to be looked at from time to time; sooner once the daemon stops. */
+void session_list_watch(struct session_list *list);
+/* The daemon stops, and nobody is there any more: says so. */
+void session_list_tell_if_empty(struct session_list *list);
 
 /* Nothing is owed to the peer, and it had the time to send what it connected for. */
 bool session_is_at_rest(const struct session *session, uint64_t now_ms);

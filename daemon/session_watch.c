@@ -3,13 +3,12 @@
  * takes nothing, a transaction that stands idle, a protocol's own deadline. One timer looks at all
  * sessions, and only while one of them needs it.
  */
+#include "daemon/session_watch.h"
+
 #include "daemon/session_private.h"
 
 #include <inttypes.h>
 
-/* How often; the second while the daemon stops. */
-#define WATCH_MS      250
-#define DRAIN_LOOK_MS 10
 /* A peer that was told the end has this long to say its own. */
 #define LINGER_MS 1000
 
@@ -18,23 +17,6 @@ static bool needs_watch(const struct session *session)
 	return session->n_under_way > 0 || session_is_clogged(session) ||
 	       session->state == SESSION_IN_TRANSACTION || session->deadline_ms != 0 ||
 	       session->transport.state == TRANSPORT_LINGERING;
-}
-
-static void on_watch(uv_timer_t *timer);
-
-void session_watch_start(struct session_list *list)
-{
-	if (!uv_is_active((uv_handle_t *)&list->watch) &&
-		!uv_is_closing((uv_handle_t *)&list->watch))
-		uv_timer_start(
-			&list->watch, on_watch, list->is_stopping ? DRAIN_LOOK_MS : WATCH_MS, 0);
-}
-
-void session_set_deadline(struct session *session, uint64_t after_ms)
-{
-	session->deadline_ms = after_ms > 0 ? uv_now(session->service->loop) + after_ms : 0;
-	if (after_ms > 0)
-		session_watch_start(session->service->sessions);
 }
 
 /* A peer that takes nothing holds a page and a snapshot: after the time of an idle transaction it
@@ -96,7 +78,7 @@ static void session_watch(struct session *session, uint64_t now_ms)
 		transaction_end(session);
 }
 
-static void on_watch(uv_timer_t *timer)
+void session_watch_look(uv_timer_t *timer)
 {
 	struct session_list *list = timer->data;
 	uint64_t now_ms = uv_now(timer->loop);
@@ -114,5 +96,5 @@ static void on_watch(uv_timer_t *timer)
 		again = true;
 	}
 	if (again)
-		session_watch_start(list);
+		session_list_watch(list);
 }

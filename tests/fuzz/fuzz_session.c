@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "daemon/pg_session.h"
 #include "daemon/session.h"
+#include "daemon/session_list.h"
+#include "daemon/session_watch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -153,7 +155,7 @@ static void make_world(void)
 	world.service.config = &world.config;
 	world.service.max_sessions = 100;
 	world.service.cache = answer_cache_new();
-	world.service.sessions = session_list_new(&world.service);
+	world.service.sessions = session_list_new(&world.service, session_watch_look);
 	must(world.service.cache != NULL && world.service.sessions != NULL, "service", &err);
 	make_listener();
 	world.neighbour = connect_to_us();
