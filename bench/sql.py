@@ -4,7 +4,9 @@
   totals    the totals query over 336 rows, counts changing ten times a second: against an echo
             server of libuv that gives the same answer (bench/echo), one load generator (bench/ask)
   pgbench   the same against PostgreSQL, both asked by pgbench over Unix sockets
-  ingest    the same while a file is counted at full speed on one thread, and what that loses by it
+  ingest    the same while files are counted at full speed on one thread, and what that loses by it:
+            on two processors counting, answering and asking are three that want one, so the time
+            that the counting thread ran is told beside what passed
   runaway   pollers beside a statement without end
   million   totals over 1,000,000 groups, unchanged and changed
   frames    SELECT * of 1,000,000 rows in JSON frames, and what a reader that does not read costs
@@ -102,6 +104,12 @@ class Daemon:
         spent = glob.glob(f"/proc/{self.process.pid}/task/*/schedstat")
         return sum(int(open(path, encoding="ascii").read().split()[0]) for path in spent) / 1e6
 
+    def counting_ms(self):
+        """What all threads but the loop's have run, and have waited for a processor."""
+        tasks = [path for path in glob.glob(f"/proc/{self.process.pid}/task/*/schedstat") if f"/task/{self.process.pid}/" not in path]
+        spent = [open(path, encoding="ascii").read().split() for path in tasks]
+        return sum(int(words[0]) for words in spent) / 1e6, sum(int(words[1]) for words in spent) / 1e6
+
     def rss_kb(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
@@ -196,27 +204,37 @@ def ingest():
         subprocess.run([os.path.join(TOP, "bench/gen_events"), "--set", "v1", "--bytes", size, daemon.directory + "/made"], check=True)
         daemon.ask(TOTALS.rstrip(";\n"))
 
-        def count(asks):
-            """Seconds of a fresh pass over the files, and questions a second meanwhile."""
+        def count(poll):
+            """A fresh pass over the files: its seconds, those that counting ran and waited, and what poll() gave meanwhile."""
             with Daemon("pass", "--set", "tallyd.threads=1", "--set", "events.max_bytes_per_trigger=64 MiB") as fresh:
-                rate = []
-                poller = threading.Thread(target=lambda: rate.append(ask(fresh.socket, seconds=asks)[0])) if asks else None
-                if poller:
-                    poller.start()
+                rate = [0]
+                poller = threading.Thread(target=lambda: rate.append(poll(fresh)))
+                poller.start()
+                ran, waited = fresh.counting_ms()
                 started = time.monotonic()
                 for entry in os.scandir(daemon.directory + "/made"):
                     os.link(entry.path, os.path.join(fresh.events, entry.name))
                 fresh.ask("select process_all_available()")
                 seconds = time.monotonic() - started
-                if poller:
-                    poller.join()
-                return seconds, rate[0] if rate else 0
+                now_ran, now_waited = fresh.counting_ms()
+                poller.join()
+                return seconds, (now_ran - ran) / 1e3, (now_waited - waited) / 1e3, rate[-1]
 
-        alone = statistics.median(count(0)[0] for _ in range(3))
-        beside = [count(max(0.2, 0.9 * alone)) for _ in range(4)][1:]
-        seconds, rate = (statistics.median(pair[i] for pair in beside) for i in (0, 1))
-        print(f"ingest     {size}: alone {alone:.2f} s, beside 8 pollers {seconds:.2f} s ({100 * (seconds / alone - 1):+.0f} %), "
+        def medians(passes):
+            return [statistics.median(column) for column in zip(*passes)]
+
+        alone, alone_ran, alone_waited, _ = medians([count(lambda _: 0) for _ in range(4)][1:])
+        asks = max(0.2, 0.9 * alone)
+        seconds, ran, waited, rate = medians([count(lambda fresh: ask(fresh.socket, seconds=asks)[0]) for _ in range(4)][1:])
+        print(f"ingest     {size}: alone {alone:.2f} s (ran {alone_ran:.2f}, waited {alone_waited:.2f}), beside 8 pollers {seconds:.2f} s "
+              f"({100 * (seconds / alone - 1):+.0f} %; ran {ran:.2f}, {100 * (ran / alone_ran - 1):+.0f} %, waited {waited:.2f}), "
               f"{rate:.0f} questions/s meanwhile", flush=True)
+        week(daemon)
+        daemon.ask("select process_all_available()")
+        rows = subprocess.run([os.path.join(TOP, "tally"), "-csv", daemon.socket, "select * from counts"], check=True, capture_output=True).stdout
+        with postgres.running(os.path.join(WORK, "pg"), rows) as place:
+            theirs = statistics.median(pgbench(place, "prepared", 8, False) for _ in range(3))
+        print(f"ingest     PostgreSQL prepared, 8 clients, without ingest: {theirs:.0f}/s; tallyd beside its ingest {rate / theirs:.1f} x", flush=True)
 
 
 def runaway():
