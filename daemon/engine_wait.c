@@ -12,6 +12,12 @@
 
 #include <stdlib.h>
 
+/* By name, or because all are asked for. */
+static bool waiter_asks_for(const struct waiter *waiter, size_t query)
+{
+	return waiter->query == SIZE_MAX || waiter->query == query;
+}
+
 static void source_leave(struct engine *engine, struct waiter *waiter, size_t source)
 {
 	struct waiter_source *left = &waiter->sources[source];
@@ -32,7 +38,8 @@ static void waiter_end(struct engine *engine, struct waiter *waiter, const struc
 	for (size_t i = 0; engine->sources != NULL && i < engine->config->spec.n_sources; i++)
 		source_leave(engine, waiter, i);
 	for (size_t i = 0; engine->queries != NULL && i < engine->config->spec.n_queries; i++)
-		if ((waiter->query == SIZE_MAX || waiter->query == i) &&
+		if (waiter_asks_for(waiter, i) &&
+			engine->queries[i].totals.state != QUERY_STOPPED &&
 			engine->queries[i].totals.batch_id > batch_id)
 			batch_id = engine->queries[i].totals.batch_id;
 	call_answer(engine->desk, waiter->call, err, NULL, batch_id);
@@ -40,23 +47,28 @@ static void waiter_end(struct engine *engine, struct waiter *waiter, const struc
 	free(waiter);
 }
 
-/* A query that counts nothing any more would be waited for in vain. */
+/* A query that counts nothing any more would be waited for in vain; one that is stopped is passed
+ * by where all are asked for and another counts. */
 static int waiter_judge(const struct engine *engine, const struct waiter *waiter, struct err *err)
 {
 	const struct spec *spec = &engine->config->spec;
+	size_t n_stopped = 0;
 
 	for (size_t i = 0; engine->queries != NULL && i < spec->n_queries; i++) {
 		enum query_state state = engine->queries[i].totals.state;
-		if (waiter->query != i && (waiter->query != SIZE_MAX || state == QUERY_STOPPED))
+		if (!waiter_asks_for(waiter, i))
 			continue;
-		if (state == QUERY_STOPPED)
-			return err_set(
-				err, ERR_SQL, "the query %s is stopped", spec->queries[i].name);
+		n_stopped += state == QUERY_STOPPED;
 		if (state == QUERY_FAILED)
 			return err_set(err, ERR_SQL,
 				"the query %s has failed; queries.exception says why",
 				spec->queries[i].name);
 	}
+	if (n_stopped > 0 && (waiter->query != SIZE_MAX || spec->n_queries == 1))
+		return err_set(err, ERR_SQL, "the query %s is stopped",
+			spec->queries[waiter->query != SIZE_MAX ? waiter->query : 0].name);
+	if (n_stopped > 0 && n_stopped == spec->n_queries)
+		return err_set(err, ERR_SQL, "all %zu queries are stopped", n_stopped);
 	return 0;
 }
 

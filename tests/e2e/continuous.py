@@ -131,6 +131,28 @@ class Continuous(harness.Case):
         self.assertEqual(daemon.ask("select sum(count) from counts"),
                          [[arrivals.n * arrivals.n_lines]])
 
+    def test_process_all_available_is_an_error_where_nothing_counts(self):
+        daemon = self.daemon(config="[source events]\npath = @EVENTS@\n[query counts]\n"
+                             "[query daily]\nwindow = 1 day\n").start()
+        daemon.write("a", '{"time":0,"action":"x"}\n')
+        self.assertEqual(daemon.ask("select process_all_available()"), [[0]])
+        daemon.ask("select stop('counts')")
+        daemon.write("b", '{"time":0,"action":"x"}\n')
+        # Who is stopped is passed by where another counts.
+        self.assertEqual(daemon.ask("select process_all_available()"), [[1]])
+        self.assertIn("the query counts is stopped",
+                      daemon.text("select process_all_available('counts')"))
+        daemon.ask("select stop('daily')")
+        self.assertEqual(daemon.text("select process_all_available()").strip(),
+                         "Error: all 2 queries are stopped")
+        daemon.config = daemon.config.replace("[query daily]\nwindow = 1 day\n", "")
+        daemon.stop()
+        daemon.start()
+        self.assertEqual(daemon.text("select process_all_available()").strip(),
+                         "Error: the query counts is stopped")
+        daemon.ask("select start('counts')")
+        self.assertEqual(daemon.ask("select process_all_available()"), [[1]])
+
     def changes(self, frames, wanted):
         """Reads the feed until that many changes have come."""
         changes = []
