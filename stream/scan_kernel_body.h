@@ -7,6 +7,17 @@
  * step looks better and is not: with all steps in one function compilers run
  * out of registers in each of them (measured: half the speed). Within a step
  * the cursors are unrolled by hand, so that nothing is left of the loop.
+ *
+ * The vectors (scan_vector_*.h) give:
+ *
+ *   fault_t, fault_*           what is wrong with one cursor's record
+ *   times_t, times_*           the times of all cursors: digits to codes or
+ *                              values, and whether each lies in its window
+ *   round_is_wrong             whether any of both is wrong with anything
+ *   check_t, check_*           up to 32 bytes against literal text and digits
+ *   stop_t, stop_*, length_*   how long a text is, up to the byte that ends it
+ *   compare_unmasked           the first bytes of 32 against a known text
+ *   string, number, word       a value that nobody counts: where it ends
  */
 
 /* clang-format off */

@@ -1,12 +1,14 @@
 /*
- * The steps of a kernel in 32-byte vectors. Times are handled for two cursors
- * at once, one in each half of a vector.
+ * The steps of a kernel in 32-byte vectors; scan_vector_words.h has the same
+ * functions without them. Times are handled for two cursors at once, one in
+ * each half of a vector.
  */
 #include <immintrin.h>
 #include <string.h>
 
 #include "base/timestamp.h"
 #include "stream/scan_kernel.h"
+#include "stream/scan_load.h"
 
 #define PAIRS (DICT_CURSORS / 2)
 
@@ -32,39 +34,10 @@ static inline __m256i load_two(const void *low, const void *high)
 		_mm_loadu_si128((const __m128i *)high), 1);
 }
 
-static inline uint64_t load_8(const void *at)
-{
-	uint64_t word;
-
-	memcpy(&word, at, sizeof(word));
-	return word;
-}
-
 /* The same fault, and one more where any bit is set. */
 static inline fault_t fault_with(fault_t fault, uint64_t odd)
 {
 	return _mm256_or_si256(fault, _mm256_zextsi128_si256(_mm_cvtsi64_si128((long long)odd)));
-}
-
-static inline uint16_t load_2(const void *at)
-{
-	uint16_t word;
-
-	memcpy(&word, at, sizeof(word));
-	return word;
-}
-
-static inline uint32_t load_4(const void *at)
-{
-	uint32_t word;
-
-	memcpy(&word, at, sizeof(word));
-	return word;
-}
-
-static inline void store_4(void *at, uint32_t word)
-{
-	memcpy(at, &word, sizeof(word));
 }
 
 static inline void fault_join(fault_t *fault, fault_t other)

@@ -1,14 +1,15 @@
 /*
- * The steps of a kernel in 64-bit words, for any processor.
+ * The steps of a kernel in 64-bit words, for any processor: the plain twin of
+ * scan_vector_avx2.h, and the one to read first.
  *
  * Bytes of a word are handled side by side by arithmetic that keeps carries
- * inside them. A word's first byte in memory is its lowest: on a big-endian
- * machine loads swap.
+ * inside them.
  */
 #include <string.h>
 
 #include "base/timestamp.h"
 #include "stream/scan_kernel.h"
+#include "stream/scan_load.h"
 
 #define ONES  UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
@@ -22,42 +23,10 @@ typedef struct {
 	uint64_t value[DICT_CURSORS]; /* or code */
 } times_t;
 
-static inline uint64_t load_8(const void *at)
-{
-	uint64_t word;
-
-	memcpy(&word, at, sizeof(word));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	word = __builtin_bswap64(word);
-#endif
-	return word;
-}
-
 /* The same fault, and one more where any bit is set. */
 static inline fault_t fault_with(fault_t fault, uint64_t odd)
 {
 	return fault | odd;
-}
-
-static inline uint16_t load_2(const void *at)
-{
-	uint16_t word;
-
-	memcpy(&word, at, sizeof(word));
-	return word;
-}
-
-static inline uint32_t load_4(const void *at)
-{
-	uint32_t word;
-
-	memcpy(&word, at, sizeof(word));
-	return word;
-}
-
-static inline void store_4(void *at, uint32_t word)
-{
-	memcpy(at, &word, sizeof(word));
 }
 
 static inline void fault_join(fault_t *fault, fault_t other)
