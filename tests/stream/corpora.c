@@ -167,6 +167,89 @@ static void add_oddities(struct buf *buf, int i)
 		buf_printf(buf, "%s\n", lines[draw(sizeof(lines) / sizeof(*lines))]);
 }
 
+static void add_dotted_time(struct buf *buf, int i)
+{
+	buf_printf(buf,
+		"{\"meta\":{\"at\":\"2016-07-26T%02d:%02d:%02dZ\",\"who\":\"%s\"},"
+		"\"action\":\"%s\"}\n",
+		i / 3600 % 24, i / 60 % 60, i % 60, corpus_words[draw(8)],
+		draw(2) ? "Open" : "Close");
+}
+
+static void add_blanks(struct buf *buf)
+{
+	static const char *const blanks[] = {"", "", "", " ", "  ", "\t"};
+
+	buf_add_text(buf, blanks[draw(6)]);
+}
+
+/* A form: the same seed gives the same names and kinds of values, and other values. */
+static void add_form_value(struct buf *buf, uint64_t *form, int depth)
+{
+	uint64_t kind;
+
+	*form = *form * UINT64_C(6364136223846793005) + 1442695040888963407;
+	kind = (*form >> 33) % (depth < 3 ? 8 : 6);
+	switch (kind) {
+	case 0: buf_printf(buf, "%d", (int)draw(100000) - 50000); break;
+	case 1: buf_printf(buf, "%d.%03d", (int)draw(1000), (int)draw(1000)); break;
+	case 2: buf_add_text(buf, draw(3) ? draw(2) ? "true" : "false" : "null"); break;
+	case 3: buf_printf(buf, "\"%s\"", corpus_words[draw(CORPUS_WORDS)]); break;
+	case 4: buf_printf(buf, "\"%s\"", corpus_words[draw(8)]); break;
+	case 5: buf_printf(buf, "%de%d", (int)draw(10), (int)draw(10)); break;
+	case 6:
+		buf_add_text(buf, "[");
+		for (uint64_t i = 0, n = (*form >> 40) % 4; i < n; i++) {
+			buf_add_text(buf, i > 0 ? ", " : "");
+			add_form_value(buf, form, depth + 1);
+		}
+		buf_add_text(buf, "]");
+		break;
+	default:
+		buf_add_text(buf, "{");
+		for (uint64_t i = 0, n = (*form >> 40) % 4; i < n; i++) {
+			buf_printf(
+				buf, "%s\"k%u\":", i > 0 ? "," : "", (unsigned)(*form >> 50) % 4);
+			add_form_value(buf, form, depth + 1);
+		}
+		buf_add_text(buf, "}");
+		break;
+	}
+}
+
+void corpus_add_formed_line(struct buf *buf, uint64_t form, int i)
+{
+	unsigned n = 2 + (unsigned)(form >> 20) % 6;
+	unsigned time_at = (unsigned)(form >> 30) % n;
+	unsigned group_at = (unsigned)(form >> 40) % n;
+	char blank[2] = {(form >> 50) % 3 == 0 ? ' ' : '\0', '\0'};
+
+	buf_add_text(buf, "{");
+	for (unsigned j = 0; j < n; j++) {
+		buf_printf(buf, "%s%s", j > 0 ? "," : "", blank);
+		if (j == time_at && form % 2 == 0)
+			buf_printf(buf, "\"time\":%s%" PRId64, blank, corpus_clock_s(i));
+		else if (j == time_at)
+			buf_printf(buf, "\"time\":\"2016-07-2%d %02d:%02d:%02d\"", (int)draw(4),
+				(int)draw(24), (int)draw(60), (int)draw(60));
+		else if (j == group_at)
+			buf_printf(buf, "\"action\":\"%s\"", corpus_words[draw(CORPUS_WORDS)]);
+		else {
+			buf_printf(buf, "\"f%u\":%s", j, blank);
+			add_form_value(buf, &form, 0);
+		}
+	}
+	if (draw(200) == 0)
+		add_blanks(buf);
+	buf_add_text(buf, "}\n");
+}
+
+/* Another shape every few dozen lines. */
+static void add_random_shapes(struct buf *buf, int i)
+{
+	corpus_add_formed_line(buf, (uint64_t)(1 + i / 40) * UINT64_C(0x9e3779b97f4a7c15), i);
+}
+
 const struct corpus corpora[N_CORPORA] = {
 	{"notebook", "time", TIME_UNIT_S, {"action"}, 1, HOUR, corpus_add_notebook, 90},
 	{"random times", "time", TIME_UNIT_S, {"action"}, 1, HOUR, add_random_times, 50},
@@ -192,6 +275,10 @@ const struct corpus corpora[N_CORPORA] = {
 	{"a week", "time", TIME_UNIT_S, {"action"}, 1, 7 * US_PER_DAY, add_random_times, 90},
 	{"mixed shapes", "time", TIME_UNIT_S, {"action"}, 1, HOUR, add_mixed_shapes, 0},
 	{"decimals", "time", TIME_UNIT_S, {"action"}, 1, HOUR, add_decimals, 0},
+	{"a dotted time", "meta.at", TIME_UNIT_S, {"action", "meta.who"}, 2, HOUR, add_dotted_time,
+		50},
+	{"random shapes", "time", TIME_UNIT_S, {"action", "f1", "f2.k1"}, 3, HOUR,
+		add_random_shapes, 0},
 	{"oddities", "time", TIME_UNIT_S, {"action"}, 1, HOUR, add_oddities, 0},
 };
 

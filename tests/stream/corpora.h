@@ -28,7 +28,7 @@ struct corpus {
 	int min_kernel_percent; /* of the unchanged lines, at least so many by a kernel */
 };
 
-#define N_CORPORA 21
+#define N_CORPORA 23
 extern const struct corpus corpora[N_CORPORA];
 
 #define CORPUS_WORDS 27
@@ -39,6 +39,9 @@ int64_t corpus_clock_s(int i);
 
 /* A line of the sample stream. */
 void corpus_add_notebook(struct buf *buf, int i);
+
+/* A line of the shape that the number stands for: other names, kinds and order of values. */
+void corpus_add_formed_line(struct buf *buf, uint64_t form, int i);
 
 void corpus_add_lines(struct buf *buf, const struct corpus *corpus, int n_lines);
 
