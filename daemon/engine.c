@@ -232,7 +232,8 @@ static void reloaded(struct engine *engine)
 	struct err err = ERR_INIT;
 
 	if (job->fresh != NULL) {
-		engine_waiters_end(engine, "the configuration was read again; ask once more");
+		/* Marks and places are of the sources before. */
+		engine_waiters_ask_again(engine);
 		pthread_mutex_lock(&engine->config_lock);
 		engine->config = job->fresh;
 		pthread_mutex_unlock(&engine->config_lock);

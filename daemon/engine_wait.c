@@ -27,24 +27,32 @@ static void source_leave(struct engine *engine, struct waiter *waiter, size_t so
 	*left = (struct waiter_source){0};
 }
 
-static void waiter_end(struct engine *engine, struct waiter *waiter, const struct err *err)
+/* Its call is the caller's now. */
+static struct call *waiter_remove(struct engine *engine, struct waiter *waiter)
 {
 	struct waiter **link = &engine->waiters;
-	int64_t batch_id = -1;
+	struct call *call = waiter->call;
 
 	while (*link != waiter)
 		link = &(*link)->next;
 	*link = waiter->next;
 	for (size_t i = 0; engine->sources != NULL && i < engine->config->spec.n_sources; i++)
 		source_leave(engine, waiter, i);
+	free(waiter->sources);
+	free(waiter);
+	return call;
+}
+
+static void waiter_end(struct engine *engine, struct waiter *waiter, const struct err *err)
+{
+	int64_t batch_id = -1;
+
 	for (size_t i = 0; engine->queries != NULL && i < engine->config->spec.n_queries; i++)
 		if (waiter_asks_for(waiter, i) &&
 			engine->queries[i].totals.state != QUERY_STOPPED &&
 			engine->queries[i].totals.batch_id > batch_id)
 			batch_id = engine->queries[i].totals.batch_id;
-	call_answer(engine->desk, waiter->call, err, NULL, batch_id);
-	free(waiter->sources);
-	free(waiter);
+	call_answer(engine->desk, waiter_remove(engine, waiter), err, NULL, batch_id);
 }
 
 /* A query that counts nothing any more would be waited for in vain; one that is stopped is passed
@@ -157,4 +165,10 @@ void engine_waiters_end(struct engine *engine, const char *sentence)
 	(void)err_set(&err, ERR_INTERRUPTED, "%s", sentence);
 	while (engine->waiters != NULL)
 		waiter_end(engine, engine->waiters, &err);
+}
+
+void engine_waiters_ask_again(struct engine *engine)
+{
+	while (engine->waiters != NULL)
+		engine_calls_add(engine, waiter_remove(engine, engine->waiters));
 }

@@ -233,6 +233,18 @@ class Reload(harness.Case):
         self.assertFalse(os.path.exists(os.path.join(daemon.directory, "pg0")))
         self.assertEqual(daemon.stop(), 0)
 
+    def test_who_waits_for_all_to_be_counted_waits_through_reloads(self):
+        config = self.CONFIG + "[query counts]\n"
+        daemon = self.daemon(config=config).start()
+        frames = daemon.frames()
+        for number in range(60):
+            daemon.config = config + ("[query extra]\nwindow = 1 day\n" if number % 2 == 0 else "")
+            daemon.command()  # writes the file
+            daemon.write("f%d" % number, ONE)
+            daemon.process.send_signal(signal.SIGHUP)
+            frames.ask("select process_all_available()")
+            self.assertEqual(frames.ask("select sum(count) from counts"), [[number + 1]])
+
     def test_reloads_leave_no_memory_behind(self):
         if os.environ.get("TALLYD_UNDER") or harness.SANITIZED:
             self.skipTest("something else is around it")
