@@ -1,11 +1,10 @@
 /*
  * A session that reads lines.
  *
- * `in` holds what has come and was not looked at; complete lines move to
- * `pending` until they end a statement, then all of `pending` is run, one
- * statement after the other (`at` is where the next begins). Answers gather in
- * `out` and leave in one write at the end of a turn. While a statement runs
- * nothing of `pending` changes, so a worker may read it.
+ * Of what has come, complete lines move to `pending` until they end a statement, then all of
+ * `pending` is run, one statement after the other (`at` is where the next begins). Answers gather
+ * in `out` and leave in one write at the end of a turn. While a statement runs nothing of `pending`
+ * changes, so a worker may read it.
  *
  *   READY ──line completes a statement──▶ RUNNING ──answered──▶ READY
  *     └──.quit, .bail, end of input and all answered──▶ the session is finished
@@ -18,6 +17,7 @@
 #include "daemon/frames.h"
 #include "daemon/sql_text.h"
 #include "daemon/text_command.h"
+#include "daemon/text_lines.h"
 #include "daemon/text_sink.h"
 
 #include <assert.h>
@@ -33,11 +33,7 @@ enum text_state { TEXT_READY, TEXT_RUNNING, TEXT_OVER };
 struct text_session {
 	struct session session; /* first */
 	enum text_state state;
-	bool has_ended; /* the peer sends no more */
-	bool is_cut;    /* the last line's newline is ours */
-	struct buf in;
-	size_t in_at;         /* what stands before it in `in` is done with */
-	size_t in_seen;       /* bytes behind in_at without a newline */
+	struct text_lines lines;
 	struct buf pending;   /* lines of a statement that is not complete, or that runs */
 	size_t at;            /* in `pending`, while it runs */
 	struct sql_text scan; /* of `pending` */
@@ -84,8 +80,6 @@ static void end_add(struct text_session *t)
 	buf_add_text(&t->out, t->settings.end);
 	buf_add_char(&t->out, '\n');
 }
-
-/* --- running what is pending --------------------------------------------- */
 
 static void pending_drop(struct text_session *t)
 {
@@ -171,8 +165,6 @@ static bool pending_judge(struct text_session *t)
 	return true;
 }
 
-/* --- reading lines ------------------------------------------------------- */
-
 static void too_long(struct text_session *t)
 {
 	error_add(t, "a statement or line of more than 1048576 bytes; goodbye");
@@ -204,14 +196,11 @@ static bool line_special(struct text_session *t, char *line, size_t len)
 	return true;
 }
 
-/* `len` bytes of `in`, the newline with them. */
-static void line_take(struct text_session *t, size_t len)
+/* `len` bytes, the newline with them. */
+static void line_take(struct text_session *t, char *line, size_t len)
 {
-	char *line = t->in.data + t->in_at;
 	size_t bare = len - 1;
 
-	t->in_at += len;
-	t->in_seen = 0;
 	if (bare > 0 && line[bare - 1] == '\r')
 		bare--;
 	if (t->pending.len == 0 && bare > 0 && line_special(t, line, bare))
@@ -220,7 +209,7 @@ static void line_take(struct text_session *t, size_t len)
 		too_long(t);
 		return;
 	}
-	if (t->is_cut)
+	if (t->lines.is_cut)
 		len--;
 	sql_text_feed(&t->scan, line, len);
 	buf_add(&t->pending, line, len);
@@ -230,38 +219,15 @@ static void line_take(struct text_session *t, size_t len)
 		pending_drop(t);
 }
 
-static size_t in_len(const struct text_session *t)
+/* The peer sends no more, and all lines were taken. */
+static bool has_ended(const struct text_session *t)
 {
-	return t->in.len - t->in_at;
-}
-
-/* The length of the next line in `in`, or 0: it is not all here. */
-static size_t line_find(struct text_session *t)
-{
-	size_t len = in_len(t);
-
-	if (len > t->in_seen) {
-		const char *line = t->in.data + t->in_at;
-		const char *newline = memchr(line + t->in_seen, '\n', len - t->in_seen);
-		if (newline != NULL)
-			return (size_t)(newline - line) + 1;
-		t->in_seen = len;
-	}
-	if (len > TEXT_MAX_BYTES) {
-		too_long(t);
-		return 0;
-	}
-	if (!t->has_ended || len == 0)
-		return 0;
-	/* The last line needs no newline; it gets one here, and is cut like all others. */
-	t->is_cut = true;
-	buf_add_char(&t->in, '\n');
-	return buf_ok(&t->in) ? len + 1 : 0;
+	return t->lines.has_ended && text_lines_len(&t->lines) == 0;
 }
 
 static bool is_frame(const struct text_session *t)
 {
-	return t->pending.len == 0 && in_len(t) > 0 && t->in.data[t->in_at] == '{';
+	return t->pending.len == 0 && text_lines_peek(&t->lines) == '{';
 }
 
 static bool frames_are_busy(const struct text_session *t)
@@ -281,12 +247,16 @@ static bool do_next(struct text_session *t)
 	/* While frames are answered only more frames may come in between. */
 	if (frames_are_busy(t) && (!is_frame(t) || frames_is_full(t->frames)))
 		return false;
-	size_t len = line_find(t);
-	if (len > 0) {
-		line_take(t, len);
+	size_t len;
+	char *line = text_lines_take(&t->lines, &len);
+	if (line != NULL) {
+		line_take(t, line, len);
 		if (!sql_text_is_complete(&t->scan))
 			return true;
-	} else if (!t->has_ended || in_len(t) > 0 || t->pending.len == 0) {
+	} else if (text_lines_len(&t->lines) > TEXT_MAX_BYTES) {
+		too_long(t);
+		return false;
+	} else if (!has_ended(t) || t->pending.len == 0) {
 		return false;
 	}
 	/* Complete, or the end of the input: what is there is run as it is. */
@@ -297,10 +267,10 @@ static bool do_next(struct text_session *t)
 
 static void reading_adjust(struct text_session *t)
 {
-	if (!session_is_open(&t->session) || t->has_ended)
+	if (!session_is_open(&t->session) || t->lines.has_ended)
 		return;
 	/* More than that and nothing to wait for means a line that is not all here. */
-	if (in_len(t) > READ_AHEAD_BYTES &&
+	if (text_lines_len(&t->lines) > READ_AHEAD_BYTES &&
 		(t->state == TEXT_RUNNING || t->session.wants_turn ||
 			session_is_clogged(&t->session) || frames_are_busy(t)))
 		transport_read_stop(&t->session.transport);
@@ -310,7 +280,7 @@ static void reading_adjust(struct text_session *t)
 
 static bool is_over(const struct text_session *t)
 {
-	return t->has_ended && t->state == TEXT_READY && in_len(t) == 0 && t->pending.len == 0 &&
+	return has_ended(t) && t->state == TEXT_READY && t->pending.len == 0 &&
 	       (t->frames == NULL ||
 		       (!frames_is_busy(t->frames) && !frames_has_subscriptions(t->frames)));
 }
@@ -333,10 +303,7 @@ static void turn(struct text_session *t)
 	if (!session_is_open(&t->session))
 		return;
 	flush(t);
-	if (in_len(t) == 0) {
-		buf_shrink(&t->in);
-		t->in_at = 0;
-	}
+	text_lines_rest(&t->lines);
 	if (t->session.service->is_stopping && t->state == TEXT_READY && !frames_are_busy(t))
 		leave(t);
 	else if (is_over(t) && !t->session.wants_turn)
@@ -344,8 +311,6 @@ static void turn(struct text_session *t)
 	else
 		reading_adjust(t);
 }
-
-/* --- called by the execution --------------------------------------------- */
 
 static struct text_session *text_of_execution(struct execution *e)
 {
@@ -370,8 +335,6 @@ static void on_statement_ended(struct execution *e)
 	statement_ended(t);
 	turn(t);
 }
-
-/* --- called by the session ----------------------------------------------- */
 
 static int text_open(struct session *session, struct err *err)
 {
@@ -404,20 +367,17 @@ static void text_on_bytes(struct session *session, const char *bytes, size_t len
 {
 	struct text_session *t = text_of(session);
 
-	buf_drop(&t->in, t->in_at);
-	t->in_at = 0;
-	buf_add(&t->in, bytes, len);
-	if (!buf_ok(&t->in))
-		session_close(session);
-	else
+	if (text_lines_add(&t->lines, bytes, len))
 		turn(t);
+	else
+		session_close(session);
 }
 
 static void text_on_end(struct session *session)
 {
 	struct text_session *t = text_of(session);
 
-	t->has_ended = true;
+	t->lines.has_ended = true;
 	turn(t);
 }
 
@@ -465,7 +425,7 @@ static void text_fini(struct session *session)
 	frames_free(t->frames);
 	execution_fini(&t->execution);
 	text_sink_reset(&t->sink);
-	buf_fini(&t->in);
+	text_lines_fini(&t->lines);
 	buf_fini(&t->pending);
 	buf_fini(&t->out);
 }
