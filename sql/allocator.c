@@ -24,6 +24,16 @@ int64_t budget_now_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+int64_t budget_stop_at_us(int64_t deadline_us, int64_t time_us)
+{
+	int64_t end_us;
+
+	if (time_us <= 0)
+		return deadline_us;
+	end_us = budget_now_us() + time_us;
+	return end_us < deadline_us ? end_us : deadline_us;
+}
+
 bool budget_check(struct budget *budget)
 {
 	if (budget->ended == BUDGET_TIME || budget->ended == BUDGET_CANCELLED)

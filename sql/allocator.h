@@ -48,5 +48,7 @@ bool budget_check(struct budget *budget);
 
 /* Microseconds on the monotonic clock. */
 int64_t budget_now_us(void);
+/* The earlier of the deadline (INT64_MAX: none) and the end of a time that begins now (0: none). */
+int64_t budget_stop_at_us(int64_t deadline_us, int64_t time_us);
 
 #endif

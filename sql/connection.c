@@ -8,7 +8,6 @@
 
 #include "sql/bounded.h"
 #include "sql/collation.h"
-#include "sql/execution.h"
 #include "sql/modules.h"
 
 #include <assert.h>
@@ -295,14 +294,11 @@ static int fail_as_interrupted(struct sql_session *session, const char *sentence
 
 static int fail_for_time(struct sql_session *session, struct err *err)
 {
-	int64_t env_us = session->limits.query_timeout_us;
-	int64_t own_us = session->timeout_us;
-	int64_t us = own_us != 0 && (env_us == 0 || own_us < env_us) ? own_us : env_us;
-
 	char sentence[80];
 
 	(void)snprintf(sentence, sizeof(sentence),
-		"the statement took longer than its timeout of %g seconds", seconds(us));
+		"the statement took longer than its timeout of %g seconds",
+		seconds(session_timeout_us(session)));
 	return fail_as_interrupted(session, sentence, err);
 }
 

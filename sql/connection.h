@@ -148,6 +148,11 @@ int control_register(struct connection *connection, struct err *err)
 void session_begin_work(struct sql_session *session);
 void session_end_work(struct sql_session *session);
 
+/* What bounds the time of its statements: the shorter of its own and the env's; 0: nothing. */
+int64_t session_timeout_us(const struct sql_session *session);
+/* When a piece of work that begins now must be over; INT64_MAX: never. */
+int64_t session_deadline_us(const struct sql_session *session);
+
 /* Ends all executions of the session's statements, and takes their compiled forms back. */
 void session_detach_all(struct sql_session *session);
 /* The same for those that do not run. */

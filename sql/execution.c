@@ -13,34 +13,6 @@
 
 #include <assert.h>
 
-static int64_t timeout_us(const struct sql_session *session)
-{
-	int64_t env_us = session->limits.query_timeout_us;
-	int64_t own_us = session->timeout_us;
-
-	if (own_us == 0 || (env_us != 0 && env_us < own_us))
-		return env_us;
-	return own_us;
-}
-
-int64_t execution_deadline_us(const struct sql_session *session)
-{
-	int64_t us = timeout_us(session);
-
-	return us != 0 ? budget_now_us() + us : INT64_MAX;
-}
-
-/* The earlier of the deadline and the end of a budget that begins now. */
-int64_t execution_stop_at_us(int64_t deadline_us, int64_t budget_us)
-{
-	int64_t end_us;
-
-	if (budget_us <= 0)
-		return deadline_us;
-	end_us = budget_now_us() + budget_us;
-	return end_us < deadline_us ? end_us : deadline_us;
-}
-
 /* The newest snapshot for the session's first running statement; later ones see the same. */
 static void pin(struct sql_session *session)
 {
@@ -62,9 +34,9 @@ static void unpin(struct sql_session *session)
 static int begin(struct statement *statement, int64_t budget_us, struct err *err)
 {
 	struct sql_session *session = statement->session;
-	int64_t deadline_us = execution_deadline_us(session);
+	int64_t deadline_us = session_deadline_us(session);
 	struct connection *connection;
-	int status = statement_attach(statement, execution_stop_at_us(deadline_us, budget_us), err);
+	int status = statement_attach(statement, budget_stop_at_us(deadline_us, budget_us), err);
 
 	if (status == 0)
 		status = statement_bind_all(statement, err);
@@ -265,7 +237,7 @@ static void set_budget(struct statement *statement, int64_t budget_us)
 		connection->yield_after_us = budget_us;
 		budget_us = 0;
 	}
-	budget_renew(&connection->budget, execution_stop_at_us(deadline_us, budget_us));
+	budget_renew(&connection->budget, budget_stop_at_us(deadline_us, budget_us));
 }
 
 enum step statement_step(struct statement *statement, int64_t budget_us, struct err *err)

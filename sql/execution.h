@@ -1,6 +1,6 @@
 /*
  * A statement and its executions. Private to statement.c (what it is) and
- * execution.c (how it runs).
+ * execution.c (how it runs), which finds here what it needs of the other.
  */
 #ifndef SQL_EXECUTION_H
 #define SQL_EXECUTION_H
@@ -25,8 +25,6 @@ struct statement {
 	uint64_t n_skip;  /* of them, to be passed over once more */
 };
 
-/* --- statement.c ---------------------------------------------------------- */
-
 /*
  * Gives the statement a compiled form of the session's connection, which is
  * borrowed if need be. 0, PREPARE_YIELD or an error.
@@ -37,12 +35,5 @@ void statement_detach(struct statement *statement);
 /* Binds the parameters that it was given. */
 int statement_bind_all(struct statement *statement, struct err *err)
 	__attribute__((warn_unused_result));
-
-/* --- execution.c ---------------------------------------------------------- */
-
-/* When a piece of work that begins now must be over; INT64_MAX: never. */
-int64_t execution_deadline_us(const struct sql_session *session);
-/* The earlier of the deadline and the end of a budget that begins now (0: none). */
-int64_t execution_stop_at_us(int64_t deadline_us, int64_t budget_us);
 
 #endif

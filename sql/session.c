@@ -74,6 +74,23 @@ void sql_session_set_timeout(struct sql_session *session, int64_t timeout_us)
 	session->timeout_us = timeout_us;
 }
 
+int64_t session_timeout_us(const struct sql_session *session)
+{
+	int64_t env_us = session->limits.query_timeout_us;
+	int64_t own_us = session->timeout_us;
+
+	if (own_us == 0 || (env_us != 0 && env_us < own_us))
+		return env_us;
+	return own_us;
+}
+
+int64_t session_deadline_us(const struct sql_session *session)
+{
+	int64_t us = session_timeout_us(session);
+
+	return us != 0 ? budget_now_us() + us : INT64_MAX;
+}
+
 bool sql_session_in_transaction(const struct sql_session *session)
 {
 	return session->connection != NULL && !sqlite3_get_autocommit(session->connection->db);

@@ -145,10 +145,12 @@ int statement_prepare(struct sql_session *session, const char *text, size_t len,
 	session->error_offset = -1;
 	session_begin_work(session);
 	status = connection_borrow(session, err);
-	if (status != 0)
+	if (status != 0) {
+		session_end_work(session);
 		return status;
-	connection_renew(session->connection,
-		execution_stop_at_us(execution_deadline_us(session), budget_us));
+	}
+	connection_renew(
+		session->connection, budget_stop_at_us(session_deadline_us(session), budget_us));
 	status = compile(session->connection, text, len, tail_offset, &compiled, err);
 	if (status == ERR_INTERRUPTED && budget_us > 0 &&
 		session->connection->budget.ended == BUDGET_TIME)
