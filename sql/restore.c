@@ -200,6 +200,18 @@ static bool time_of(sqlite3_stmt *stmt, int column, int64_t *us)
 	       timestamp_parse_bound(text, (size_t)sqlite3_column_bytes(stmt, column), us);
 }
 
+/* The end of a window of fixed size need not be read. */
+static bool bounds_of(sqlite3_stmt *stmt, int column, const struct query_spec *query,
+	int64_t *start_us, int64_t *end_us)
+{
+	if (!time_of(stmt, column, start_us))
+		return false;
+	if (query->session_us > 0)
+		return time_of(stmt, column + 1, end_us);
+	*end_us = *start_us + query->window_us;
+	return true;
+}
+
 static int restore_rows(sqlite3 *db, const char *table, const struct query_spec *query,
 	size_t index, bool is_open, struct stream *stream, struct err *err)
 {
@@ -221,7 +233,7 @@ static int restore_rows(sqlite3 *db, const char *table, const struct query_spec 
 			values[i].kind =
 				values[i].text != NULL ? EVENT_VALUE_TEXT : EVENT_VALUE_NULL;
 		}
-		if (!time_of(stmt, (int)n, &start_us) || !time_of(stmt, (int)n + 1, &end_us))
+		if (!bounds_of(stmt, (int)n, query, &start_us, &end_us))
 			rc = damaged(table, err);
 		else
 			rc = stream_restore_row(stream, index, values, start_us, end_us,

@@ -142,6 +142,12 @@ static bool is_in_state(const struct query *query, int64_t end_us, bool is_open)
 	return true;
 }
 
+void query_reserve(struct query *query, int64_t n_groups)
+{
+	if (query->sessions == NULL && n_groups > 0 && n_groups <= query->spec->max_groups)
+		state_reserve(query->state, (size_t)n_groups);
+}
+
 int query_restore_row(struct query *query, const struct event_value *values, int64_t start_us,
 	int64_t end_us, uint64_t count, bool is_open, struct err *err)
 {

@@ -112,6 +112,9 @@ void query_free(struct query *query);
 /* The same definition, with other limits or with its fields elsewhere in the union. Takes `fields` over (malloc'd). */
 void query_set_spec(struct query *query, const struct query_spec *spec, size_t *fields);
 
+/* So many groups will be restored; a number that does not hold does no harm. */
+void query_reserve(struct query *query, int64_t n_groups);
+
 /* A row of the checkpoint; `is_open`: of the windows that append mode has not shown yet. */
 int query_restore_row(struct query *query, const struct event_value *values, int64_t start_us,
 	int64_t end_us, uint64_t count, bool is_open, struct err *err)

@@ -121,20 +121,39 @@ static void link_slot(struct slot *slots, size_t n_slots, struct slot slot)
 	slots[at] = slot;
 }
 
-static int grow_slots(struct state *state, struct err *err)
+/* Nine tenths full is the densest that linear probing bears with a part of the hash at hand. */
+static bool has_slots_for(size_t n_slots, size_t n)
 {
-	struct slot *slots = new_slots(state->n_slots * 2);
+	return (uint64_t)n * 10 <= (uint64_t)n_slots * 9;
+}
+
+/* False: no memory, and as it was. */
+static bool grow_slots(struct state *state, size_t n_slots)
+{
+	struct slot *slots = new_slots(n_slots);
 
 	if (slots == NULL)
-		return err_nomem(err);
+		return false;
 	for (size_t i = 0; i < state->n_slots; i++) {
 		if (state->slots[i].entry != STATE_NONE)
-			link_slot(slots, state->n_slots * 2, state->slots[i]);
+			link_slot(slots, n_slots, state->slots[i]);
 	}
 	free(state->slots);
 	state->slots = slots;
-	state->n_slots *= 2;
-	return 0;
+	state->n_slots = n_slots;
+	return true;
+}
+
+void state_reserve(struct state *state, size_t n)
+{
+	size_t n_slots = state->n_slots;
+
+	if (n >= STATE_NONE)
+		return;
+	while (!has_slots_for(n_slots, n))
+		n_slots *= 2;
+	if (n_slots > state->n_slots)
+		(void)!grow_slots(state, n_slots);
 }
 
 static int add_block(struct state *state, struct err *err)
@@ -158,10 +177,9 @@ int state_add(
 {
 	struct slot slot;
 
-	/* Nine tenths full is the densest that linear probing bears with a part of the hash at
-	 * hand. */
-	if ((uint64_t)state->n * 10 >= (uint64_t)state->n_slots * 9 && grow_slots(state, err) != 0)
-		return ERR_NOMEM;
+	if (!has_slots_for(state->n_slots, (size_t)state->n + 1) &&
+		!grow_slots(state, state->n_slots * 2))
+		return err_nomem(err);
 	if (state->free_entry == STATE_NONE && state->end == state->n_blocks * BLOCK_ENTRIES) {
 		int rc = add_block(state, err);
 

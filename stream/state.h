@@ -45,6 +45,12 @@ void state_prefetch_entry(const struct state *state, uint32_t group, int64_t sta
 int state_add(struct state *state, uint32_t group, int64_t start_us, uint32_t *entry,
 	struct err *err) __attribute__((warn_unused_result));
 
+/*
+ * Room in the index for so many entries in all, so that they come in without
+ * its growing step by step; where memory lacks it stays as it is.
+ */
+void state_reserve(struct state *state, size_t n);
+
 void state_remove(struct state *state, uint32_t entry);
 
 struct state_entry *state_at(const struct state *state, uint32_t entry);

@@ -94,6 +94,7 @@ int stream_restore_query(
 		return ERR_NOMEM;
 	restored->totals = *totals;
 	restored->is_restored = true;
+	query_reserve(restored, totals->n_groups);
 	/* The end of the daemon ends no query. */
 	if (totals->state == QUERY_TERMINATED)
 		restored->totals.state = QUERY_INITIALIZING;

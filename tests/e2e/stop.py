@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ends in order: a SIGTERM in the middle of a large batch, or at any other moment.
 
---long takes a file of 1 GiB and many more rounds.
+--long takes a file of 4 GiB and many more rounds.
 """
 
 import os
@@ -16,7 +16,7 @@ import time
 import harness
 
 LONG = "--long" in sys.argv
-BYTES = 1 << (30 if LONG else 28)
+BYTES = 1 << (32 if LONG else 28)
 ROUNDS = 200 if LONG else 12
 SEED = int(os.environ.get("TALLYD_SEED", random.randrange(1 << 32)))
 # A name written like this is nothing for the fast path: the batch takes its time.
@@ -58,7 +58,7 @@ class Stop(harness.Case):
     def test_in_a_large_batch_it_ends_with_the_slice_and_goes_on_from_there(self):
         memory = tempfile.mkdtemp(prefix="tallyd-e2e-", dir="/dev/shm")
         self.addCleanup(shutil.rmtree, memory)
-        daemon = self.daemon("--set", "events.max_bytes_per_trigger=4 GiB", events=memory)
+        daemon = self.daemon("--set", "events.max_bytes_per_trigger=8 GiB", events=memory)
         n_lines = self.large_file(os.path.join(memory, "large"))
         size = os.path.getsize(os.path.join(memory, "large"))
         daemon.start()
