@@ -7,6 +7,7 @@ Failing calls come from strace, aimed at one directory; without it those tests a
 takes the sizes of the real thing.
 """
 
+import functools
 import os
 import shutil
 import signal
@@ -96,6 +97,17 @@ class ManyAndLong(harness.Case):
         if not harness.SANITIZED:
             self.assertLess(status_of(daemon, "VmHWM"), 64 << 10)
 
+    def test_nesting_of_100000_is_a_reject_on_a_stack_of_256_KiB(self):
+        daemon = self.daemon(under=["prlimit", "--stack=262144:262144"]).start()
+        deep = '{"time":2,"action":"Open","x":%s1%s}\n' % ("[" * 100000, "]" * 100000)
+        daemon.write("a", event(1) + "[" * 100000 + "\n" + '{"a":' * 100000 + "\n" + deep + event(3))
+        daemon.process_all()
+        self.assertEqual(daemon.totals(), {"Open": 2})
+        self.assertEqual(daemon.ask("select line, reason from rejects order by line"),
+                         [[line, "bad_json"] for line in (2, 3, 4)])
+        self.assertEqual(daemon.ask("select sum(count) from static_counts"), [[2]])
+        self.assertEqual(daemon.ask("select line from events"), [[1], [5]])
+
     def test_a_queue_of_notices_that_overflowed_loses_no_file(self):
         with open("/proc/sys/fs/inotify/max_queued_events") as limit:
             n = int(limit.read()) + 1000
@@ -108,6 +120,57 @@ class ManyAndLong(harness.Case):
                 out.write(event(number))
         daemon.process.send_signal(signal.SIGCONT)
         wait_until(lambda: daemon.totals() == {"Open": n}, "all files", 120)
+
+
+class Stopped(harness.Case):
+    """The daemon does not run while things happen, so it sees their end alone."""
+
+    def start(self, *names):
+        daemon = self.daemon().start()
+        for name in names:
+            daemon.write(name, event(1, "Before") * 3)
+        daemon.process_all()
+        daemon.process.send_signal(signal.SIGSTOP)
+        return daemon
+
+    def go_on(self, daemon, totals):
+        daemon.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: daemon.totals() == totals, "totals %r" % totals)
+        daemon.stop()
+        daemon.start()
+        daemon.process_all()
+        self.assertEqual(daemon.totals(), totals)
+
+    def in_place(self, daemon, name, data):
+        with open(os.path.join(daemon.events, name), "r+b") as file:
+            file.truncate(0)
+            file.write(data.encode())
+
+    def test_a_file_cut_to_nothing_and_regrown_past_the_offset_is_read_again_as_a_new_one(self):
+        daemon = self.start("a")
+        self.in_place(daemon, "a", event(2, "Behind") * 9)
+        self.go_on(daemon, {"Before": 3, "Behind": 9})
+        self.assertEqual(daemon.ask("select path, state, events from files order by events"),
+                         [["a", "missing", 3], ["a", "done", 9]])
+
+    def test_a_file_replaced_by_one_of_the_same_name_and_size_is_read_from_its_start(self):
+        daemon = self.start("a")
+        os.remove(os.path.join(daemon.events, "a"))
+        daemon.write("a", event(1, "Behind") * 3)
+        self.go_on(daemon, {"Before": 3, "Behind": 3})
+
+    def test_files_that_came_grew_moved_and_went_count_what_is_left_of_them_once(self):
+        daemon = self.start("grown", "moved", "gone")
+        path = functools.partial(os.path.join, daemon.events)
+        daemon.append("grown", event(2, "More"))
+        os.rename(path("moved"), path("moved.1"))
+        daemon.write("moved", event(2, "Heir"))
+        daemon.append("moved.1", event(2, "Late"))
+        daemon.append("gone", event(2, "Lost"))
+        os.remove(path("gone"))
+        daemon.write("came", event(2, "Lost"))
+        os.remove(path("came"))
+        self.go_on(daemon, {"Before": 9, "More": 1, "Heir": 1, "Late": 1})
 
 
 class Directories(harness.Case):
