@@ -218,6 +218,8 @@ static int open_next(struct event_cursor *cursor)
 			continue;
 		target.dir_fd = source_dir_fd(cursor->listing.source);
 		target.path = cursor->file->path;
+		/* After a rotation its name may be that of a file that was read already. */
+		target.identity = &cursor->file->identity;
 		target.limit = cursor->file->size;
 		if (reader_open(cursor->reader, &target, &trouble) != 0) {
 			if (!open_lacks_room(&trouble))

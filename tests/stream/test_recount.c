@@ -126,6 +126,29 @@ START_TEST(a_cursor_gives_each_event_with_its_file_line_and_text)
 }
 END_TEST
 
+START_TEST(a_cursor_reads_no_file_twice_when_names_move_on_under_it)
+{
+	struct event_filter all = {.min_us = INT64_MIN, .max_us = INT64_MAX};
+	struct event_cursor *cursor;
+	const struct event *event;
+	const char *file;
+	struct err err = ERR_INIT;
+	char from[256], to[256];
+
+	bench_open(&bench);
+	bench_write(&bench, "log", "{\"time\":1,\"action\":\"x\"}\n");
+	bench_write(&bench, "log.1", "{\"time\":2,\"action\":\"y\"}\n");
+	ck_assert_int_eq(event_cursor_open(&cursor, &bench.spec, 0, &all, NULL, NULL, &err), 0);
+	ck_assert_int_eq(event_cursor_next(cursor, &event, &file, &err), 1);
+	ck_assert_str_eq(file, "log");
+	snprintf(from, sizeof(from), "%s/log", bench.spec.sources[0].path);
+	snprintf(to, sizeof(to), "%s/log.1", bench.spec.sources[0].path);
+	ck_assert_int_eq(rename(from, to), 0);
+	ck_assert_int_eq(event_cursor_next(cursor, &event, &file, &err), 0);
+	event_cursor_close(cursor);
+}
+END_TEST
+
 /* More than one buffer, an array longer than a buffer included. */
 START_TEST(a_cursor_gives_long_files_and_arrays_whole)
 {
@@ -213,6 +236,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, a_recount_equals_the_stream_that_has_caught_up);
 	tcase_add_test(tcase, a_cursor_gives_each_event_with_its_file_line_and_text);
+	tcase_add_test(tcase, a_cursor_reads_no_file_twice_when_names_move_on_under_it);
 	tcase_add_test(tcase, a_cursor_gives_long_files_and_arrays_whole);
 	tcase_add_test(tcase, both_end_when_they_are_cancelled);
 	tcase_add_test(tcase, a_recount_of_many_groups_ends_at_its_limit_and_below_it_does_not);
