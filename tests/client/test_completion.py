@@ -77,14 +77,20 @@ def complete_all(t, setup):
 		t.expect("prompt> ")
 
 
+def has(shell):
+	if not shutil.which(shell):
+		print(f"skipped: {shell} is not installed")
+	return shutil.which(shell)
+
+
 def bash_completes_options_commands_and_files(p):
-	if shutil.which("bash"):
+	if has("bash"):
 		complete_all(p.open("bash", "--norc", "--noprofile", "-i"), "bind 'set enable-bracketed-paste off'; " +
 			"; ".join(f"source '{folder}/{name}'" for name, folder in FOLDERS.items()))
 
 
 def zsh_completes_options_commands_and_files(p):
-	if shutil.which("zsh"):
+	if has("zsh"):
 		complete_all(p.open("zsh", "-f", "-i"), "unset zle_bracketed_paste; fpath=(%s $fpath); autoload -Uz compinit; compinit -u -D" %
 			" ".join(f"'{folder}'" for folder in FOLDERS.values()))
 
