@@ -207,8 +207,16 @@ static int state_dir_check(const struct config *config, struct err *err)
 
 	if (stat(config->state_dir, &st) != 0 && errno == ENOENT)
 		return 0;
-	return directory_judge(
-		config, "tallyd.state_dir", config->state_dir, W_OK | X_OK, &st, err);
+	if (directory_judge(config, "tallyd.state_dir", config->state_dir, W_OK | X_OK, &st, err) !=
+		0)
+		return err->code;
+	if ((st.st_mode & S_IWOTH) == 0)
+		return 0;
+	(void)err_set(err, ERR_CONFIG,
+		"%s is writable by everybody (mode %04o), who could put other counts in the place "
+		"of these; take that away with chmod o-w",
+		config->state_dir, (unsigned)(st.st_mode & 07777));
+	return refuse(config, "tallyd.state_dir", err);
 }
 
 int config_check_directories(const struct config *config, struct err *err)

@@ -117,6 +117,19 @@ class Directory(harness.Case):
         self.assertIn("tallyd.state_dir: ", done.stderr)
 
 
+    def test_a_state_directory_that_everybody_may_write_is_refused(self):
+        daemon = self.daemon()
+        os.mkdir(daemon.state)
+        os.chmod(daemon.state, 0o777)
+        for more in ([], ["--available-now"], ["--check-config"]):
+            done = daemon.run(*more)
+            self.assertEqual(done.returncode, 78, done.stderr)
+            self.assertIn("tallyd.state_dir: %s is writable by everybody (mode 0777)" % daemon.state,
+                          done.stderr)
+        os.chmod(daemon.state, 0o770)
+        self.assertEqual(daemon.run("--available-now").returncode, 0)
+
+
 class Sockets(harness.Case):
 
     def test_a_second_daemon_is_refused_and_told_who_holds_the_socket(self):
