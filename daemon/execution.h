@@ -25,10 +25,10 @@
 
 /*
  * A page is full when it holds this many bytes; one row more may stand in it.
- * The kernel takes one at once from a writer whose reader keeps up, and each
- * costs two changes of threads.
+ * The kernel takes one at once from a writer whose reader keeps up (its buffer
+ * has 208 KiB by default), and each costs two changes of threads.
  */
-#define PAGE_BYTES (128 * 1024)
+#define PAGE_BYTES (192 * 1024)
 
 /*
  * Turns a result into bytes. Called on the thread that steps, in this order:
