@@ -207,7 +207,9 @@ static enum work_step fail_running(struct execution *e)
 
 static enum work_step finish(struct execution *e)
 {
-	if (begin_once(e) != 0 ||
+	if (begin_once(e) != 0)
+		return fail(e);
+	if (e->sink->end != NULL &&
 		e->sink->end(e->sink_context, e->statement, e->n_rows, &e->page, &e->err) != 0)
 		return fail(e);
 	if (statement_is_long(e->statement) && monotonic_us() - e->started_us < SHORT_BUDGET_US)
@@ -327,7 +329,7 @@ void execution_init(struct execution *e)
 	atomic_init(&e->is_cancelled, false);
 }
 
-void execution_drop(struct execution *e)
+static void drop(struct execution *e)
 {
 	assert(!execution_is_under_way(e));
 	if (e->statement != NULL && e->prepared != NULL)
@@ -337,7 +339,7 @@ void execution_drop(struct execution *e)
 
 void execution_fini(struct execution *e)
 {
-	execution_drop(e);
+	drop(e);
 	buf_fini(&e->page);
 	buf_fini(&e->key);
 }

@@ -41,6 +41,7 @@ struct execution_sink {
 	int (*begin)(void *context, const struct statement *statement, struct buf *page,
 		struct err *err);
 	int (*row)(void *context, const struct value *values, struct buf *page, struct err *err);
+	/* NULL: there is nothing to add. */
 	int (*end)(void *context, const struct statement *statement, int64_t n_rows,
 		struct buf *page, struct err *err);
 	bool begins_failures;
@@ -119,8 +120,5 @@ static inline bool execution_is_under_way(const struct execution *execution)
 {
 	return execution->work.state != WORK_IDLE;
 }
-
-/* After EXECUTION_SUSPENDED: the rest is not wanted. */
-void execution_drop(struct execution *execution);
 
 #endif

@@ -151,14 +151,6 @@ static void lane_advance(struct executor *executor, enum work_lane which)
 	}
 }
 
-/* --- the interface ------------------------------------------------------- */
-
-void executor_submit(struct executor *executor, struct work *work)
-{
-	assert(work->state == WORK_IDLE);
-	queue(executor, work, LANE_SHORT);
-}
-
 bool executor_try(struct executor *executor, struct work *work)
 {
 	assert(work->state == WORK_IDLE);

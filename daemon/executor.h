@@ -15,10 +15,11 @@
  * begun twice (they change something or ask the daemon).
  *
  *   IDLE ──executor_try──▶ (ended at once: IDLE again, nothing is called)
- *     │                 └─▶ PARKED after on_page, or QUEUED
- *     └──executor_submit──▶ QUEUED ──▶ RUNNING ──▶ QUEUED   (in this lane or the next)
- *                                        ├──▶ PARKED ──work_continue──▶ QUEUED
- *                                        └──▶ IDLE, on_ended
+ *                       └─▶ PARKED after on_page, or QUEUED
+ *
+ *   QUEUED ──▶ RUNNING ──▶ QUEUED   (in this lane or the next)
+ *                 ├──▶ PARKED ──work_continue──▶ QUEUED
+ *                 └──▶ IDLE, on_ended
  *
  * Knows no SQL and no sockets. Everything but the step itself, executor_block
  * and executor_unblock happens on the loop.
@@ -101,9 +102,6 @@ void executor_set_max_long(struct executor *executor, int max_long);
 
 /* Tries `work` on the loop. True: it ended, and on_ended is not called for it. */
 bool executor_try(struct executor *executor, struct work *work);
-
-/* Puts `work` in the SHORT lane's queue. */
-void executor_submit(struct executor *executor, struct work *work);
 
 /* After on_page: the page is gone, the next may be made. */
 void work_continue(struct work *work);

@@ -50,7 +50,7 @@ void log_set_level(enum log_level level)
 	atomic_store(&current_level, (int)level);
 }
 
-bool log_wants(enum log_level level)
+static bool is_wanted(enum log_level level)
 {
 	return (int)level <= atomic_load(&current_level);
 }
@@ -163,7 +163,7 @@ message_write(enum log_level level, const char *format, va_list args)
 	char text[LOG_LINE_BYTES];
 	char line[LOG_LINE_BYTES];
 
-	if (!log_wants(level) || !flood_pass(level))
+	if (!is_wanted(level) || !flood_pass(level))
 		return;
 	unsigned lost = atomic_exchange(&n_dropped, 0);
 	if (lost > 0) {

@@ -46,8 +46,8 @@ static void fail(struct pg_session *pg, const char *state, const char *sentence,
 		pg->is_failed = true;
 }
 
-void pg_refuse_at(struct pg_session *pg, const char *state, const char *sentence, const char *text,
-	size_t len, int offset)
+static void refuse_at(struct pg_session *pg, const char *state, const char *sentence,
+	const char *text, size_t len, int offset)
 {
 	fail(pg, state, sentence, text, len, offset);
 	if (pg->query.len > 0) {
@@ -60,7 +60,7 @@ void pg_refuse_at(struct pg_session *pg, const char *state, const char *sentence
 
 void pg_refuse(struct pg_session *pg, const char *state, const char *sentence)
 {
-	pg_refuse_at(pg, state, sentence, NULL, 0, -1);
+	refuse_at(pg, state, sentence, NULL, 0, -1);
 }
 
 void pg_refuse_err(struct pg_session *pg, const struct err *err)
@@ -98,7 +98,7 @@ void pg_refuse_translated(
 		offset = (int)pg_translate_offset(text, len, (size_t)offset);
 	else if (text != NULL)
 		offset = missing_table_at(err->text, text, len);
-	pg_refuse_at(pg, pg_state_of(err), err->text, text, len, offset);
+	refuse_at(pg, pg_state_of(err), err->text, text, len, offset);
 }
 
 bool pg_must_end(struct pg_session *pg, const struct pg_command *command)

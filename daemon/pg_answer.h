@@ -14,12 +14,9 @@ char pg_transaction_status(const struct pg_session *pg);
 /*
  * Says ERROR, and a failed transaction block is noted. The rest of the Query
  * message is dropped, or an extended session skips everything until Sync.
- * pg_refuse_at: `offset` in `text`, -1: none.
  */
 void pg_refuse(struct pg_session *pg, const char *state, const char *sentence);
 void pg_refuse_err(struct pg_session *pg, const struct err *err);
-void pg_refuse_at(struct pg_session *pg, const char *state, const char *sentence, const char *text,
-	size_t len, int offset);
 /* The offset is one in the translation of `text`; NULL: of no text of the client's. */
 void pg_refuse_translated(struct pg_session *pg, const struct err *err, const char *text,
 	size_t len, int offset);

@@ -100,19 +100,7 @@ static int channels_row(
 	return 0;
 }
 
-static int channels_end(void *context, const struct statement *statement, int64_t n_rows,
-	struct buf *page, struct err *err)
-{
-	(void)context;
-	(void)statement;
-	(void)n_rows;
-	(void)page;
-	(void)err;
-	return 0;
-}
-
-static const struct execution_sink channels_sink = {
-	.begin = channels_begin, .row = channels_row, .end = channels_end};
+static const struct execution_sink channels_sink = {.begin = channels_begin, .row = channels_row};
 
 void pg_channels_look(struct pg_session *pg)
 {

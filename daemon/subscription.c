@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void subscription_set_clear(struct subscription_set *set)
+static void set_clear(struct subscription_set *set)
 {
 	buf_clear(&set->bytes);
 	set->n_rows = 0;
@@ -78,7 +78,7 @@ static int on_begin(
 	struct subscription_sink *sink = context;
 
 	(void)page;
-	subscription_set_clear(&sink->set);
+	set_clear(&sink->set);
 	if (sink->kinds != NULL)
 		return 0;
 	sink->n_columns = statement_n_columns(statement);
@@ -133,19 +133,7 @@ static int on_row(void *context, const struct value *values, struct buf *page, s
 	return 0;
 }
 
-static int on_end(void *context, const struct statement *statement, int64_t n_rows,
-	struct buf *page, struct err *err)
-{
-	(void)context;
-	(void)statement;
-	(void)n_rows;
-	(void)page;
-	(void)err;
-	return 0;
-}
-
-const struct execution_sink subscription_sink_ops = {
-	.begin = on_begin, .row = on_row, .end = on_end};
+const struct execution_sink subscription_sink_ops = {.begin = on_begin, .row = on_row};
 
 /* --- comparing ----------------------------------------------------------- */
 

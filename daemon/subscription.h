@@ -50,7 +50,6 @@ struct subscription_sink {
 extern const struct execution_sink subscription_sink_ops;
 
 void subscription_sink_fini(struct subscription_sink *sink);
-void subscription_set_clear(struct subscription_set *set);
 void subscription_set_fini(struct subscription_set *set);
 
 /*

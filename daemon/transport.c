@@ -199,11 +199,6 @@ void transport_expect_more(struct transport *transport, bool expects_more)
 		buf_shrink(&transport->writing);
 }
 
-size_t transport_queue_bytes(const struct transport *transport)
-{
-	return uv_stream_get_write_queue_size(&transport->uv.stream) + transport->waiting.len;
-}
-
 void transport_finish(struct transport *transport, bool lingers)
 {
 	if (transport->state >= TRANSPORT_FINISHING)

@@ -89,8 +89,6 @@ void transport_write(struct transport *transport, struct buf *bytes);
  */
 void transport_expect_more(struct transport *transport, bool expects_more);
 
-/* Bytes that the kernel has not taken yet. */
-size_t transport_queue_bytes(const struct transport *transport);
 static inline bool transport_is_clogged(const struct transport *transport)
 {
 	return transport->is_writing;

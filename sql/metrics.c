@@ -72,7 +72,7 @@ static void add_label_name(struct buf *out, const char *name)
 	}
 }
 
-void metric_add_label_value(struct buf *out, const char *text, size_t len)
+static void add_label_value(struct buf *out, const char *text, size_t len)
 {
 	buf_add_char(out, '"');
 	for (size_t i = 0; i < len; i++) {
@@ -110,8 +110,7 @@ void metric_add_sample(struct buf *out, const char *name, const char *const *lab
 		if (row[i].type == VALUE_INTEGER)
 			buf_printf(out, "\"%" PRId64 "\"", row[i].integer);
 		else
-			metric_add_label_value(
-				out, is_text ? row[i].data : "", is_text ? row[i].len : 0);
+			add_label_value(out, is_text ? row[i].data : "", is_text ? row[i].len : 0);
 	}
 	if (last > 0)
 		buf_add_char(out, '}');

@@ -31,7 +31,4 @@ void metric_add_head(struct buf *out, const struct metric_family *family, bool i
 void metric_add_sample(struct buf *out, const char *name, const char *const *labels,
 	const struct value *row, size_t n);
 
-/* A label's value in its quotes. */
-void metric_add_label_value(struct buf *out, const char *text, size_t len);
-
 #endif

@@ -194,7 +194,8 @@ static void find_stand_in(struct text text, const char *first, const char *secon
 		(void)snprintf(found, 20, "(%s%u)", first, i++);
 }
 
-void cell_add_sql_escaped(struct buf *out, struct text text)
+/* The same with line ends written by replace(…,char(10)), so that no reader changes them. */
+static void add_sql_escaped(struct buf *out, struct text text)
 {
 	bool has_newline = memchr(text.bytes, '\n', text.len) != NULL;
 	bool has_return = memchr(text.bytes, '\r', text.len) != NULL;
@@ -275,7 +276,7 @@ void cell_add_insert(struct buf *out, const struct value *value, bool keep_newli
 	if (value->type == VALUE_REAL)
 		add_insert_real(out, value->real);
 	else if (value->type == VALUE_TEXT && !keep_newlines)
-		cell_add_sql_escaped(out, cell_text(value, number));
+		add_sql_escaped(out, cell_text(value, number));
 	else
 		cell_add_quote(out, value);
 }

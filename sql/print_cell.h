@@ -38,8 +38,6 @@ void cell_add_json(struct buf *out, const struct value *value);
 
 /* 'it''s' */
 void cell_add_sql_string(struct buf *out, struct text text);
-/* The same with line ends written by replace(…,char(10)), so that no reader changes them. */
-void cell_add_sql_escaped(struct buf *out, struct text text);
 
 /* An SQL literal in mode quote, insert (infinities that parse again), and in a qbox cell. */
 void cell_add_quote(struct buf *out, const struct value *value);

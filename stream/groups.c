@@ -28,7 +28,6 @@ struct slot {
 struct groups {
 	size_t n_fields;
 	uint64_t seed;
-	uint64_t generation;
 	struct record **records; /* by number; NULL: free */
 	size_t records_cap;
 	uint32_t end; /* numbers ever used */
@@ -276,17 +275,11 @@ void groups_settle(struct groups *groups)
 		unlink_slot(groups, record->hash, group);
 		groups->bytes -= record->bytes;
 		groups->n--;
-		groups->generation++;
 		groups->records[group] = NULL;
 		groups->free_numbers[groups->n_free++] = group;
 		free(record);
 	}
 	groups->n_idle = 0;
-}
-
-uint64_t groups_generation(const struct groups *groups)
-{
-	return groups->generation;
 }
 
 const struct event_value *groups_values(const struct groups *groups, uint32_t group)

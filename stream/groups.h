@@ -34,9 +34,6 @@ void groups_unref(struct groups *groups, uint32_t group);
 /* Frees the groups that nothing refers to any more. */
 void groups_settle(struct groups *groups);
 
-/* Grows whenever a number may have been given to another tuple: what was remembered about numbers is then void. */
-uint64_t groups_generation(const struct groups *groups);
-
 /* As many as groups_new was told; valid until the group is freed. */
 const struct event_value *groups_values(const struct groups *groups, uint32_t group);
 

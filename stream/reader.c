@@ -150,11 +150,6 @@ int reader_fd(const struct reader *reader)
 	return reader->fd;
 }
 
-const struct entry_status *reader_status(const struct reader *reader)
-{
-	return &reader->status;
-}
-
 /* Reads at `offset`, never behind the limit. */
 static int read_at(const struct reader *reader, int64_t offset, void *data, size_t room, size_t *n,
 	struct err *err)

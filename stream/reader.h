@@ -47,9 +47,6 @@ int reader_format(struct reader *reader, enum reader_format *format, struct err 
 
 int reader_fd(const struct reader *reader);
 
-/* The status that the open descriptor had at reader_open. */
-const struct entry_status *reader_status(const struct reader *reader);
-
 /*
  * Up to `room` more bytes into `data`; *n == 0: nothing more for now (the
  * limit, a file that became shorter, or a frame that waits for its rest).

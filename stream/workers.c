@@ -135,11 +135,6 @@ void workers_free(struct workers *workers)
 	free(workers);
 }
 
-int workers_count(const struct workers *workers)
-{
-	return workers->n;
-}
-
 void workers_run(struct workers *workers, int n, workers_fn *run, void *context)
 {
 	assert(n >= 1 && n <= workers->n);

@@ -14,9 +14,7 @@ int workers_new(struct workers **workers, int n, struct err *err)
 	__attribute__((warn_unused_result));
 void workers_free(struct workers *workers);
 
-int workers_count(const struct workers *workers);
-
-/* Calls run(context, i) for i in 0 … n-1, each on a thread of its own, and returns when all are done. n <= workers_count. */
+/* Calls run(context, i) for i in 0 … n-1, each on a thread of its own, and returns when all are done. `n` is at most that of workers_new. */
 typedef void workers_fn(void *context, int worker);
 void workers_run(struct workers *workers, int n, workers_fn *run, void *context);
 
