@@ -73,7 +73,7 @@ static inline unsigned bytes_before(uint64_t marks)
 	return (unsigned)__builtin_ctzll(marks) / 8;
 }
 
-/* --- strings ------------------------------------------------------------- */
+/* Strings. */
 
 static inline bool is_plain(char c)
 {
@@ -198,7 +198,7 @@ static INLINE const char *read_string(
 	return at + 1;
 }
 
-/* --- numbers and literals ------------------------------------------------ */
+/* Numbers and literals. */
 
 static NOINLINE bool goes_on_as_word(char c)
 {

@@ -99,8 +99,6 @@ static struct spec *make_spec(const char *dir, int n_threads)
 	return spec;
 }
 
-/* --- the ways ------------------------------------------------------------------ */
-
 static void read_all(struct job *job)
 {
 	char *buffer = aligned_alloc(4096, READ_BYTES);
@@ -193,8 +191,6 @@ static void count_into(struct job *job, enum way way)
 	if (way == CHECKPOINT && system(command) != 0)
 		exit(1);
 }
-
-/* --- the report ------------------------------------------------------------------ */
 
 static int by_number(const void *a, const void *b)
 {

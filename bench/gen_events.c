@@ -101,8 +101,6 @@ static void print_help(void)
 		printf("  %-9s %s\n", sets[i].name, sets[i].what);
 }
 
-/* --- files --------------------------------------------------------------- */
-
 static int flush(struct writer *writer, struct err *err)
 {
 	int rc = file_write_all(writer->fd, writer->buffer, writer->used, err);
@@ -150,8 +148,6 @@ static int close_file(struct writer *writer, bool is_open_ended, struct err *err
 	return rc;
 }
 
-/* --- the plan's lines ---------------------------------------------------- */
-
 static int write_planned_file(struct writer *writer, const struct volume *volume,
 	struct lines *lines, uint64_t *done, struct err *err)
 {
@@ -197,8 +193,6 @@ static int write_planned(struct writer *writer, const struct line_plan *plan,
 	lines_free(lines);
 	return rc;
 }
-
-/* --- the notebook's pairs ------------------------------------------------ */
 
 /* An event as one number: its second, and whether it is a Close; sorts by time. */
 static int by_number(const void *a, const void *b)
@@ -260,8 +254,6 @@ static int write_notebook(struct writer *writer, const struct line_plan *plan,
 	free(events);
 	return rc;
 }
-
-/* --- options ------------------------------------------------------------- */
 
 enum option_id {
 	OPTION_SET = 256,
@@ -394,8 +386,6 @@ static int take_option(int id, const char *text, struct set *set, struct err *er
 	default: return err_set(err, ERR_USAGE, "gen_events --help tells the options");
 	}
 }
-
-/* --- the run ------------------------------------------------------------- */
 
 static int check_empty(const char *dir, struct err *err)
 {

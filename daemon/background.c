@@ -84,7 +84,7 @@ static struct background_task *tasks_take(struct tasks *tasks)
 	return task;
 }
 
-/* --- turns, behind the lock ---------------------------------------------- */
+/* Turns, behind the lock. */
 
 static void waiters_add(struct waiters *waiters, struct waiter *waiter)
 {
@@ -179,8 +179,6 @@ void background_pause(bool (*is_stopped)(void *arg), void *arg)
 	pthread_mutex_unlock(&background->lock);
 }
 
-/* --- threads ------------------------------------------------------------- */
-
 static void task_run(struct background *background, struct background_task *task)
 {
 	own.background = background;
@@ -270,8 +268,6 @@ void background_set_turns(struct background *background, int n_turns)
 	turns_grant(background);
 	pthread_mutex_unlock(&background->lock);
 }
-
-/* --- life ---------------------------------------------------------------- */
 
 static void on_closed(uv_handle_t *handle)
 {

@@ -230,8 +230,6 @@ int config_check_directories(const struct config *config, struct err *err)
 	return state_dir_check(config, err);
 }
 
-/* --- a reload ------------------------------------------------------------ */
-
 static bool is_kept(const char *name)
 {
 	static const char *const kept[] = {"tallyd.socket", "tallyd.socket_mode",

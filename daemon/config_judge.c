@@ -27,8 +27,6 @@ static bool is_written(const struct config_section *section, const char *key)
 	return section->values[config_key_find(section->scope, key)].text != NULL;
 }
 
-/* --- where things stand when nobody says --------------------------------- */
-
 /* The first directory of a list that systemd passes, colons between. */
 static int directory_of_systemd(struct config_section *tallyd, const char *key,
 	const char *variable, const char *file, struct err *err)
@@ -107,8 +105,6 @@ int config_default_paths(struct config_text *text, struct err *err)
 		return err->code;
 	return 0;
 }
-
-/* --- [tallyd] and [http] ------------------------------------------------- */
 
 static int socket_path_judge(
 	const struct config_section *section, const char *key, const char *path, struct err *err)
@@ -230,8 +226,6 @@ int config_judge_daemon(struct config *config, const struct config_section *tall
 	return 0;
 }
 
-/* --- [source] ------------------------------------------------------------ */
-
 static int time_field_judge(
 	struct source_spec *source, const struct config_section *section, struct err *err)
 {
@@ -275,8 +269,6 @@ int config_judge_source(
 			source->archive_dir, source->path);
 	return 0;
 }
-
-/* --- [query] ------------------------------------------------------------- */
 
 static int source_find(const struct spec *spec, struct query_spec *query,
 	const struct config_section *section, struct err *err)

@@ -31,8 +31,6 @@ static int64_t monotonic_us(void)
 	return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
 }
 
-/* --- the kinds ----------------------------------------------------------- */
-
 static int load(struct job *job, struct err *err)
 {
 	const struct config *config = job->config;
@@ -133,8 +131,6 @@ static int finish(struct job *job, struct err *err)
 {
 	return job->is_loaded ? store_sync(job->store, err) : 0;
 }
-
-/* --- what all of them leave behind --------------------------------------- */
 
 static void note_add(struct buf *notes, const char *sentence)
 {

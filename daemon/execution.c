@@ -35,8 +35,6 @@ static struct execution *execution_of(struct work *work)
 	return (struct execution *)((char *)work - offsetof(struct execution, work));
 }
 
-/* --- the kept answer ----------------------------------------------------- */
-
 static void key_add_value(struct buf *key, const struct value *value)
 {
 	buf_add_char(key, (char)('0' + (int)value->type));
@@ -106,8 +104,6 @@ static void answer_keep(struct execution *e)
 		.snapshot = e->snapshot};
 	answer_cache_keep(e->cache, e->key.data, e->key.len, &answer);
 }
-
-/* --- stepping ------------------------------------------------------------ */
 
 static void statement_release(struct execution *e)
 {
@@ -296,7 +292,7 @@ static enum work_step execution_step(struct work *work, int64_t budget_us, bool 
 	return step_rows(e, budget_us, on_worker);
 }
 
-/* --- on the loop --------------------------------------------------------- */
+/* On the loop. */
 
 static void ended(struct execution *e)
 {

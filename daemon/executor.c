@@ -63,7 +63,7 @@ static void queue(struct executor *executor, struct work *work, enum work_lane t
 	lane_advance(executor, to);
 }
 
-/* --- on a worker --------------------------------------------------------- */
+/* On a worker. */
 
 static struct work *work_of(struct background_task *task)
 {
@@ -84,7 +84,7 @@ static void on_background(struct background_task *task)
 	work->outcome = work->step(work, 0, true);
 }
 
-/* --- back on the loop ---------------------------------------------------- */
+/* Back on the loop. */
 
 /* The callbacks may start, continue or free works, this one too. */
 static void stepped(struct work *work)

@@ -40,8 +40,6 @@ struct frames {
 	struct buf out;
 };
 
-/* --- writing ------------------------------------------------------------- */
-
 static void flush(struct frames *frames)
 {
 	session_flush(frames->session, &frames->out);
@@ -61,8 +59,6 @@ static void execution_error_add(struct frames *frames, const struct request *req
 		is_stopping ? "tallyd is shutting down" : e->err.text,
 		e->offset < 0 ? -1 : e->offset + (int)request->sql_skipped);
 }
-
-/* --- subscriptions ------------------------------------------------------- */
 
 static void subscriber_free(struct subscriber *subscriber)
 {
@@ -161,8 +157,6 @@ static bool subscriber_add(struct frames *frames, struct request *request)
 	frames->subscribers = subscriber;
 	return true;
 }
-
-/* --- the lane ------------------------------------------------------------ */
 
 static void execution_ended(struct frames *frames)
 {
@@ -338,8 +332,6 @@ static void on_ended(struct execution *e)
 	if (!frames_is_busy(frames))
 		frames->on_idle(session);
 }
-
-/* --- the interface ------------------------------------------------------- */
 
 struct frames *frames_new(struct session *session, void (*on_idle)(struct session *session))
 {

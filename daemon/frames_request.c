@@ -58,8 +58,6 @@ static int id_take(struct parsing *p, const struct json_value *id)
 	return 0;
 }
 
-/* --- parameters ---------------------------------------------------------- */
-
 static void number_take(const struct json_value *number, struct value *value)
 {
 	bool is_whole = true;
@@ -187,8 +185,6 @@ static int params_take(struct parsing *p, const struct json_value *array)
 	}
 	return 0;
 }
-
-/* --- the statement ------------------------------------------------------- */
 
 static void subscribe_skip(struct request *request)
 {

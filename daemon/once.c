@@ -108,8 +108,6 @@ static int count_all(struct once *once, struct err *err)
 	return store_sync(once->store, err);
 }
 
-/* --- answers ------------------------------------------------------------- */
-
 static int out_write(struct buf *out, struct err *err)
 {
 	int rc = buf_ok(out) ? file_write_all(STDOUT_FILENO, out->data, out->len, err)

@@ -120,7 +120,9 @@ static int option_take(
 	case 'V': options->action = ACTION_VERSION; return 0;
 	case 'h': options->action = ACTION_HELP; return 0;
 	case ':': return err_set(err, ERR_USAGE, "%s wants a value", argv[optind - 1]);
-	default: return err_set(err, ERR_USAGE, "%s: no such option; see tallyd --help", argv[optind - 1]);
+	default:
+		return err_set(
+			err, ERR_USAGE, "%s: no such option; see tallyd --help", argv[optind - 1]);
 	}
 }
 

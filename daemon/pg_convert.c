@@ -195,8 +195,6 @@ void pg_convert_extract(sqlite3_context *context, int argc, sqlite3_value **argv
 	}
 }
 
-/* --- intervals ------------------------------------------------------------ */
-
 struct interval {
 	int64_t months, us;
 };
@@ -305,8 +303,6 @@ void pg_convert_interval(sqlite3_context *context, int argc, sqlite3_value **arg
 	(void)timestamp_format(us, canonical);
 	sqlite3_result_text(context, canonical, -1, SQLITE_TRANSIENT);
 }
-
-/* --- arrays --------------------------------------------------------------- */
 
 /* One element at text, which is behind `{` or `,`; returns what is behind it, NULL: broken. */
 static const char *add_element(struct buf *json, const char *text)

@@ -121,8 +121,6 @@ int pg_name_columns(struct pg_rewrite *rewrite, struct err *err)
 	return from < end ? name_item(rewrite, from, end, err) : 0;
 }
 
-/* --- questions about what there is none of -------------------------------- */
-
 bool pg_asks_for_nothing(const struct pg_rewrite *rewrite)
 {
 	static const char *const names[] = {"pg_aggregate", "pg_amop", "pg_amproc", "pg_cast",

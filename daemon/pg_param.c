@@ -115,8 +115,6 @@ static int check_text(const struct value *value, struct err *err)
 		err, ERR_INVALID, "invalid byte sequence for encoding \"UTF8\" in a parameter");
 }
 
-/* --- arrays --------------------------------------------------------------- */
-
 static enum pg_oid element_of(enum pg_oid array)
 {
 	switch (array) {
@@ -206,8 +204,6 @@ static int read_binary_array(const struct pg_parameter *parameter, struct value 
 		.type = VALUE_TEXT, .data = scratch->data + start, .len = scratch->len - start};
 	return 0;
 }
-
-/* --- the two formats ------------------------------------------------------ */
 
 static int read_binary(const struct pg_parameter *parameter, struct value *value,
 	struct buf *scratch, struct err *err)

@@ -64,8 +64,6 @@ void pg_rewrite_fini(struct pg_rewrite *rewrite)
 	free(rewrite->openings);
 }
 
-/* --- finding the way ------------------------------------------------------ */
-
 size_t pg_rewrite_skip(const struct pg_rewrite *rewrite, size_t i)
 {
 	while (i < rewrite->n && rewrite->pieces[i].token.kind == PG_TOKEN_SPACE)
@@ -108,8 +106,6 @@ size_t pg_rewrite_operand(const struct pg_rewrite *rewrite, size_t end)
 		i -= 2;
 	return i;
 }
-
-/* --- changing ------------------------------------------------------------- */
 
 void pg_rewrite_erase(struct pg_rewrite *rewrite, size_t from, size_t to)
 {
@@ -179,8 +175,6 @@ int pg_rewrite_wrap(struct pg_rewrite *rewrite, size_t start, const char *openin
 	rewrite->pieces[end].ends_operand = true;
 	return 0;
 }
-
-/* --- writing -------------------------------------------------------------- */
 
 /* A literal in SQLite's spelling from unescaped bytes. */
 static void add_literal(struct buf *out, const char *bytes, size_t n)

@@ -35,8 +35,6 @@ void pg_run_cancel(struct pg_session *pg)
 		sql_session_cancel(pg->session.sql);
 }
 
-/* --- how it ended -------------------------------------------------------- */
-
 /* The second word of CREATE TABLE and the like, for the tag. */
 static const char *object_word(const char *text, size_t len)
 {
@@ -128,8 +126,6 @@ static void run_ended(struct pg_session *pg)
 	default: break;
 	}
 }
-
-/* --- starting ------------------------------------------------------------ */
 
 static void on_page(struct execution *execution)
 {

@@ -28,8 +28,6 @@
 /* With more than this here, the peer waits. */
 #define READ_AHEAD_BYTES (256 * 1024)
 
-/* --- start-up ------------------------------------------------------------ */
-
 static const char *setting_of(void *context, const char *name)
 {
 	struct pg_session *pg = context;
@@ -185,8 +183,6 @@ static void start_up(struct pg_session *pg, const struct pg_message *message)
 	greet(pg, &err);
 }
 
-/* --- messages ------------------------------------------------------------ */
-
 /* The end of an extended exchange: portals do not outlive an implicit transaction. */
 static void synchronize(struct pg_session *pg)
 {
@@ -287,8 +283,6 @@ static void go_on(struct pg_session *pg)
 	if (pg->has_ended && pg->running == PG_RUN_NONE && !session_is_clogged(&pg->session))
 		session_finish(&pg->session);
 }
-
-/* --- what the common session calls --------------------------------------- */
 
 static int on_open(struct session *session, struct err *err)
 {

@@ -17,8 +17,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- transactions -------------------------------------------------------- */
-
 static void transaction_begin(struct pg_session *pg, const struct pg_command *command)
 {
 	if (sql_session_in_transaction(pg->session.sql)) {
@@ -56,8 +54,6 @@ static void savepoint(struct pg_session *pg, const struct pg_command *command)
 		pg->is_failed = false;
 	pg_write_complete(&pg->out, command->tag);
 }
-
-/* --- settings ------------------------------------------------------------ */
 
 static void report(struct pg_session *pg, const char *name)
 {

@@ -33,8 +33,6 @@ void subscription_sink_fini(struct subscription_sink *sink)
 	sink->kinds = NULL;
 }
 
-/* --- collecting ---------------------------------------------------------- */
-
 static bool has_aggregate(const struct statement *statement)
 {
 	for (size_t i = 0; i < statement_n_columns(statement); i++)
@@ -134,8 +132,6 @@ static int on_row(void *context, const struct value *values, struct buf *page, s
 }
 
 const struct execution_sink subscription_sink_ops = {.begin = on_begin, .row = on_row};
-
-/* --- comparing ----------------------------------------------------------- */
 
 /* Open addressing over the rows of the old set; a slot holds a row's number plus one. */
 struct index {

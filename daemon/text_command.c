@@ -18,8 +18,6 @@ struct words {
 typedef enum text_command_result command_fn(
 	struct text_settings *settings, const struct words *words, struct buf *out);
 
-/* --- cutting a line into words ------------------------------------------- */
-
 /* \n, \t, \123 and the like, in place, as in C. */
 static void escapes_resolve(char *text)
 {
@@ -89,8 +87,6 @@ static void words_cut(char *line, struct words *words)
 		words->word[words->n++] = start;
 	}
 }
-
-/* --- the commands -------------------------------------------------------- */
 
 static enum text_command_result usage(struct buf *out, const char *form)
 {

@@ -46,8 +46,6 @@ int transport_accept(struct transport *transport, uv_stream_t *listener,
 	return err->code;
 }
 
-/* --- reading ------------------------------------------------------------- */
-
 static void on_buffer_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
 	(void)suggested;
@@ -113,8 +111,6 @@ static void linger_or_close(struct transport *transport)
 	transport->state = TRANSPORT_LINGERING;
 	read_start(transport);
 }
-
-/* --- writing ------------------------------------------------------------- */
 
 static void write_start(struct transport *transport);
 

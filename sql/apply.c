@@ -51,8 +51,6 @@ static const char checkpoint_message[] = "UPDATE \"state:queries\" SET message =
 static const char mirror_newest[] =
 	"INSERT OR REPLACE INTO newest_events(rowid, query, time) VALUES(?1, ?2, ?3)";
 
-/* --- life -------------------------------------------------------------------- */
-
 /* NULL: the target has none. */
 static const char *statement_text(enum apply_target target, int which)
 {
@@ -153,8 +151,6 @@ void apply_rolled_back(struct apply *apply)
 	for (i = 0; i < apply->catalog->spec->n_sources; i++)
 		apply->next_reject[i] = -1;
 }
-
-/* --- queries ------------------------------------------------------------------ */
 
 static int put_totals(struct apply *apply, const struct query_change *change, struct err *err)
 {
@@ -262,8 +258,6 @@ int apply_changes(struct apply *apply, const struct changes *changes, struct err
 		rc = apply_rejects(apply, changes, err);
 	return rc;
 }
-
-/* --- progress ------------------------------------------------------------------ */
 
 static void bind_rate(sqlite3_stmt *stmt, int index, bool is_there, double rate)
 {

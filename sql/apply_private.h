@@ -47,7 +47,7 @@ struct apply {
 	struct buf scratch;
 };
 
-/* --- apply_bind.c ---------------------------------------------------------- */
+/* apply_bind.c */
 
 /* NULL where `is_null`. */
 void apply_bind_int(sqlite3_stmt *stmt, int index, int64_t value, bool is_null);
@@ -60,7 +60,7 @@ void apply_bind_time(sqlite3_stmt *stmt, int index, int64_t us, bool is_null);
 void apply_bind_shown(struct apply *apply, sqlite3_stmt *stmt, int index, const char *text,
 	size_t len);
 
-/* --- apply_rejects.c ------------------------------------------------------- */
+/* apply_rejects.c */
 
 /* Rows of rejects, trimmed to the newest, and their totals. */
 int apply_rejects(struct apply *apply, const struct changes *changes, struct err *err)

@@ -156,8 +156,6 @@ static void on_replace(sqlite3_context *context, int argc, sqlite3_value **argv)
 		replace_all(context, &job);
 }
 
-/* --- LIKE and GLOB ------------------------------------------------------- */
-
 static void match(sqlite3_context *context, const struct wildcard *wildcard, sqlite3_value *pattern,
 	sqlite3_value *text)
 {
@@ -221,8 +219,6 @@ static void on_glob(sqlite3_context *context, int argc, sqlite3_value **argv)
 	(void)argc;
 	match(context, &wildcard, argv[0], argv[1]);
 }
-
-/* --- trim ---------------------------------------------------------------- */
 
 enum trim_side { TRIM_LEFT = 1, TRIM_RIGHT = 2, TRIM_BOTH = 3 };
 

@@ -65,8 +65,6 @@ static bool is_met(const struct changed_rows *changed, size_t i)
 	return (changed->met[i / 8] >> i % 8 & 1) != 0;
 }
 
-/* --- the functions --------------------------------------------------------- */
-
 static int compare_texts(const char *a, size_t n_a, const char *b, size_t n_b)
 {
 	int order = n_a == 0 || n_b == 0 ? 0 : memcmp(a, b, n_a < n_b ? n_a : n_b);
@@ -162,8 +160,6 @@ static void end_of(sqlite3_context *context, int n_args, sqlite3_value **key)
 	show_time(context, changed->ends, changed->rows[changed->at].end_us);
 }
 
-/* --- the virtual table ------------------------------------------------------- */
-
 static bool is_shown(const void *rows, size_t row)
 {
 	const struct changed_rows *changed = rows;
@@ -202,8 +198,6 @@ static bool name_columns(struct changed_rows *changed)
 	buf_add_char(&changed->columns, '\0');
 	return buf_ok(&changed->columns);
 }
-
-/* --- life ---------------------------------------------------------------------- */
 
 typedef void function(sqlite3_context *context, int n_args, sqlite3_value **args);
 

@@ -66,8 +66,6 @@ struct checkpoint {
 	int tidy_at_pages;       /* when to move it next */
 };
 
-/* --- the connection ---------------------------------------------------------------- */
-
 static int on_wal(void *context, sqlite3 *db, const char *schema, int n_pages)
 {
 	struct checkpoint *checkpoint = context;
@@ -198,8 +196,6 @@ void checkpoint_return_to_catalog(struct checkpoint *checkpoint, const struct ca
 	close_db(checkpoint);
 }
 
-/* --- damage --------------------------------------------------------------------------- */
-
 /* Nothing is touched before it is clear that the counts can be made again. */
 static int judge_loss(struct checkpoint *checkpoint, const char *reason, struct err *err)
 {
@@ -286,8 +282,6 @@ const char *checkpoint_loss(const struct checkpoint *checkpoint)
 	return checkpoint->loss;
 }
 
-/* --- life ------------------------------------------------------------------------------- */
-
 static int open_files(struct checkpoint *checkpoint, struct err *err)
 {
 	enum checkpoint_finding finding;
@@ -353,8 +347,6 @@ void checkpoint_close(struct checkpoint *checkpoint)
 	checkpoint_dir_fini(&checkpoint->dir);
 	free(checkpoint);
 }
-
-/* --- transactions ---------------------------------------------------------------------------- */
 
 /* Out of DISTRUSTED: what was written before cannot be believed, so all of it is written again. */
 static int rewrite(struct checkpoint *checkpoint, struct err *err)
@@ -423,9 +415,6 @@ int checkpoint_commit(struct checkpoint *checkpoint, struct err *err)
 {
 	return fail(checkpoint, db_exec(checkpoint->db, "COMMIT", err), err);
 }
-
-/* --- durable against a power cut -----------------------------------------------------------------
- */
 
 /* Syncs the WAL, moves it into the file, syncs that, truncates the WAL. */
 static int move_wal(struct checkpoint *checkpoint, struct err *err)

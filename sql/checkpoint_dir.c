@@ -71,8 +71,6 @@ int checkpoint_dir_lock(const struct checkpoint_dir *dir, int *fd, struct err *e
 	return rc;
 }
 
-/* --- names ------------------------------------------------------------------------------- */
-
 /* That it is not there is fine. */
 static int remove_file(const struct checkpoint_dir *dir, const char *name, struct err *err)
 {
@@ -154,8 +152,6 @@ int checkpoint_dir_recover(const struct checkpoint_dir *dir, struct err *err)
 	buf_fini(&buf);
 	return rc;
 }
-
-/* --- making ------------------------------------------------------------------------------- */
 
 typedef int fill_fn(sqlite3 *db, void *context, struct err *err);
 
@@ -268,8 +264,6 @@ int checkpoint_dir_keep_format(const struct checkpoint_dir *dir, sqlite3 *db, in
 	return rc == 0 ? rename_file(dir, "checkpoint.new", name, err) : rc;
 }
 
-/* --- looking -------------------------------------------------------------------------------- */
-
 static uint32_t big_endian_32(const unsigned char *bytes)
 {
 	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
@@ -355,9 +349,6 @@ int checkpoint_dir_inspect(const struct checkpoint_dir *dir, enum checkpoint_fin
 	return err_set(err, ERR_CONFIG,
 		"%s is a %s where the checkpoint's file should be: move it away", dir->path, kind);
 }
-
-/* --- moving aside ------------------------------------------------------------------------------
- */
 
 int checkpoint_dir_move_aside(
 	const struct checkpoint_dir *dir, int64_t now_us, char name[96], struct err *err)

@@ -47,8 +47,6 @@ static sqlite3_file *system_file(sqlite3_file *file)
 	return (sqlite3_file *)(void *)(handle_of(file) + 1);
 }
 
-/* --- sums ------------------------------------------------------------------- */
-
 static uint64_t page_sum(const unsigned char *page, uint32_t number)
 {
 	return xxh64(page, SUMMED_BYTES, number);
@@ -71,8 +69,6 @@ static uint32_t page_number(sqlite3_int64 offset)
 {
 	return (uint32_t)(offset / CHECKPOINT_PAGE_BYTES) + 1;
 }
-
-/* --- one file ----------------------------------------------------------------- */
 
 /* `code` as it is; where it is an error, why: the hook's reason, or the system's. */
 static int judge(sqlite3_file *file, int code, int fault)
@@ -246,8 +242,6 @@ static const sqlite3_io_methods methods = {
 	.xSectorSize = on_sector_size,
 	.xDeviceCharacteristics = on_device_characteristics,
 };
-
-/* --- the VFS ------------------------------------------------------------------- */
 
 static struct checkpoint_vfs *vfs_of(sqlite3_vfs *vfs)
 {

@@ -62,8 +62,6 @@ const char *column_type_combine(const char *one, const char *other)
 	return number_rank(one) > number_rank(other) ? one : other;
 }
 
-/* --- memory and tokens ---------------------------------------------------- */
-
 struct arena_block {
 	struct arena_block *next;
 	max_align_t bytes[];
@@ -170,8 +168,6 @@ bool infer_is_name(const struct token *token)
 {
 	return token->kind == TOKEN_WORD || token->kind == TOKEN_QUOTED;
 }
-
-/* --- the way in ------------------------------------------------------------ */
 
 void column_types_infer(sqlite3 *db, const struct sql_extension *extension, const char *text,
 	size_t len, struct column_type *types, size_t n)

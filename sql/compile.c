@@ -124,8 +124,6 @@ static struct shape *shape_new(struct connection *connection, sqlite3_stmt *stmt
 	return shape;
 }
 
-/* --- the cache ----------------------------------------------------------- */
-
 static bool is_blank(const char *text, size_t len)
 {
 	return strspn(text, " \t\n\r\f") >= len;
@@ -217,8 +215,6 @@ static void keep(struct connection *connection, struct compiled *compiled)
 
 /* Triples of the dialect that are looked at one by one; each costs a look at the whole text. */
 #define MAX_REWRITES 32
-
-/* --- compiling ----------------------------------------------------------- */
 
 static int prepare(struct connection *connection, const char *text, size_t len, sqlite3_stmt **stmt,
 	const char **tail)

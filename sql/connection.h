@@ -168,7 +168,7 @@ void connection_renew(struct connection *connection, int64_t stop_at_us);
  */
 int connection_fail(struct connection *connection, int rc, struct err *err);
 
-/* --- compile.c ----------------------------------------------------------- */
+/* compile.c */
 
 /*
  * The first statement of the text, compiled or from the connection's cache, in

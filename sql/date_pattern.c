@@ -216,8 +216,6 @@ void date_pattern_free(struct date_pattern *pattern)
 	free(pattern);
 }
 
-/* --- printing ------------------------------------------------------------ */
-
 static const char *const month_names[] = {"January", "February", "March", "April", "May", "June",
 	"July", "August", "September", "October", "November", "December"};
 static const char *const day_names[] = {

@@ -123,8 +123,6 @@ int db_get_int(sqlite3 *db, const char *sql, int64_t missing, int64_t *value, st
 	return rc < 0 ? rc : 0;
 }
 
-/* --- with parameters -------------------------------------------------------------- */
-
 /* `types`: one letter a parameter, i int64_t, t text. */
 static int prepare_with(sqlite3 *db, sqlite3_stmt **stmt, struct err *err, const char *sql,
 	const char *types, va_list args)
@@ -180,8 +178,6 @@ const char *db_text(sqlite3_stmt *stmt, int column)
 
 	return text != NULL ? text : "";
 }
-
-/* --- small things ------------------------------------------------------------------- */
 
 void db_bind_text(sqlite3_stmt *stmt, int index, const char *text)
 {

@@ -36,8 +36,6 @@ struct file_rows {
 	char time[TIMESTAMP_TEXT_BYTES];
 };
 
-/* --- what the views show ------------------------------------------------------- */
-
 static int64_t key_of(const struct file_rows *rows, const struct file_change *change)
 {
 	return schema_key(rows->source_id, change->file->id);
@@ -141,8 +139,6 @@ static void show_offset(void *context, size_t row, int column, sqlite3_context *
 	sqlite3_result_int64(result, values[column]);
 }
 
-/* --- life ---------------------------------------------------------------------- */
-
 static const struct {
 	const char *name;
 	const char *columns;
@@ -233,8 +229,6 @@ void file_rows_free(struct file_rows *rows)
 	buf_fini(&rows->shown);
 	free(rows);
 }
-
-/* --- applying -------------------------------------------------------------------- */
 
 /* The first `n` rows of a view. */
 static int put(struct file_rows *rows, int which, size_t n, struct err *err)

@@ -242,8 +242,6 @@ static void on_to_timestamp(sqlite3_context *context, int argc, sqlite3_value **
 		give_timestamp(context, us);
 }
 
-/* --- date_trunc ---------------------------------------------------------- */
-
 enum unit { MICROSECOND, MILLISECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR };
 
 static const struct {

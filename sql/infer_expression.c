@@ -132,8 +132,6 @@ static const char *chain_type(struct inference *inference, const struct scope *s
 	return type;
 }
 
-/* --- names ---------------------------------------------------------------- */
-
 static bool is_same(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	return a_len == b_len && a != NULL && strncasecmp(a, b, a_len) == 0;
@@ -165,8 +163,6 @@ static const char *column_type(
 	}
 	return NULL;
 }
-
-/* --- functions ------------------------------------------------------------- */
 
 /* What a function gives; FIRST: as its first argument, SUM_OF: that if it is a number, ANY: what
  * all its arguments agree on. */
@@ -343,8 +339,6 @@ static const char *call_type(struct inference *inference, const struct scope *sc
 	}
 	return extension_type(inference->extension, name);
 }
-
-/* --- operands -------------------------------------------------------------- */
 
 /* What the THEN and ELSE branches of [from, to), a whole CASE … END, agree on. */
 static const char *case_type(

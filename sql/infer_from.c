@@ -94,8 +94,6 @@ static struct offered_table *named_table(
 	return table;
 }
 
-/* --- FROM ----------------------------------------------------------------- */
-
 static const char *const join_words[] = {
 	"join", "natural", "left", "right", "full", "outer", "inner", "cross", NULL};
 static const char *const behind_item[] = {"join", "natural", "left", "right", "full", "outer",

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- SELECT --------------------------------------------------------------- */
-
 /* The result columns of one core, collected as they come. */
 struct collecting {
 	struct offered_table *table;
@@ -221,8 +219,6 @@ static struct offered_table *core_columns(
 	add_terms(inference, &into, &scope, list, end);
 	return into.table;
 }
-
-/* --- WITH and compounds ---------------------------------------------------- */
 
 /* Takes the columns of its query, under the names that stand in brackets behind the expression's
  * own. */

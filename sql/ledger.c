@@ -27,8 +27,6 @@ struct ledger {
 	bool is_unsynced; /* something was appended since the last sync */
 };
 
-/* --- writing ------------------------------------------------------------------ */
-
 static int open_for_appending(struct ledger *ledger, struct err *err)
 {
 	struct stat status;
@@ -166,8 +164,6 @@ int ledger_replace(struct ledger *ledger, struct err *err)
 	(void)close(ledger->fd);
 	return open_for_appending(ledger, err);
 }
-
-/* --- judging ------------------------------------------------------------------- */
 
 struct line {
 	int64_t key;

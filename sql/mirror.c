@@ -90,8 +90,6 @@ struct snapshot_store *mirror_snapshots(struct mirror *mirror)
 	return mirror->snapshots;
 }
 
-/* --- transactions ------------------------------------------------------------- */
-
 /* A transaction on a connection that is good, with the statements for the catalog. */
 static int begin(struct mirror *mirror, struct err *err)
 {
@@ -158,8 +156,6 @@ int mirror_apply_progress(
 	return rc;
 }
 
-/* --- filling ------------------------------------------------------------------- */
-
 /*
  * Copies all pages. The connection is closed then: whether it went well or not,
  * what its cache holds is the page 1 of before.
@@ -200,8 +196,6 @@ int mirror_fill(struct mirror *mirror, sqlite3 *source, struct err *err)
 		rc = schema_create_mirror(mirror->db, err);
 	return finish(mirror, rc, err);
 }
-
-/* --- what it shows ---------------------------------------------------------------- */
 
 static const char put_status_text[] =
 	"UPDATE queries SET state = ?2, message = coalesce(?3, message),"

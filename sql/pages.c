@@ -106,8 +106,6 @@ static void drop_node(struct pages *pages, struct node *node)
 		retired_add(&pages->retired, node);
 }
 
-/* --- versions ------------------------------------------------------------- */
-
 static struct snapshot *new_root(struct pages *pages, size_t cap_leaves)
 {
 	struct snapshot *root = malloc(sizeof(*root) + cap_leaves * sizeof(root->leaves[0]));
@@ -220,8 +218,6 @@ size_t pages_bytes(const struct pages *pages)
 {
 	return atomic_load_explicit(&pages->n_bytes, memory_order_relaxed);
 }
-
-/* --- the working map ------------------------------------------------------ */
 
 const unsigned char *pages_working_page(const struct pages *pages, size_t index)
 {
@@ -450,8 +446,6 @@ void pages_discard(struct pages *pages)
 	pages->is_dirty = false;
 	pages->has_fresh = false;
 }
-
-/* --- life ----------------------------------------------------------------- */
 
 struct pages *pages_new(void)
 {

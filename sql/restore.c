@@ -34,8 +34,6 @@ static int64_t int_of(sqlite3_stmt *stmt, int column)
 	return sqlite3_column_int64(stmt, column);
 }
 
-/* --- files and offsets ---------------------------------------------------------- */
-
 static bool find_state(const char *name, enum file_state *state)
 {
 	int i;
@@ -190,8 +188,6 @@ static int restore_source(sqlite3 *db, const struct catalog *catalog, size_t sou
 	return rc;
 }
 
-/* --- rows --------------------------------------------------------------------------- */
-
 static bool time_of(sqlite3_stmt *stmt, int column, int64_t *us)
 {
 	const char *text = (const char *)sqlite3_column_text(stmt, column);
@@ -244,8 +240,6 @@ static int restore_rows(sqlite3 *db, const char *table, const struct query_spec 
 	free(values);
 	return rc;
 }
-
-/* --- queries --------------------------------------------------------------------------- */
 
 static char *copy_column(sqlite3_stmt *stmt, int column, bool *failed)
 {

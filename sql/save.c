@@ -21,8 +21,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- one table ---------------------------------------------------------------------- */
-
 /* `TIMESTAMP TEXT` and the like by its affinity, as sqlite3 itself names it. */
 static const char *plain_type(const char *type)
 {
@@ -117,8 +115,6 @@ static int copy_table(sqlite3 *source, sqlite3 *target, const char *table, struc
 	return rc;
 }
 
-/* --- all of them ---------------------------------------------------------------------- */
-
 static int copy_tables(sqlite3 *source, sqlite3 *target, struct err *err)
 {
 	sqlite3_stmt *tables;
@@ -154,8 +150,6 @@ int save_copy(sqlite3 *source, const char *path, struct err *err)
 		rc = err_set(err, ERR_IO, "cannot close");
 	return rc;
 }
-
-/* --- in the place of the old file -------------------------------------------------------- */
 
 static int sync_file(const char *path, struct err *err)
 {

@@ -26,8 +26,6 @@
 /* Pages come by xFetch as soon as mmap_size is set; the cache then holds page 1 and no more. */
 #define READER_SETUP "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-256; PRAGMA mmap_size=2147418112"
 
-/* --- connections ---------------------------------------------------------- */
-
 static struct snapshot_link *take_link(
 	struct snapshot_store *store, bool is_writer, struct err *err)
 {
@@ -139,8 +137,6 @@ bool *snapshot_clock_flag(sqlite3 *reader)
 {
 	return &snapshot_vfs_handle(reader)->link->clock_was_read;
 }
-
-/* --- the store ------------------------------------------------------------ */
 
 struct snapshot_store *snapshot_store_new(void)
 {

@@ -33,8 +33,6 @@ static struct pages *pages_of(const struct snapshot_handle *handle)
 	return handle->link->store->pages;
 }
 
-/* --- one file ------------------------------------------------------------- */
-
 void snapshot_vfs_release(struct snapshot_link *link)
 {
 	struct snapshot_store *store = link->store;
@@ -286,8 +284,6 @@ static const sqlite3_io_methods methods = {
 	.xFetch = on_fetch,
 	.xUnfetch = on_unfetch,
 };
-
-/* --- the VFS -------------------------------------------------------------- */
 
 static struct snapshot_link *link_of(sqlite3_vfs *vfs)
 {

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- adopting ------------------------------------------------------------------------- */
-
 /* The prefix under which the offsets of a query that is not configured are kept. */
 static int64_t parked_prefix(int64_t query_id)
 {
@@ -196,8 +194,6 @@ int state_adopt(sqlite3 *db, const struct catalog *catalog, int64_t first_prefix
 	return rc;
 }
 
-/* --- beginning anew --------------------------------------------------------------------- */
-
 static int drop_source_data(sqlite3 *db, int64_t id, const char *name, struct err *err)
 {
 	static const char *const ranges[] = {
@@ -323,8 +319,6 @@ int state_rebuild(sqlite3 *db, const struct catalog *catalog, struct err *err)
 		rc = drop_old_sources(db, catalog, err);
 	return rc;
 }
-
-/* --- names and forgetting ----------------------------------------------------------------- */
 
 int state_query_names(sqlite3 *db, char ***names, size_t *n, struct err *err)
 {

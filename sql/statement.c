@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- attaching ----------------------------------------------------------- */
-
 static void link_in(struct statement *statement)
 {
 	struct sql_session *session = statement->session;
@@ -110,8 +108,6 @@ void session_detach_all(struct sql_session *session)
 			statement_detach(statement);
 	}
 }
-
-/* --- life ---------------------------------------------------------------- */
 
 static int new_statement(struct sql_session *session, struct compiled *compiled,
 	struct statement **statement, struct err *err)
@@ -214,8 +210,6 @@ int statement_bind(
 	statement->params[index] = copy;
 	return 0;
 }
-
-/* --- what is known ------------------------------------------------------- */
 
 size_t statement_n_columns(const struct statement *statement)
 {

@@ -50,8 +50,6 @@ static int64_t monotonic_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* --- life ------------------------------------------------------------------------- */
-
 static void free_settings(struct setting *settings, size_t n)
 {
 	size_t i;
@@ -149,8 +147,6 @@ void store_close(struct store *store)
 	notices_fini(&store->notices);
 	free(store);
 }
-
-/* --- what is counted ---------------------------------------------------------------- */
 
 /* Gives the catalog its numbers, from the checkpoint or from the catalog before. */
 static int match_catalog(struct store *store, struct catalog *catalog, struct err *err)
@@ -314,8 +310,6 @@ int store_set_spec(struct store *store, const struct spec *spec, struct stream *
 	return 0;
 }
 
-/* --- batches -------------------------------------------------------------------------- */
-
 struct mirror_job {
 	struct mirror *mirror;
 	const struct changes *changes;
@@ -455,8 +449,6 @@ struct snapshot_store *store_snapshots(struct store *store)
 {
 	return mirror_snapshots(store->mirror);
 }
-
-/* --- what a person should know ---------------------------------------------------------- */
 
 const char *store_next_notice(struct store *store)
 {

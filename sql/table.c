@@ -64,8 +64,6 @@ void table_fini(struct table *table)
 	table->name = NULL;
 }
 
-/* --- statements ------------------------------------------------------------ */
-
 /* ` WHERE "action" IS ?1 AND … AND window_start = ?n` */
 static void add_key_condition(struct buf *sql, const struct query_spec *query)
 {
@@ -196,8 +194,6 @@ static int prepare(struct table *table, struct err *err)
 	return rc;
 }
 
-/* --- rows ------------------------------------------------------------------ */
-
 static bool has_null(const struct table *table, const struct row_change *rows, size_t n)
 {
 	size_t i, k;
@@ -249,8 +245,6 @@ static int remove_row(
 	return db_run(table->remove, err);
 }
 
-/* --- loose ------------------------------------------------------------------- */
-
 static int put_loose_row(struct table *table, sqlite3_stmt *stmt, const struct row_change *row,
 	struct time_text *start, struct time_text *end, struct err *err)
 {
@@ -280,8 +274,6 @@ static int apply_loose(
 	}
 	return rc;
 }
-
-/* --- keyed ------------------------------------------------------------------- */
 
 static int count_rows(struct table *table, struct err *err)
 {

@@ -77,8 +77,6 @@ static void give_up(struct batch *batch)
 	batch_free(batch);
 }
 
-/* --- choosing ------------------------------------------------------------ */
-
 static bool is_of(const struct batch *batch, size_t query)
 {
 	return batch->stream->spec->queries[query].source == batch->intake->index &&
@@ -191,8 +189,6 @@ const struct changes *batch_changes(const struct batch *batch)
 {
 	return &batch->changes;
 }
-
-/* --- accepting ----------------------------------------------------------- */
 
 static bool is_read_by_all(const struct intake *intake, const struct file *file, size_t slot)
 {

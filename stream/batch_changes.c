@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- queries ------------------------------------------------------------- */
-
 static void count_files(
 	const struct batch *batch, struct query_totals *totals, struct progress *progress)
 {
@@ -109,8 +107,6 @@ static int make_query_changes(struct batch *batch, struct err *err)
 	}
 	return 0;
 }
-
-/* --- files and offsets --------------------------------------------------- */
 
 void batch_count_file(const struct batch *batch, size_t at, struct file *file)
 {
@@ -372,8 +368,6 @@ static int make_offsets(struct batch *batch, struct err *err)
 	changes->dropped_prefixes = batch->dropped;
 	return 0;
 }
-
-/* --- the whole -------------------------------------------------------------- */
 
 /* Something may be archived or deleted once this batch is accepted. */
 static bool needs_sync(const struct batch *batch)

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- numbers ------------------------------------------------------------- */
-
 int64_t batch_rejects(const struct batch *batch)
 {
 	const struct plan *plan = &batch->plan;
@@ -39,8 +37,6 @@ int64_t batch_rejects_of_file(const struct batch *batch, size_t at)
 	}
 	return n;
 }
-
-/* --- rows ---------------------------------------------------------------- */
 
 static struct reject_change reject_of(
 	const struct batch *batch, const struct plan_file *file, const struct reject_row *row)

@@ -27,8 +27,6 @@ static struct query *member(const struct batch *batch, size_t i)
 	return batch->stream->queries[batch->members[i]];
 }
 
-/* --- reading ------------------------------------------------------------- */
-
 static int64_t bucket_of(const struct batch *batch)
 {
 	int64_t bucket_us = 0;
@@ -57,8 +55,6 @@ static int read_plan(struct batch *batch, struct err *err)
 	return crew_read(&batch->stream->crew, &batch->plan, &batch->intake->shape,
 		&batch->intake->scans, bucket_of(batch), &stop, err);
 }
-
-/* --- the pass in order --------------------------------------------------- */
 
 static int on_event(void *context, size_t file, const struct event *event, struct err *err)
 {
@@ -92,8 +88,6 @@ static int pass_in_order(struct batch *batch, const struct in_order_sink *sink, 
 	return in_order_run(
 		&batch->plan, &batch->intake->shape, batch->stream->crew.readers[0], sink, err);
 }
-
-/* --- folding ------------------------------------------------------------- */
 
 static void abandon_queries(struct batch *batch)
 {
@@ -146,8 +140,6 @@ static int fold(struct batch *batch, struct err *err)
 	}
 	return rc == 0 && is_any_over ? pass_in_order(batch, &sink, err) : rc;
 }
-
-/* --- values too long to group by ----------------------------------------- */
 
 static bool find_too_long(const struct event_value *values, size_t n, size_t *field)
 {
@@ -264,8 +256,6 @@ static int find_too_long_events(struct batch *batch, struct err *err)
 	return pass_in_order(batch, &sink, err);
 }
 
-/* --- on_malformed = fail ------------------------------------------------- */
-
 struct first_reject {
 	struct batch *batch;
 	bool is_found;
@@ -359,8 +349,6 @@ static int fail_if_malformed(struct batch *batch, struct err *err)
 		return 0;
 	return pass_in_order(batch, &sink, err);
 }
-
-/* --- the whole ----------------------------------------------------------- */
 
 static bool was_run(const struct plan *plan)
 {

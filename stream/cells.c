@@ -157,8 +157,6 @@ static int64_t floor_div(int64_t n, int64_t d)
 	return n % d < 0 ? quotient - 1 : quotient;
 }
 
-/* --- the dense part ------------------------------------------------------ */
-
 /* The unit of a bucket, or NO_UNIT where the bucket begins between two. */
 static int64_t unit_of(const struct cells *cells, int64_t bucket)
 {
@@ -380,8 +378,6 @@ static int sweep(struct cells *cells, struct err *err)
 	return 0;
 }
 
-/* --- counting ------------------------------------------------------------ */
-
 static int add_bucket(
 	struct cells *cells, int64_t bucket, uint32_t group, uint64_t n, struct err *err)
 {
@@ -468,8 +464,6 @@ int cells_noted(struct cells *cells, uint64_t n, int64_t min_us, int64_t max_us,
 	cells->n_unswept += n;
 	return cells->n_unswept > UINT32_MAX / 2 - CELLS_MAX_NOTED ? sweep(cells, err) : 0;
 }
-
-/* --- reading ------------------------------------------------------------- */
 
 static int each_dense(
 	const struct cells *cells, cells_each_fn *each, void *context, struct err *err)

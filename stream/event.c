@@ -70,8 +70,6 @@ int64_t judge_lines(const struct judge *judge)
 	return judge->n_lines;
 }
 
-/* --- values -------------------------------------------------------------- */
-
 /* The time of the object that was read last; false with *reject filled, but for its place. */
 static int judge_time(struct feed *feed, int64_t *us, struct reject *reject, bool *is_good)
 {
@@ -175,8 +173,6 @@ static int take_value(struct feed *feed)
 	return rc;
 }
 
-/* --- arrays -------------------------------------------------------------- */
-
 static int begin_array(struct feed *feed)
 {
 	judge_begin_pending(feed);
@@ -218,8 +214,6 @@ static int step_array(struct feed *feed)
 		judge->state = ARRAY_NEXT;
 	return rc;
 }
-
-/* --- lines --------------------------------------------------------------- */
 
 static void pass_newline(struct feed *feed)
 {

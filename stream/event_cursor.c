@@ -70,8 +70,6 @@ int spec_source_fields(const struct spec *spec, size_t source, struct field_spec
 	return 0;
 }
 
-/* --- opening ------------------------------------------------------------- */
-
 static int open_columns(
 	struct event_cursor *cursor, const struct spec *spec, size_t source, struct err *err)
 {
@@ -146,8 +144,6 @@ void event_cursor_close(struct event_cursor *cursor)
 	free(cursor->file_name);
 	free(cursor);
 }
-
-/* --- reading ------------------------------------------------------------- */
 
 static int on_event(void *context, const struct event *event)
 {

@@ -64,8 +64,6 @@ static void set_trouble(struct notice *notice, const char *path, int failure)
 				   (failure == ENOENT || failure == ENOTDIR || failure == EACCES);
 }
 
-/* --- watching ------------------------------------------------------------ */
-
 /* root/path, to be freed with the buffer. */
 static const char *whole_path(const struct notice *notice, const char *path, struct buf *buf)
 {
@@ -166,8 +164,6 @@ static void unwatch_below(struct notice *notice, const char *path)
 	}
 }
 
-/* --- life ---------------------------------------------------------------- */
-
 /* From nothing to a watched root, as far as it goes. */
 static void start(struct notice *notice)
 {
@@ -262,8 +258,6 @@ void notice_repair(struct notice *notice)
 	if (notice->trouble[0] == '\0')
 		tell(notice, NULL);
 }
-
-/* --- reading ------------------------------------------------------------- */
 
 /* A directory appeared or went, in a recursive watch. */
 static void on_dir_event(struct notice *notice, const struct inotify_event *event, const char *path)

@@ -24,8 +24,6 @@ void plan_fini(struct plan *plan)
 	*plan = (struct plan){0};
 }
 
-/* --- choosing ------------------------------------------------------------ */
-
 /*
  * Where a file that is behind the frontier ends for this batch: exactly at the
  * frontier. Where that is the start of a line, lines from there on are left;
@@ -199,8 +197,6 @@ int plan_make(struct plan *plan, struct prefixes *prefixes, struct prefix *prefi
 	}
 	return 0;
 }
-
-/* --- adding up ----------------------------------------------------------- */
 
 static void shift_rejects(struct slice *slice, int64_t n_lines)
 {

@@ -150,8 +150,6 @@ void prefix_put(struct prefix *prefix, size_t slot, const struct stand *stand)
 	stands_put(&prefix->stands, slot, stand);
 }
 
-/* --- the heap ------------------------------------------------------------ */
-
 static bool is_before(
 	const struct prefixes *prefixes, const struct prefix *prefix, uint32_t a, uint32_t b)
 {
@@ -309,8 +307,6 @@ size_t prefixes_pop(struct prefixes *prefixes, struct prefix *prefix)
 	return slot;
 }
 
-/* --- what went too early --------------------------------------------------- */
-
 bool prefixes_has_missed(const struct prefixes *prefixes, const struct prefix *prefix,
 	const struct file *file, size_t slot)
 {
@@ -350,8 +346,6 @@ void prefixes_look_at_gone(struct prefixes *prefixes)
 			prefix->n_queries > 0 ? prefixes_count_missed(prefixes, prefix) : 0;
 	}
 }
-
-/* --- comparing prefixes -------------------------------------------------- */
 
 bool prefix_is_covered(
 	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b)

@@ -15,8 +15,6 @@
 
 #define NO_GROUP UINT32_MAX
 
-/* --- the last table ------------------------------------------------------ */
-
 static struct dict_rest *rest_of(const struct count *count, size_t entry)
 {
 	return (struct dict_rest *)(void *)((uintptr_t)count->kernel.numbers + entry);
@@ -72,8 +70,6 @@ static int link_tables(struct count *count, struct err *err)
 	program_link(program, count->level, count->in_rows);
 	return 0;
 }
-
-/* --- windows ------------------------------------------------------------- */
 
 static void close_windows(struct count *count)
 {
@@ -171,8 +167,6 @@ static int learn_time(struct count *count, const struct match *match, int cursor
 		memcpy(count->kernel.windows.date[cursor], match->time, 10);
 	return 0;
 }
-
-/* --- groups -------------------------------------------------------------- */
 
 /* A table must change: its entries move. */
 static int reshape(struct count *count, size_t which, bool is_pairs, struct err *err)
@@ -304,8 +298,6 @@ int count_learn(
 		return err->code;
 	return learn_time(count, match, cursor, err);
 }
-
-/* --- running ------------------------------------------------------------- */
 
 bool count_init(struct count *count, const struct shape *shape, const struct kernel_level *level,
 	struct cells *cells, int64_t bucket_us)

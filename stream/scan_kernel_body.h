@@ -94,7 +94,7 @@ static bool step_spelled_value(struct kernel *kernel, struct round *round, const
 	return next_step(kernel, round, step);
 }
 
-/* --- groups -------------------------------------------------------------- */
+/* Groups. */
 
 static bool step_group_by_head(struct kernel *kernel, struct round *round, const struct step *step)
 {
@@ -189,7 +189,7 @@ static bool step_pair(struct kernel *kernel, struct round *round, const struct s
 	return next_step(kernel, round, step);
 }
 
-/* --- other values -------------------------------------------------------- */
+/* Other values. */
 
 /* Behind a value there is always a literal; its beginning is checked with it. */
 static inline void pass_value(
@@ -241,7 +241,7 @@ static bool step_word(struct kernel *kernel, struct round *round, const struct s
 	return next_step(kernel, round, step);
 }
 
-/* --- the end of a round -------------------------------------------------- */
+/* The end of a round. */
 
 static inline void count_in_window(uint8_t *counts, uint64_t entry, int i, uint32_t n)
 {

@@ -109,16 +109,12 @@ void lines_free(struct lines *lines)
 	free(lines);
 }
 
-/* --- patience ------------------------------------------------------------ */
-
 static void extend(struct patience *patience)
 {
 	patience->n_left = patience->n_next;
 	if (patience->n_next < MAX_PATIENCE)
 		patience->n_next *= 2;
 }
-
-/* --- shapes -------------------------------------------------------------- */
 
 int lines_flush(struct lines *lines, struct err *err)
 {
@@ -220,8 +216,6 @@ static int count_match(struct lines *lines, const struct match *match, size_t wh
 	return cells_add(lines->sink->cells, *group, match->time_us, 1, err);
 }
 
-/* --- the judge ----------------------------------------------------------- */
-
 typedef uint8_t bytes __attribute__((vector_size(16)));
 
 static uint64_t sum_bytes(bytes vector)
@@ -288,8 +282,6 @@ static int judge_line(struct lines *lines, const char *at, const char *next, str
 	return learn(lines, at, next, err);
 }
 
-/* --- one line after the other -------------------------------------------- */
-
 static const char *line_end(const struct lines *lines, const char *at)
 {
 	return (const char *)memchr(at, '\n', (size_t)(lines->to - at)) + 1;
@@ -325,8 +317,6 @@ static int take_in_turn(struct lines *lines, const char **at, struct err *err)
 		rc = take_line(lines, *at, at, err);
 	return rc;
 }
-
-/* --- with cursors -------------------------------------------------------- */
 
 static void mark(struct lines *lines, const char *at)
 {

@@ -92,8 +92,6 @@ static struct step *add_value(struct compiler *compiler, enum step_kind kind)
 	return add_step(compiler, kind, at);
 }
 
-/* --- times --------------------------------------------------------------- */
-
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -246,8 +244,6 @@ static bool add_spelled(struct compiler *compiler, const struct token *token)
 	compiler->has_time = true;
 	return true;
 }
-
-/* --- groups and other values --------------------------------------------- */
 
 /*
  * The literal behind a group's text: its first byte ends the text. A short one

@@ -98,7 +98,7 @@ static inline fault_t check_at(const char *at, const check_t *check)
 	return _mm256_subs_epu8(_mm256_sub_epi8(load(at), check->bytes), check->limits);
 }
 
-/* --- times --------------------------------------------------------------- */
+/* Times. */
 
 /* The low bytes of the 16-bit numbers, the last number first, once in each quarter. */
 static inline __m256i pack_code(__m256i pairs)
@@ -269,7 +269,7 @@ static inline void times_see(const times_t *times, struct windows *windows, uint
 	}
 }
 
-/* --- values -------------------------------------------------------------- */
+/* Values. */
 
 /* A load at prefix_mask + n has the first 64 - n of its 32 bytes set. */
 static const uint8_t prefix_mask[96] = {

@@ -92,7 +92,7 @@ static inline fault_t check_at(const char *at, const check_t *check)
 	return fault;
 }
 
-/* --- times --------------------------------------------------------------- */
+/* Times. */
 
 /* Eight bytes of 0 to 9, the first one the highest. */
 static inline uint64_t eight_digits(uint64_t digits)
@@ -242,7 +242,7 @@ static inline bool times_in_windows(
 	return true;
 }
 
-/* --- values -------------------------------------------------------------- */
+/* Values. */
 
 /* The high bit of each byte that is `byte`; above the first such bit they mean nothing. */
 static inline uint64_t bytes_equal(uint64_t word, uint8_t byte)

@@ -185,8 +185,6 @@ void source_set_noticed(struct source *source, bool is_noticed)
 		noticed_add(source->noticed, NULL);
 }
 
-/* --- when to look again -------------------------------------------------- */
-
 static bool polls(const struct source *source)
 {
 	return source->is_remote || source->trouble[0] != '\0' || source->is_matching ||
@@ -236,8 +234,6 @@ void source_move_clock(struct source *source, int64_t step_us)
 			source->retries[i].due_us += step_us;
 	}
 }
-
-/* --- what the batch and the checkpoint tell ------------------------------ */
 
 void source_add_retry(struct source *source, size_t slot, int64_t due_us)
 {

@@ -115,7 +115,7 @@ struct source {
 	struct noticed *noticed;
 };
 
-/* --- source.c ------------------------------------------------------------ */
+/* source.c */
 
 /* Opens the directory (anew); what was open before stays on failure. 0 or an errno. */
 int source_open_dir(struct source *source);
@@ -123,7 +123,7 @@ int source_open_dir(struct source *source);
 /* A file in error: an appointment. */
 void source_add_retry(struct source *source, size_t slot, int64_t due_us);
 
-/* --- source_table.c ------------------------------------------------------ */
+/* source_table.c */
 
 void source_table_init(struct source *source);
 void source_table_fini(struct source *source);
@@ -177,7 +177,7 @@ void table_forget_inode(struct source *source, size_t slot);
 
 void file_set_reason(struct file *file, const char *reason);
 
-/* --- source_meet.c ------------------------------------------------------- */
+/* source_meet.c */
 
 /* What a wanted regular file that was met at `path` means. Fails only for lack of memory. */
 int meet_entry(struct source *source, struct look *look, const char *path,
@@ -187,7 +187,7 @@ int meet_entry(struct source *source, struct look *look, const char *path,
 int meet_strangers(struct source *source, struct look *look, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* --- source_walk.c ------------------------------------------------------- */
+/* source_walk.c */
 
 /* Meets every wanted entry below `dir_path` ("" is the source's). Fails only for lack of memory. */
 int walk_below(struct source *source, struct look *look, const char *dir_path, struct err *err)
@@ -202,12 +202,12 @@ void walk_pass_unseen(
 
 void source_set_trouble(struct source *source, const char *path, int failure);
 
-/* --- source_clean.c ------------------------------------------------------ */
+/* source_clean.c */
 
 /* ERR_CONFIG where archive_dir cannot be right. */
 int clean_check(const struct source *source, struct err *err) __attribute__((warn_unused_result));
 
-/* --- source_notes.c ------------------------------------------------------ */
+/* source_notes.c */
 
 /* The sentence after "source NAME: "; control characters (file names have them) become \xNN. */
 void note_say(struct source *source, const char *format, ...)

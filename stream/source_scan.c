@@ -29,8 +29,6 @@ static void look_fini(struct look *look)
 	buf_fini(&look->failed_dirs);
 }
 
-/* --- the directory itself ------------------------------------------------ */
-
 /* Another directory has the path: everything we know has to be found again in it. */
 static void unconfirm_all(struct source *source)
 {
@@ -67,8 +65,6 @@ static bool check_dir(struct source *source)
 	}
 	return failure == 0;
 }
-
-/* --- what was not met ---------------------------------------------------- */
 
 static bool is_below_failed_dir(const struct look *look, const char *path)
 {
@@ -231,8 +227,6 @@ static int order_fresh_ids(struct source *source, struct look *look, struct err 
 	return 0;
 }
 
-/* --- single names -------------------------------------------------------- */
-
 /* *is_gone: nothing has that name. */
 static int look_at(
 	struct source *source, struct look *look, const char *path, bool *is_gone, struct err *err)
@@ -332,8 +326,6 @@ static int retry_due(struct source *source, struct look *look, struct err *err)
 	free(retries);
 	return rc;
 }
-
-/* --- the whole ----------------------------------------------------------- */
 
 static int look_everywhere(struct source *source, struct look *look,
 	const struct noticed_names *names, struct err *err)

@@ -36,8 +36,6 @@ struct prefix *stream_prefix_of(const struct stream *stream, size_t query)
 	return prefixes_find(&intake->prefixes, stream->queries[query]->totals.prefix_id);
 }
 
-/* --- intakes ------------------------------------------------------------- */
-
 int intake_open(struct intake *intake, struct stream *stream, const struct spec *spec,
 	size_t source, struct err *err)
 {
@@ -122,8 +120,6 @@ int intake_look(struct intake *intake, struct err *err)
 	return 0;
 }
 
-/* --- opening ------------------------------------------------------------- */
-
 static int make_queries(struct stream *stream, struct err *err)
 {
 	const struct spec *spec = stream->spec;
@@ -184,8 +180,6 @@ void stream_close(struct stream *stream)
 	free(stream);
 }
 
-/* --- who stands where ---------------------------------------------------- */
-
 void stream_count_queries(struct stream *stream)
 {
 	for (size_t i = 0; i < stream->spec->n_sources; i++) {
@@ -202,8 +196,6 @@ void stream_count_queries(struct stream *stream)
 		prefixes_look_at_gone(&stream->intakes[i].prefixes);
 	}
 }
-
-/* --- looking ------------------------------------------------------------- */
 
 bool stream_notice(struct stream *stream, size_t source, const char *relative_path)
 {
@@ -244,8 +236,6 @@ unsigned stream_pulse(const struct stream *stream)
 {
 	return atomic_load_explicit(&stream->pulse, memory_order_relaxed);
 }
-
-/* --- showing ------------------------------------------------------------- */
 
 void stream_query_view(const struct stream *stream, size_t query, struct query_view *view)
 {

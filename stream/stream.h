@@ -57,7 +57,7 @@ void stream_restore_reject_totals(struct stream *stream, size_t source,
 /* All is told, be it nothing: a query without restored totals starts from the files that are there. */
 int stream_restored(struct stream *stream, struct err *err) __attribute__((warn_unused_result));
 
-/* --- looking and counting ------------------------------------------------ */
+/* Looking and counting. */
 
 /* As source_notice: thread-safe; false: nothing to look at. */
 bool stream_notice(struct stream *stream, size_t source, const char *relative_path);
@@ -95,7 +95,7 @@ void stream_stop_batch(struct stream *stream);
  */
 unsigned stream_pulse(const struct stream *stream);
 
-/* --- life of a query ----------------------------------------------------- */
+/* Life of a query. */
 
 /* 0 and the state afterwards. The new state is in the next batch's changes. */
 int stream_start_query(struct stream *stream, size_t query, struct err *err)

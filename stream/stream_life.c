@@ -13,8 +13,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- start and stop ------------------------------------------------------ */
-
 static void set_state(struct query *query, enum query_state state)
 {
 	if (query->totals.state == state)
@@ -48,8 +46,6 @@ int stream_stop_query(struct stream *stream, size_t query, struct err *err)
 		set_state(stopped, QUERY_STOPPED);
 	return 0;
 }
-
-/* --- a new spec ---------------------------------------------------------- */
 
 static bool is_same_text(const char *a, const char *b)
 {

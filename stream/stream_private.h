@@ -126,7 +126,7 @@ int intake_mark(struct intake *intake, size_t slot, struct err *err)
 /* Takes over what the source says has changed. */
 int intake_look(struct intake *intake, struct err *err) __attribute__((warn_unused_result));
 
-/* --- batch_run.c: reading and counting ----------------------------------- */
+/* batch_run.c: reading and counting. */
 
 /* Besides 0 and errors: asked to stop before anything was read; the members have failed, their state says so. */
 #define BATCH_STOPPED 2
@@ -135,7 +135,7 @@ int intake_look(struct intake *intake, struct err *err) __attribute__((warn_unus
 /* Plans, reads and folds. After anything but 0 the queries are as before. */
 int batch_run(struct batch *batch, struct err *err) __attribute__((warn_unused_result));
 
-/* --- batch_house.c: what changes without counting ------------------------ */
+/* batch_house.c: what changes without counting. */
 
 /* 1: there is something, and the batch's moves are filled; 0: nothing. */
 int batch_plan_house(struct batch *batch, struct err *err) __attribute__((warn_unused_result));
@@ -144,7 +144,7 @@ const struct prefix *batch_prefix_after(const struct batch *batch, size_t query)
 void batch_apply_moves(struct batch *batch);
 void batch_drop_moves(struct batch *batch);
 
-/* --- batch_changes.c: what goes out -------------------------------------- */
+/* batch_changes.c: what goes out. */
 
 int batch_make_changes(struct batch *batch, struct err *err) __attribute__((warn_unused_result));
 
@@ -157,7 +157,7 @@ void batch_count_file(const struct batch *batch, size_t at, struct file *file);
 /* The size up to which there was something to read. */
 int64_t batch_consumed_limit(const struct plan_file *read);
 
-/* --- batch_rejects.c: what was refused ----------------------------------- */
+/* batch_rejects.c: what was refused. */
 
 /* Of all files, and of the plan's file `at` with what was too long to group by. */
 int64_t batch_rejects(const struct batch *batch);
@@ -166,7 +166,7 @@ int64_t batch_rejects_of_file(const struct batch *batch, size_t at);
 /* Rows and totals of the batch's changes. */
 int batch_make_rejects(struct batch *batch, struct err *err) __attribute__((warn_unused_result));
 
-/* --- batch.c ------------------------------------------------------------- */
+/* batch.c */
 
 void batch_free(struct batch *batch);
 

@@ -33,8 +33,6 @@ static struct query *told_query(struct stream *stream, size_t query)
 	return stream->reload != NULL ? stream->reload->queries[query] : stream->queries[query];
 }
 
-/* --- files and offsets ---------------------------------------------------- */
-
 int stream_restore_file(
 	struct stream *stream, size_t source, const struct file *file, struct err *err)
 {
@@ -82,8 +80,6 @@ int stream_restore_offset(
 	return rc;
 }
 
-/* --- queries --------------------------------------------------------------- */
-
 int stream_restore_query(
 	struct stream *stream, size_t query, const struct query_totals *totals, struct err *err)
 {
@@ -115,8 +111,6 @@ void stream_restore_reject_totals(
 
 	memcpy(intake->reject_totals, totals, sizeof(intake->reject_totals));
 }
-
-/* --- all is told ------------------------------------------------------------- */
 
 /* Where it is behind the others, the file's least offset is smaller now. */
 static int mark_files_behind(struct intake *intake, const struct query *query, struct err *err)

@@ -227,8 +227,6 @@ START_TEST(what_is_printed_reads_back_as_the_same)
 }
 END_TEST
 
-/* --- bad files ----------------------------------------------------------- */
-
 #define S "[source s]\n"
 #define Q "[query q]\n"
 
@@ -482,8 +480,6 @@ START_TEST(a_file_that_is_not_there_is_named)
 }
 END_TEST
 
-/* --- the command line ---------------------------------------------------- */
-
 START_TEST(an_override_wins_over_the_file_and_says_where_it_is_from)
 {
 	struct config_override overrides[] = {
@@ -577,8 +573,6 @@ START_TEST(systemd_says_where_socket_and_state_go)
 	config_unref(config);
 }
 END_TEST
-
-/* --- directories --------------------------------------------------------- */
 
 static int check_directories(const char *more, struct err *err)
 {

@@ -41,8 +41,6 @@ static void on_crash(int number)
 	(void)raise(number);
 }
 
-/* --- copies -------------------------------------------------------------- */
-
 static uint64_t draw(struct replay *replay, uint64_t below)
 {
 	replay->random = replay->random * UINT64_C(6364136223846793005) + 1442695040888963407;
@@ -115,8 +113,6 @@ static void run_changed(struct replay *replay, const char *path, const struct bu
 		buf_fini(&bytes);
 	}
 }
-
-/* --- stored inputs ------------------------------------------------------- */
 
 static int replay_file(struct replay *replay, const char *path)
 {

@@ -51,8 +51,6 @@ static sqlite3_file *below_file(sqlite3_file *file)
 	return (sqlite3_file *)(void *)(handle_of(file) + 1);
 }
 
-/* --- what is on the platter --------------------------------------------------------- */
-
 static void apply_pending(
 	unsigned char **image, size_t *size, const struct pending *pending, int amount)
 {
@@ -214,8 +212,6 @@ void faulty_cut(const char *from, const char *to, unsigned seed)
 	}
 }
 
-/* --- failing -------------------------------------------------------------------------- */
-
 void faulty_fail(int operations, long n, int rc, bool and_on)
 {
 	failing = operations;
@@ -237,8 +233,6 @@ static bool fails(enum faulty_operation operation)
 	n_passed++;
 	return fail_at > 0 && (n_passed == fail_at || (fail_on && n_passed > fail_at));
 }
-
-/* --- SQLite's interface ----------------------------------------------------------------- */
 
 static int on_close(sqlite3_file *file)
 {

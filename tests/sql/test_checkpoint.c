@@ -171,8 +171,6 @@ static void has(const char *text, const char *part)
 	ck_assert_msg(strstr(text, part) != NULL, "\"%s\" is not in:\n%s", part, text);
 }
 
-/* --- damage found at start -------------------------------------------------------------- */
-
 /* Some batches in the file, the counted files in their directory, a copy of the state in DIR-good.
  */
 static void make_good(bool is_killed)
@@ -437,8 +435,6 @@ START_TEST(a_half_written_replacement_is_removed_and_a_whole_one_is_taken)
 }
 END_TEST
 
-/* --- a disk that fails while it runs --------------------------------------------------------- */
-
 /* One batch meets a fault, which then goes away; whatever was hit, no batch is lost or shown by
  * half. */
 static void fail_once(int operations, long n, int rc)
@@ -551,8 +547,6 @@ START_TEST(a_disk_that_stays_full_keeps_readers_on_the_last_version)
 	ck_assert_int_eq(shown(), 2);
 }
 END_TEST
-
-/* --- power ----------------------------------------------------------------------------------- */
 
 START_TEST(a_power_cut_takes_back_whole_batches_and_none_that_was_synced)
 {

@@ -39,8 +39,6 @@ static struct store *store;
 static struct sql_env *env;
 static atomic_bool is_written;
 
-/* --- the files, and what they add up to ---------------------------------- */
-
 static void write_file(int n)
 {
 	struct totals *now = &prefixes[n];
@@ -101,8 +99,6 @@ static void batch_expected(const struct totals *totals, struct buf *out)
 	buf_add_char(out, '\0');
 }
 
-/* --- the engine ---------------------------------------------------------- */
-
 static void engine_open(void)
 {
 	struct sql_env_options options = fixture_options();
@@ -150,8 +146,6 @@ static void tear_down(void)
 	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
 	ck_assert_int_eq(system(command), 0);
 }
-
-/* --- readers ------------------------------------------------------------- */
 
 /* The rows of `sql`, NUL-terminated; with a budget the steps are broken off and done again. */
 static void ask(struct sql_session *session, const char *sql, int64_t budget_us, struct buf *out)

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- pages against a model ------------------------------------------------- */
-
 #define MODEL_PAGES    400
 #define MODEL_VERSIONS 300
 
@@ -179,8 +177,6 @@ START_TEST(publishing_costs_what_changed_and_not_what_there_is)
 	pages_free(pages);
 }
 END_TEST
-
-/* --- SQLite on top ---------------------------------------------------------- */
 
 static struct snapshot_store *store;
 static sqlite3 *writer;
@@ -435,7 +431,7 @@ START_TEST(after_prepare_commit_the_commit_needs_no_new_page)
 }
 END_TEST
 
-/* --- many threads ----------------------------------------------------------- */
+/* Many threads. */
 
 #define N_KEYS 3000
 

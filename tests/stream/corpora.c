@@ -290,8 +290,6 @@ void corpus_add_lines(struct buf *buf, const struct corpus *corpus, int n_lines)
 		abort();
 }
 
-/* --- byte changes -------------------------------------------------------- */
-
 static void splice(struct buf *buf, size_t at, size_t n_out, const char *in, size_t n_in)
 {
 	struct buf changed = {0};

@@ -24,8 +24,6 @@ static char *copy(const char *text)
 
 #define GROW(array, cap, want) must(mem_grow(&(array), &(cap), (want), sizeof(*(array))))
 
-/* --- setting up ---------------------------------------------------------- */
-
 void bench_set_fields(struct query_spec *query, const char *const *paths, size_t n)
 {
 	for (size_t i = 0; i < query->n_group_by; i++) {
@@ -205,8 +203,6 @@ void bench_close(struct bench *bench)
 	(void)nftw(bench->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* --- files --------------------------------------------------------------- */
-
 void bench_path(const struct bench *bench, const char *name, char path[256])
 {
 	(void)snprintf(path, 256, "%s/%s", bench->dir, name);
@@ -231,8 +227,6 @@ void bench_write(struct bench *bench, const char *name, const char *text)
 {
 	bench_append(bench, name, text, strlen(text));
 }
-
-/* --- applying ------------------------------------------------------------ */
 
 static int compare_rows(const struct kept_row *a, bool is_open, const struct event_value *values,
 	int64_t start_us, size_t n_fields)
@@ -501,8 +495,6 @@ size_t bench_run(struct bench *bench)
 	}
 	return n;
 }
-
-/* --- showing ------------------------------------------------------------- */
 
 const char *bench_rows(const struct bench *bench, size_t query, bool is_open, struct buf *text)
 {

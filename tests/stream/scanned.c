@@ -15,8 +15,6 @@ static void must(bool truth)
 		abort();
 }
 
-/* --- what a scan gave, as text ------------------------------------------- */
-
 struct outcome {
 	char **cells;
 	size_t n_cells, cap_cells;
@@ -134,8 +132,6 @@ static char *finish(struct buf *text)
 	must(buf_ok(text));
 	return text->data;
 }
-
-/* --- running ------------------------------------------------------------- */
 
 static uint64_t next_random(uint64_t *state)
 {

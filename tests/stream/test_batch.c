@@ -94,8 +94,6 @@ static void finish_batch(struct batch *batch, bool is_synced)
 	batch_accept(batch, is_synced, bench.now_us);
 }
 
-/* --- stopping ------------------------------------------------------------ */
-
 static void *stop_soon(void *argument)
 {
 	struct timespec pause = {.tv_nsec = *(long *)argument};
@@ -147,8 +145,6 @@ START_TEST(a_stop_before_the_first_slice_leaves_nothing_done)
 	ck_assert_uint_eq(sum(0), 10);
 }
 END_TEST
-
-/* --- files in trouble ---------------------------------------------------- */
 
 START_TEST(a_file_that_is_gone_when_its_turn_comes_does_not_hold_up_the_others)
 {
@@ -365,8 +361,6 @@ START_TEST(a_file_whose_last_lines_are_longer_than_slices_is_counted_once)
 }
 END_TEST
 
-/* --- malformed ----------------------------------------------------------- */
-
 START_TEST(on_malformed_fail_stops_the_query_with_file_line_and_reason)
 {
 	struct err err = ERR_INIT;
@@ -519,8 +513,6 @@ START_TEST(a_value_too_long_fails_only_the_query_that_groups_by_it)
 }
 END_TEST
 
-/* --- room for groups ----------------------------------------------------- */
-
 START_TEST(the_first_groups_in_file_order_are_taken_whatever_the_number_of_threads)
 {
 	bench.queries[0].max_groups = 3;
@@ -547,8 +539,6 @@ START_TEST(the_first_groups_in_file_order_are_taken_whatever_the_number_of_threa
 	ck_assert_uint_eq(sum(0), 6);
 }
 END_TEST
-
-/* --- cleaning ------------------------------------------------------------ */
 
 static bool exists(const char *name)
 {

@@ -68,8 +68,6 @@ static void check(const char *text, const char *expected)
 	check_bytes(text, strlen(text), expected);
 }
 
-/* --- lines --------------------------------------------------------------- */
-
 START_TEST(one_object_on_a_line_is_one_event)
 {
 	check("{\"time\":1469501107,\"action\":\"Open\"}\n{\"action\":\"Close\",\"time\":5}\n",
@@ -233,8 +231,6 @@ START_TEST(a_value_is_strict_json_also_in_fields_that_nobody_reads)
 }
 END_TEST
 
-/* --- arrays -------------------------------------------------------------- */
-
 START_TEST(an_array_that_breaks_off_is_one_bad_json_and_none_of_its_elements_counts)
 {
 	check("[{\"time\":1},{\"time\":2},\n{\"time\":3}\n",
@@ -266,8 +262,6 @@ START_TEST(an_unfinished_refused_line_stays_in_front_of_the_settled_position)
 }
 END_TEST
 
-/* --- unfinished last lines ----------------------------------------------- */
-
 START_TEST(complete_objects_and_arrays_of_an_unfinished_line_count_at_once)
 {
 	check("{\"time\":1}[{\"time\":2}]{\"time\":",
@@ -284,8 +278,6 @@ START_TEST(a_scalar_at_the_very_end_waits_for_the_end_of_its_line)
 	check("[1]", "reject 1 1 not_an_object 1\nsettled 3 line 1 mid-line\n");
 }
 END_TEST
-
-/* --- limits -------------------------------------------------------------- */
 
 static void limit_events(void)
 {
@@ -495,8 +487,6 @@ START_TEST(nesting_goes_to_a_thousand_levels_in_objects_and_in_arrays)
 }
 END_TEST
 
-/* --- fields -------------------------------------------------------------- */
-
 START_TEST(names_are_compared_after_unescaping_and_with_regard_to_case)
 {
 	check("{\"t\\u0069me\":1,\"\\u0061ction\":\"a\"}\n{\"Time\":1}\n{\"time\":1,\"ACTION\":"
@@ -580,8 +570,6 @@ START_TEST(the_detail_of_a_bad_json_names_the_place_and_what_is_wrong)
 	}
 }
 END_TEST
-
-/* --- time ---------------------------------------------------------------- */
 
 struct time_row {
 	const char *value;
@@ -720,8 +708,6 @@ START_TEST(null_or_missing_time_is_no_time)
 }
 END_TEST
 
-/* --- groups -------------------------------------------------------------- */
-
 static const struct {
 	const char *value;
 	const char *shown;
@@ -824,8 +810,6 @@ START_TEST(without_fields_there_is_one_group)
 	check("{\"time\":1,\"action\":\"a\"}\n", "event 1 0 1000000\nsettled 24 line 2\n");
 }
 END_TEST
-
-/* --- any bytes ----------------------------------------------------------- */
 
 START_TEST(random_pieces_of_json_are_judged_alike_wherever_they_are_cut)
 {

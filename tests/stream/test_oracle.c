@@ -70,8 +70,6 @@ static const char *one_of(const char *const *texts, size_t n)
 	return texts[pick((int64_t)n)];
 }
 
-/* --- random queries ------------------------------------------------------ */
-
 static int64_t duration(int64_t most)
 {
 	return (1 + pick(most)) * NAIVE_STEP_US;
@@ -114,8 +112,6 @@ static void random_query(struct query_spec *query, int64_t spread_us)
 	query->retention_us = chance(25) ? pick(2 * spread_us / NAIVE_STEP_US) * NAIVE_STEP_US : -1;
 	query->max_groups = chance(25) ? 1 + pick(30) : 10000000;
 }
-
-/* --- random files -------------------------------------------------------- */
 
 static const char *const spaces[] = {"", "", "", " ", "  ", "\t"};
 
@@ -265,8 +261,6 @@ static void grow_some(struct round *round)
 		add_line(round, doc);
 	write_doc(round, doc, chance(50) ? doc->text.len : (size_t)pick(600));
 }
-
-/* --- following the batches ----------------------------------------------- */
 
 static struct doc *doc_of(struct round *round, int64_t file_id)
 {
@@ -450,8 +444,6 @@ static bool run_batch(struct round *round, bool may_abandon)
 	batch_accept(batch, chance(50), bench->now_us);
 	return true;
 }
-
-/* --- a round ------------------------------------------------------------- */
 
 static void set_slices(struct round *round)
 {

@@ -57,8 +57,6 @@ static const struct file *file_of(const char *name)
 	ck_abort_msg("no file %s", name);
 }
 
-/* --- per trigger --------------------------------------------------------- */
-
 START_TEST(a_batch_takes_at_most_max_files_per_trigger)
 {
 	bench.sources[0].max_files_per_trigger = 2;
@@ -146,8 +144,6 @@ START_TEST(an_empty_file_takes_its_place_like_any_other)
 }
 END_TEST
 
-/* --- compression, and what nobody announces ------------------------------ */
-
 START_TEST(compression_is_known_by_content_and_not_by_name)
 {
 	char packed[256];
@@ -218,8 +214,6 @@ START_TEST(changes_that_nobody_announces_are_found_by_a_full_look)
 	ck_assert_int_eq(unlink(elsewhere), 0);
 }
 END_TEST
-
-/* --- watermark, sessions ------------------------------------------------- */
 
 START_TEST(one_event_of_the_year_9999_moves_watermark_and_retention_for_good)
 {

@@ -215,8 +215,6 @@ START_TEST(slices_of_a_file_are_the_file)
 }
 END_TEST
 
-/* --- random shapes ------------------------------------------------------- */
-
 START_TEST(all_levels_count_random_shapes_the_same)
 {
 	static const char *const fields[] = {"action", "f1", "f2.k1"};
@@ -240,8 +238,6 @@ START_TEST(all_levels_count_random_shapes_the_same)
 	}
 }
 END_TEST
-
-/* --- special cases ------------------------------------------------------- */
 
 START_TEST(rejects_are_the_newest_ten_thousand_in_order)
 {

@@ -40,8 +40,6 @@ struct answer {
 	size_t n_rejects, cap_rejects;
 };
 
-/* --- the files ----------------------------------------------------------- */
-
 static void make_input(struct input *input, const struct corpus *corpus, int n_lines, int n_changes)
 {
 	*input = (struct input){.corpus = corpus};
@@ -104,8 +102,6 @@ static void write_files(struct bench *bench, struct input *input, const struct w
 		append(bench, names[i], file->data + cut, file->len - cut, way);
 	}
 }
-
-/* --- the answer ---------------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {
@@ -213,8 +209,6 @@ static void ck_way(struct input *input, const struct way *way, const char *expec
 	}
 	free(is);
 }
-
-/* --- tests --------------------------------------------------------------- */
 
 static const int n_threads[] = {1, 2, 4};
 
