@@ -15,6 +15,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* A week that slides by a second is possible; far beyond it one event would keep a batch busy for
+ * good. */
+#define MAX_WINDOWS_OF_A_TIME 1000000
+
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 static const char *value_of(const struct config_section *section, const char *key)
@@ -327,6 +331,11 @@ static int window_judge(
 		return config_refuse(section, "slide", err,
 			"%s is longer than the window of %s; at most the window is possible", slide,
 			window);
+	if (query->window_us / query->slide_us > MAX_WINDOWS_OF_A_TIME)
+		return config_refuse(section, "slide", err,
+			"at %s each event would be in %lld windows of %s; at most %d are possible",
+			slide, (long long)(query->window_us / query->slide_us), window,
+			MAX_WINDOWS_OF_A_TIME);
 	if (query->start_offset_us >= query->slide_us || query->start_offset_us <= -query->slide_us)
 		return config_refuse(section, "start_offset", err,
 			"it must be shorter than the step of the windows, %s", slide);

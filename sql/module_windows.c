@@ -113,6 +113,12 @@ static int on_filter(
 	(void)plan;
 	(void)text;
 	(void)argc;
+	/* The bounds of a table without rows: no windows. */
+	if (sqlite3_value_type(argv[0]) == SQLITE_NULL ||
+		sqlite3_value_type(argv[1]) == SQLITE_NULL) {
+		cursor->start_us = cursor->to_us = 0;
+		return SQLITE_OK;
+	}
 	if (read_bound(argv[0], "from", &from_us, &err) != 0 ||
 		read_bound(argv[1], "to", &cursor->to_us, &err) != 0 ||
 		read_size(argv[2], &cursor->size_us, &err) != 0)

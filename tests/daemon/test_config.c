@@ -363,6 +363,9 @@ static const struct {
 		"F:2: q.window: 0 seconds is too little; at least 1 microsecond is wanted"},
 	{Q "window =\n",
 		"F:2: q.window: empty; a duration such as 1 hour is wanted, or session = GAP"},
+	{Q "slide = 1 microsecond\n",
+		"F:2: q.slide: at 1 microsecond each event would be in 3600000000 windows of 1 "
+		"hour; at most 1000000 are possible"},
 	{Q "slide = 2 hours\n",
 		"F:2: q.slide: 2 hours is longer than the window of 1 hour; at most "
 		"the window is possible"},
