@@ -70,7 +70,7 @@ static bool parse_fault(char *text, struct fault *fault)
 	return fault->at > 0;
 }
 
-static bool plan(const char *text)
+static bool parse_plan(const char *text)
 {
 	char *copy = strdup(text != NULL ? text : "");
 	char *rest = copy;
@@ -94,7 +94,7 @@ bool fault_plan(const char *text)
 	bool is_good;
 
 	pthread_mutex_lock(&lock);
-	is_good = plan(text);
+	is_good = parse_plan(text);
 	pthread_mutex_unlock(&lock);
 	return is_good;
 }
@@ -103,7 +103,7 @@ static void plan_from_environment(void)
 {
 	const char *log_path = getenv("TALLYD_FAULT_LOG");
 
-	if (!plan(getenv("TALLYD_FAULT"))) {
+	if (!parse_plan(getenv("TALLYD_FAULT"))) {
 		static const char sentence[] = "TALLYD_FAULT is not understood\n";
 
 		(void)!write(STDERR_FILENO, sentence, sizeof(sentence) - 1);
