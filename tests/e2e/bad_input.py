@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Bad input and bad surroundings: each ends in a sentence or a reject, never in a wrong count."""
 
+import gzip
 import os
 import shutil
 import signal
@@ -26,6 +27,23 @@ class BadInput(harness.Case):
         self.assertEqual(self.reasons(daemon), [["bad_json", 2]])
         self.assertEqual(daemon.ask("select file, line, reason, text from rejects order by line"), [
             ["a.json", 2, "bad_json", "nonsense"], ["a.json", 4, "bad_json", EVENT[:20]]])
+
+    def test_places_in_a_compressed_file_are_those_of_its_text_wherever_reading_began(self):
+        line = (EVENT + "\n").encode()
+        parts = [line * 3 + b"bad one\n", line * 2 + b"bad two\n" + line, line + b"bad three\n"]
+        daemon = self.daemon().start()
+        for part in parts:
+            # Each is read from its own member on, and by another daemon.
+            daemon.append("grown", gzip.compress(part))
+            daemon.process_all()
+            self.assertEqual(daemon.stop(), 0)
+            daemon.start()
+        daemon.write("plain", b"".join(parts))
+        daemon.process_all()
+        places = [daemon.ask("select line, offset, text from rejects where file = ?1 order by line",
+                             [file]) for file in ("grown", "plain")]
+        self.assertEqual(places[0], places[1])
+        self.assertEqual([row[0] for row in places[0]], [4, 7, 10])
 
     def test_two_objects_on_a_line_are_two_events(self):
         daemon = self.daemon().start()

@@ -44,7 +44,7 @@ class Small:
     def __init__(self, path, size="2m"):
         self.path = path
         os.makedirs(path, exist_ok=True)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=" + size, "tmpfs", path],
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755,size=" + size, "tmpfs", path],
                               stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise unittest.SkipTest("no tmpfs can be mounted: " + done.stderr.strip())
