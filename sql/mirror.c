@@ -217,6 +217,10 @@ int mirror_set_catalog(struct mirror *mirror, const struct catalog *catalog,
 		return rc;
 	rc = mirror_tables_set(mirror->db, catalog, settings, n_settings,
 		back != NULL ? back->checkpoint : NULL, err);
+	/* Two on one connection would share the names of what their statements read from; a
+	 * failure closes the connection, and the next one gets statements for the old catalog. */
+	apply_close(mirror->apply);
+	mirror->apply = NULL;
 	if (rc == 0)
 		rc = apply_open(&apply, mirror->db, APPLY_MIRROR, catalog, err);
 	if (rc == 0 && back != NULL)
@@ -229,7 +233,6 @@ int mirror_set_catalog(struct mirror *mirror, const struct catalog *catalog,
 		return rc;
 	}
 	mirror_commit(mirror);
-	apply_close(mirror->apply);
 	mirror->apply = apply;
 	mirror->catalog = catalog;
 	return 0;
