@@ -10,9 +10,11 @@ machine: the SQL stays what it was. PySpark 3.5 and 4.
     --config FILE          the configuration
     --available-now        take what is there, then stop
     --sink memory|console|parquet|jdbc
-                           memory (default): tables in this session, for a look
+                           memory (default): tables in this session, for a look;
+                           output_mode = update goes with console and jdbc alone
     --path DIR             parquet: one directory a query below DIR
-    --jdbc-url URL         jdbc: one table a query, replaced after each batch
+    --jdbc-url URL         jdbc: one table a query; each batch is one transaction
+    --jdbc-driver CLASS    its driver (known for PostgreSQL and SQLite); the jar goes with --jars
     --checkpoint DIR       where Spark keeps its checkpoints (needed for parquet and jdbc)
     --sql TEXT             with --available-now and memory: print the answer of TEXT
     --dump FILE            with --available-now: write all tables as JSON lines to FILE
@@ -56,8 +58,15 @@ QUERY_DEFAULTS = {
     "retention": "",
     "max_groups": "10000000",
 }
+# The daemon's own keys, which say nothing about the queries; a zone does.
+DAEMON_DEFAULTS = {key: None for key in (
+    "socket", "socket_mode", "socket_group", "postgres", "state_dir", "threads", "max_sessions", "max_running_queries",
+    "query_timeout", "idle_transaction_timeout", "query_memory", "max_result_bytes", "snapshot_file", "snapshot_interval", "log_level")}
+DAEMON_DEFAULTS["timezone"] = "UTC"
 # What Spark cannot do, and why: refused where it is set to something else than the default.
 NO_COUNTERPART = {
+    "timezone": "the session is in UTC as the columns are; set spark.sql.session.timeZone in your own programs",
+    "poll_interval": "Spark looks at the directory at each trigger; set trigger",
     "max_event_bytes": "Spark's JSON reader has no such limit",
     "on_malformed": "Spark's modes drop or fail whole files; use Spark's own reader options",
     "retention": "Spark drops no rows of a finished window; use a watermark",
@@ -73,7 +82,7 @@ class Refused(Exception):
 def read_config(path):
     """Sources and queries as dictionaries with every default filled in."""
     parser = configparser.ConfigParser(
-        inline_comment_prefixes=(" ;",),
+        inline_comment_prefixes=(";",),
         comment_prefixes=("#", ";"),
         interpolation=None,
         strict=True,
@@ -90,7 +99,9 @@ def read_config(path):
             sources[name] = fill(path, section, parser[section], SOURCE_DEFAULTS)
         elif kind == "query" and name:
             queries[name] = fill(path, section, parser[section], QUERY_DEFAULTS)
-        elif section not in ("tallyd", "http"):
+        elif section in ("tallyd", "http"):
+            fill(path, section, parser[section], DAEMON_DEFAULTS if section == "tallyd" else {"listen": None})
+        else:
             raise Refused(f"{path}: [{section}]: unknown section")
     if not sources:
         sources["events"] = dict(SOURCE_DEFAULTS)
@@ -101,7 +112,25 @@ def read_config(path):
             query["source"] = "events" if "events" in sources or len(sources) > 1 else next(iter(sources))
         if query["source"] not in sources:
             raise Refused(f"{path}: [query {name}]: source: no source is called \"{query['source']}\"")
+        refuse_modes(path, name, query)
     return sources, queries
+
+
+def refuse_modes(path, name, query):
+    """As tallyd refuses them."""
+    if query["output_mode"] not in ("complete", "append", "update"):
+        raise Refused(f"{path}: [query {name}]: output_mode: \"{query['output_mode']}\" is neither complete, append nor update")
+    if query["output_mode"] == "append" and not query["watermark"]:
+        raise Refused(f"{path}: [query {name}]: output_mode: append needs a watermark")
+    if query["output_mode"] == "update" and query["session"]:
+        raise Refused(f"{path}: [query {name}]: output_mode: update does not go with session")
+
+
+def refuse_sink(queries, sink):
+    """A sink that can only add rows, or replace all, cannot keep a table that is updated."""
+    for name, query in queries.items():
+        if query["output_mode"] == "update" and sink in ("memory", "parquet"):
+            raise Refused(f"[query {name}]: output_mode: update: --sink {sink} cannot change rows; take jdbc or console")
 
 
 def fill(path, section, given, defaults):
@@ -113,7 +142,20 @@ def fill(path, section, given, defaults):
         if key in NO_COUNTERPART and value != defaults[key]:
             raise Refused(f"{path}: [{section}]: {key}: no counterpart on Spark: {NO_COUNTERPART[key]}")
         values[key] = value
+    if values.get("max_files_per_trigger", "0") != "0" and values["max_bytes_per_trigger"] != defaults["max_bytes_per_trigger"]:
+        raise Refused(f"{path}: [{section}]: max_bytes_per_trigger: no counterpart on Spark: it takes one limit of a trigger, "
+                      "and max_files_per_trigger is set")
     return values
+
+
+SECONDS = {"week": 604800, "day": 86400, "hour": 3600, "minute": 60, "second": 1}
+
+
+def seconds_of(text):
+    """A duration as tallyd writes it, for options of Spark that want "604800s"."""
+    if not re.fullmatch(r"(\s*\d+ (week|day|hour|minute|second)s?)+\s*", text):
+        raise Refused(f"\"{text}\" is no duration of whole seconds, such as 7 days")
+    return sum(int(number) * SECONDS[unit] for number, unit in re.findall(r"(\d+) (\w+?)s?\b", text))
 
 
 def size_in_bytes(text):
@@ -157,17 +199,29 @@ def schema_of(time_field, paths):
     return build(tree)
 
 
+# Times of the years 0001 to 9999 count, in seconds since 1970; one beyond them must not end the query.
+FIRST_SECOND, PAST_LAST_SECOND = -62135596800, 253402300800
+NUMBER = "^-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$"
+DATE, CLOCK, ZONE = "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}", "[0-9]{1,2}:[0-9]{2}", "Z|[+-][0-9]{2}(:?[0-9]{2})?"
+TEXT = f"^{DATE}([T ]{CLOCK}(:[0-9]{{2}}([.][0-9]+)?)?)?({ZONE})?$"
+
+
 def time_column(time_field, unit):
-    """The event time: numbers by time_unit, exact in decimal, strings by Spark's own cast."""
+    """The event time: numbers by time_unit, exact in decimal; texts of tallyd's grammar by Spark's
+    own cast, which wants seconds before a zone. Null where tallyd has a reject."""
     from pyspark.sql import functions as F
 
-    text = F.col(quoted(time_field))
-    micros = {"s": 6, "ms": 3, "us": 0, "ns": -3}[unit]
-    number = F.expr(f"try_cast({quoted(time_field)} as decimal(38, 9))")
-    scaled = F.floor(number * F.expr(f"cast(1e{micros} as decimal(20, 9))" if micros < 0 else f"{10 ** micros}"))
-    from_number = F.timestamp_micros(scaled.cast("bigint"))
-    return F.when(text.rlike(r"^-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$"), from_number).otherwise(
-        F.expr(f"try_cast({quoted(time_field)} as timestamp)")
+    text, field = F.col(quoted(time_field)), quoted(time_field)
+    a_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    number = F.expr(f"try_cast({field} as decimal(38, 9))")
+    in_range = (number >= FIRST_SECOND * a_second) & (number < PAST_LAST_SECOND * a_second)
+    micros = F.floor(number * F.lit(10**6 // a_second) if a_second <= 10**6 else number / F.lit(1000))
+    whole = f"regexp_replace({field}, '^({DATE})({ZONE})$', '$1T00:00:00$2')"
+    whole = f"regexp_replace({whole}, '^({DATE}[T ]{CLOCK})({ZONE})$', '$1:00$2')"
+    from_text = F.expr(f"try_cast(case when {field} rlike '{TEXT}' then {whole} end as timestamp)")
+    seconds = F.unix_seconds(from_text)
+    return F.when(text.rlike(NUMBER), F.when(in_range, F.timestamp_micros(micros.cast("bigint")))).otherwise(
+        F.when((seconds >= FIRST_SECOND) & (seconds < PAST_LAST_SECOND), from_text)
     )
 
 
@@ -194,7 +248,7 @@ def build_query(spark, source, query):
     elif size_in_bytes(source["max_bytes_per_trigger"]) > 0:
         reader = reader.option("maxBytesPerTrigger", str(size_in_bytes(source["max_bytes_per_trigger"])))
     if source["max_file_age"]:
-        reader = reader.option("maxFileAge", source["max_file_age"])
+        reader = reader.option("maxFileAge", f"{seconds_of(source['max_file_age'])}s")
     else:
         reader = reader.option("maxFileAge", "36500d")
     if source["clean_source"] != "off":
@@ -217,7 +271,8 @@ def build_query(spark, source, query):
         )
     keys = [F.col(f"`{column}`") for _, column in fields]
     if query["session"] and not keys:
-        keys = [F.lit("").alias("__all")]
+        # Spark wants a key beside the session, and takes no literal for one.
+        keys = [(F.unix_micros("__time") % 1).alias("__all")]
     counted = events.groupBy(*keys, window.alias("__window")).count()
     return counted.select(
         *[F.col(f"`{column}`") for _, column in fields],
@@ -238,19 +293,51 @@ def start_query(name, frame, source, query, options):
     if options.batches:
         writer = writer.foreachBatch(lambda rows, batch: dump_batch(rows, batch, name, query, options.batches))
     elif options.sink == "jdbc":
-        mode = "overwrite" if query["output_mode"] == "complete" else "append"
-        writer = writer.foreachBatch(
-            lambda rows, _: rows.write.jdbc(options.jdbc_url, name, mode=mode, properties={"truncate": "true"})
-        )
+        writer = writer.foreachBatch(lambda rows, _: write_jdbc(rows, name, query, options.jdbc_url, options.jdbc_driver))
     elif options.sink == "parquet":
+        target = os.path.join(options.path, name)
         if query["output_mode"] == "append":
-            writer = writer.format("parquet").option("path", os.path.join(options.path, name))
+            writer = writer.format("parquet").option("path", target)
         else:
-            target = os.path.join(options.path, name)
             writer = writer.foreachBatch(lambda rows, _: rows.write.mode("overwrite").parquet(target))
     else:
         writer = writer.format(options.sink)
     return writer.start()
+
+
+# By the name of the database in the URL: a driver that came with --jars is found by its class alone.
+JDBC_DRIVERS = {"postgresql": "org.postgresql.Driver", "sqlite": "org.sqlite.JDBC"}
+
+
+def write_jdbc(rows, name, query, url, driver):
+    """One batch into the table `name`: all of its rows (complete), or the rows with the same keys,
+    are replaced in one transaction, so a reader sees a whole batch and a batch that runs again
+    after a crash changes nothing. The rows wait in the table NAME_batch meanwhile."""
+    from pyspark.sql import functions as F
+
+    for column in ("window_start", "window_end"):
+        # Without a zone, or the driver would write the times of the JVM's zone.
+        rows = rows.withColumn(column, F.col(column).cast("timestamp_ntz"))
+    driver = driver or JDBC_DRIVERS.get((url.split(":") + [""])[1])
+    properties = {"driver": driver} if driver else {}
+    rows.limit(0).write.jdbc(url, name, mode="append", properties=properties)
+    rows.write.jdbc(url, f"{name}_batch", mode="overwrite", properties=properties)
+    keys = [f'"{column}"' for column in rows.columns if column != "count"]
+    same = " and ".join(f"{name}.{key} is not distinct from b.{key}" for key in keys)
+    statements = [
+        f"delete from {name}" + ("" if query["output_mode"] == "complete" else f" where exists (select 1 from {name}_batch b where {same})"),
+        f"insert into {name} select * from {name}_batch",
+        f"drop table {name}_batch",
+    ]
+    connection = rows.sparkSession._jvm.java.sql.DriverManager.getConnection(url)
+    try:
+        connection.setAutoCommit(False)
+        statement = connection.createStatement()
+        for text in statements:
+            statement.executeUpdate(text)
+        connection.commit()
+    finally:
+        connection.close()
 
 
 def rows_of(frame):
@@ -289,6 +376,7 @@ def parse_options():
     parser.add_argument("--sink", choices=["memory", "console", "parquet", "jdbc"], default="memory")
     parser.add_argument("--path")
     parser.add_argument("--jdbc-url")
+    parser.add_argument("--jdbc-driver")
     parser.add_argument("--checkpoint")
     parser.add_argument("--sql", action="append", default=[])
     parser.add_argument("--dump")
@@ -307,6 +395,8 @@ def main():
     options = parse_options()
     try:
         sources, queries = read_config(options.config)
+        if not options.batches:
+            refuse_sink(queries, options.sink)
     except (Refused, configparser.Error) as refusal:
         print(refusal, file=sys.stderr)
         return 78
