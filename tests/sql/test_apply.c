@@ -345,7 +345,7 @@ START_TEST(the_mirror_shows_a_batch_only_after_its_commit)
 	catalog_number(shown, NULL, 0, 0);
 	must(mirror_open(&mirror, &err), &err);
 	must(mirror_fill(mirror, NULL, &err), &err);
-	must(mirror_set_catalog(mirror, shown, NULL, 0, &err), &err);
+	must(mirror_set_catalog(mirror, shown, NULL, 0, NULL, &err), &err);
 	must(snapshot_open_reader(mirror_snapshots(mirror), &reader, &err), &err);
 	must(collation_register(reader, &err), &err);
 	sample_add_row(changes, "Open", START, 179);
@@ -382,7 +382,7 @@ START_TEST(a_status_that_differs_is_published_and_the_same_is_not)
 	catalog_number(shown, NULL, 0, 0);
 	must(mirror_open(&mirror, &err), &err);
 	must(mirror_fill(mirror, NULL, &err), &err);
-	must(mirror_set_catalog(mirror, shown, NULL, 0, &err), &err);
+	must(mirror_set_catalog(mirror, shown, NULL, 0, NULL, &err), &err);
 	number = snapshot_newest_number(mirror_snapshots(mirror));
 	must(mirror_set_status(mirror, &status, &err), &err);
 	ck_assert_uint_eq(snapshot_newest_number(mirror_snapshots(mirror)), number + 1);
