@@ -263,12 +263,29 @@ int stream_prepare_spec(
 	return 0;
 }
 
+/*
+ * Who comes back may know of files that went what had been out of sight, so
+ * that those who go on would tell of them twice. `sign` 1: before it, -1: after it.
+ */
+static void move_missed(struct reload *reload, int64_t sign)
+{
+	struct stream *stream = reload->stream;
+
+	for (size_t i = 0; i < reload->spec->n_queries; i++) {
+		if (reload->old_queries[i] != RELOAD_NEW)
+			stream->queries[i]->totals.n_missed +=
+				sign * (int64_t)stream_prefix_of(stream, i)->n_missed;
+	}
+}
+
 void stream_take_spec(struct reload *reload)
 {
 	take_queries(reload);
 	take_sources(reload);
 	reload->stream->spec = reload->spec;
+	move_missed(reload, 1);
 	stream_count_queries(reload->stream);
+	move_missed(reload, -1);
 	reload_free(reload);
 }
 

@@ -192,11 +192,9 @@ static int place_queries(struct stream *stream, size_t source, struct err *err)
 	return rc;
 }
 
-/* Files that were read but not yet archived or deleted when the last run ended. */
+/* Files that were read but neither archived nor deleted, by the last run or before the reload. */
 static int find_cleanable(struct intake *intake, struct err *err)
 {
-	if (source_spec(intake->source)->clean_source == CLEAN_SOURCE_OFF)
-		return 0;
 	for (size_t slot = 0; slot < source_n_slots(intake->source); slot++) {
 		const struct file *file = source_file(intake->source, slot);
 
@@ -211,6 +209,17 @@ static int find_cleanable(struct intake *intake, struct err *err)
 	return 0;
 }
 
+static bool begins_to_clean(const struct stream *stream, size_t source)
+{
+	const struct reload *reload = stream->reload;
+	const struct spec *spec = told_spec(stream);
+
+	return spec->sources[source].clean_source != CLEAN_SOURCE_OFF &&
+	       (!comes_to_others(stream, source) ||
+		       stream->spec->sources[reload->old_sources[source]].clean_source ==
+			       CLEAN_SOURCE_OFF);
+}
+
 int stream_restored(struct stream *stream, struct err *err)
 {
 	const struct spec *spec = told_spec(stream);
@@ -219,7 +228,7 @@ int stream_restored(struct stream *stream, struct err *err)
 	for (size_t i = 0; rc == 0 && i < spec->n_sources; i++)
 		rc = place_queries(stream, i, err);
 	for (size_t i = 0; rc == 0 && i < spec->n_sources; i++) {
-		if (!comes_to_others(stream, i))
+		if (begins_to_clean(stream, i))
 			rc = find_cleanable(told_intake(stream, i), err);
 	}
 	if (rc == 0 && stream->reload == NULL)

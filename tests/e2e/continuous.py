@@ -335,6 +335,27 @@ class Continuous(harness.Case):
         self.assertNotIn("made anew", daemon.log())
         self.check_five(daemon, values)
 
+    def test_cleaning_that_a_reload_begins_takes_what_was_read_before_it(self):
+        daemon, values = self.two_sources()
+        for name in ("a", "b"):
+            daemon.write(name, '{"time":1469500000,"action":"x","user":{"id":"u"}}\n')
+        daemon.process_all()
+        FIVE_SOURCES["door"] += "clean_source = delete\n"
+        self.addCleanup(FIVE_SOURCES.update, door=FIVE_SOURCES["door"].rsplit("clean", 1)[0])
+        values["timeout"] += 1
+        self.reload(daemon, values, ("hourly",))
+        wait_until(lambda: set(os.listdir(values["door"])) <= {"gate"}, "the files are gone")
+        daemon.ask("select stop('hourly')")
+        # A stopped query stays so, and who comes back has missed nothing.
+        for names in ("users",), ("hourly", "users"):
+            values["timeout"] += 1
+            self.reload(daemon, values, names)
+            daemon.process_all()
+        self.assertEqual(
+            daemon.ask("select name, state, message from queries order by 1"),
+            [["hourly", "STOPPED", "Stopped"],
+             ["users", "ACTIVE", "Waiting for data to arrive"]])
+
     def test_a_query_comes_back_with_the_counts_of_files_that_are_gone(self):
         daemon, values = self.two_sources()
         for directory in values["door"], values["gate"]:
