@@ -412,7 +412,7 @@ START_TEST(a_newer_format_is_refused_and_left_alone)
 	set_version(7);
 	shell("cp %s/checkpoint %s-newer", dir, dir);
 	ck_assert_int_eq(try_start(dir, false, &err), ERR_VERSION);
-	has(err.text, "format 7, this one knows 1 to 2");
+	has(err.text, "format 7, this one knows 1 to 3");
 	shell("cmp %s/checkpoint %s-newer", dir, dir);
 }
 END_TEST
