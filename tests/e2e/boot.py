@@ -458,7 +458,31 @@ class Inside(unittest.TestCase):
         must("systemctl", "restart", "tallyd")
         self.is_exact()
 
-    def test_15_no_name_and_no_statement_forges_a_line_of_the_journal(self):
+    def test_15_the_drop_in_for_a_user_of_the_moment_serves(self):
+        self.drop_in(self.example("dynamic-user.conf"))
+        os.makedirs("/srv/moment", exist_ok=True)
+        with open("/srv/moment/a", "w") as out:
+            out.write('{"time":1469501107,"action":"Open"}\n' * 4)
+        self.configure("[source events]\npath = /srv/moment\n[query moment]\n")
+        for _ in range(2):
+            must("systemctl", "restart", "tallyd")
+            tally("select process_all_available()")
+            self.assertEqual(tally("select sum(count) from moment"), "4")
+        pid = shown("tallyd", "MainPID")["MainPID"]
+        with open("/proc/%s/status" % pid) as status:
+            uid = int(re.search(r"^Uid:\s+(\d+)", status.read(), re.M).group(1))
+        self.assertGreaterEqual(uid, 61184, "a user of the moment")
+        text = must("systemd-analyze", "security", "--no-pager", "tallyd.service")
+        found = re.search(r"Overall exposure level for tallyd.service: ([0-9.]+)", text)
+        self.assertLessEqual(float(found.group(1)), 1.0)
+        self.no_drop_ins()
+        self.configure(self.default_conf)
+        must("systemctl", "restart", "tallyd")
+        self.is_exact()
+        os.unlink("/var/lib/tally-moment")
+        shutil.rmtree("/var/lib/private")
+
+    def test_16_no_name_and_no_statement_forges_a_line_of_the_journal(self):
         self.write(1, name="x\n<0>tallyd: forged by a name")
         with open(os.path.join(EVENTS, "y\n<0>forged too"), "w") as out:
             out.write("no event\n")
@@ -474,7 +498,7 @@ class Inside(unittest.TestCase):
             self.assertFalse(str(message).startswith(("tallyd: forged", "forged")), line)
         os.unlink(os.path.join(EVENTS, "y\n<0>forged too"))
 
-    def test_16_the_plain_file_is_readable_by_anybody(self):
+    def test_17_the_plain_file_is_readable_by_anybody(self):
         import sqlite3
         self.configure(self.default_conf + "[tallyd]\nsnapshot_file = /var/lib/tallyd/counts.db\n"
                        "snapshot_interval = 1 second\n")
@@ -491,7 +515,7 @@ class Inside(unittest.TestCase):
         self.configure(self.default_conf)
         must("systemctl", "restart", "tallyd")
 
-    def test_17_the_timer_for_prometheus_writes_its_file(self):
+    def test_18_the_timer_for_prometheus_writes_its_file(self):
         must("useradd", "--system", "prometheus")
         must("install", "-d", "-o", "prometheus", "/var/lib/prometheus/node-exporter")
         for unit in ("tally-prometheus.service", "tally-prometheus.timer"):
@@ -506,7 +530,7 @@ class Inside(unittest.TestCase):
         shutil.rmtree("/var/lib/prometheus")
         must("userdel", "prometheus")
 
-    def test_18_the_example_of_logrotate_loses_and_doubles_nothing(self):
+    def test_19_the_example_of_logrotate_loses_and_doubles_nothing(self):
         if shutil.which("logrotate") is None:
             self.skipTest("logrotate is not installed")
         shutil.copy("/probe/examples/logrotate", "/etc/logrotate.d/tallyd")
@@ -522,7 +546,7 @@ class Inside(unittest.TestCase):
         if os.path.exists("/var/lib/logrotate/status"):
             os.unlink("/var/lib/logrotate/status")
 
-    def test_19_an_upgrade_with_clients_connected_fails_no_poll(self):
+    def test_20_an_upgrade_with_clients_connected_fails_no_poll(self):
         pid = shown("tallyd", "MainPID")["MainPID"]
         idle = socket.socket(socket.AF_UNIX)
         idle.connect("/run/tallyd/tallyd.sock")
@@ -539,7 +563,7 @@ class Inside(unittest.TestCase):
         self.is_exact()
         self.assertEqual(open(CONF).read(), self.default_conf)
 
-    def test_20_a_purge_leaves_nothing_but_the_state(self):
+    def test_21_a_purge_leaves_nothing_but_the_state(self):
         must("apt-get", "remove", "-y", "tallyd", "tally")
         self.assertTrue(os.path.exists(CONF), "a removal keeps the configuration")
         must("apt-get", "purge", "-y", "tallyd", "tally")
