@@ -33,13 +33,15 @@ TABLE_OF_35 = "a number, object or array is its source text; Spark 3.5 writes it
 @dataclasses.dataclass(frozen=True)
 class Case:
     """`runner`, `notebook`: the rule by which Spark, read that way, gives another table; `old`: the
-    rule where it does so before version 4 only."""
+    rule where it does so before version 4 only. `some`: only some versions of Spark
+    do, so it may differ or not."""
 
     name: str
     line: bytes
     runner: str = ""
     notebook: str = ""
     old: str = ""
+    some: bool = False
 
     def rule(self, reading, spark_major):
         return getattr(self, reading) or (self.old if spark_major < 4 else "")
@@ -54,12 +56,12 @@ def action(name, value, runner="", notebook="", old=""):
     return Case(f"action {name}", text.encode(), runner, notebook, old)
 
 
-def raw(name, text, runner="", notebook="", old=""):
+def raw(name, text, runner="", notebook="", old="", some=False):
     """`text` with ID for the name, T for the field of a good time and A for that of an action."""
     text = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     for mark, is_for in ((b"ID", f'"id":{json.dumps(name)}'), (b"TT", f'"time":{NOON}'), (b"AA", '"action":"a"')):
         text = text.replace(mark, is_for.encode())
-    return Case(name, text, runner, notebook, old)
+    return Case(name, text, runner, notebook, old, some)
 
 
 BOTH = lambda rule: {"runner": rule, "notebook": rule}
@@ -102,7 +104,7 @@ CASES = [
     raw("broken UTF-8", b'{ID,TT,"action":"\xff"}'),
     raw("broken UTF-8 in a text nobody reads", b'{ID,TT,AA,"more":"\xc3("}'),
     raw("overlong UTF-8", b'{ID,TT,"action":"\xc0\xaf"}', **BOTH(ENCODING)),
-    raw("a surrogate in UTF-8", b'{ID,TT,"action":"\xed\xa0\x80"}', **BOTH(ENCODING)),
+    raw("a surrogate in UTF-8", b'{ID,TT,"action":"\xed\xa0\x80"}', some=True, **BOTH(ENCODING)),
     raw("a byte order mark within the file", b"\xef\xbb\xbf{ID,TT,AA}", **BOTH(ENCODING)),
     raw("a blank that is none", b"\xc2\xa0{ID,TT,AA}"),
     raw("900 levels deep", '{ID,TT,AA,"more":' + "[" * 899 + "]" * 899 + "}"),
@@ -166,6 +168,8 @@ def compare(reading, spark_major, ours, theirs):
         rule = case.rule(reading, spark_major)
         shown = [sorted((key[1:], n) for key, n in table.items() if key[0] == case.name) for table in (ours, theirs)]
         shown = [[((str(key[0])[:20], *key[1:]), n) for key, n in rows] for rows in shown]
+        if case.some and case.name not in different:
+            continue
         if (case.name in different) != bool(rule):
             trouble.append(f"{case.name}: tallyd {shown[0]}, Spark {shown[1]}, rule: {rule or 'none'}")
         elif rule:
