@@ -256,6 +256,18 @@ static bool is_unresolved(
 	return true;
 }
 
+/* Rewrites what SQLite says it did not find, there and nowhere else. False: that does not show. */
+static bool rewrite_unresolved(struct connection *connection, char *copy, size_t len, int offset)
+{
+	static const char words[] = "no such column: ";
+	const char *message = sqlite3_errmsg(connection->db);
+
+	if (offset >= 0)
+		return dialect_rewrite_at(copy, len, (size_t)offset);
+	return strncmp(message, words, sizeof(words) - 1) == 0 &&
+	       dialect_rewrite_on(copy, len, message + sizeof(words) - 1);
+}
+
 /*
  * Compiles copy[0, len) as it is and, should that fail or would the view it
  * makes fail, with window.start and window.end spelled out where they are not
@@ -273,11 +285,9 @@ static int prepare_dialect(struct connection *connection, char *copy, size_t len
 			!budget_check(&connection->budget))
 			return rc;
 		/* Whoever writes more of them than that names nothing else window. */
-		if (n >= MAX_REWRITES || offset < 0 ||
-			!dialect_rewrite_at(copy, len, (size_t)offset)) {
-			if (!dialect_rewrite_all(copy, len))
-				return rc;
-		}
+		if ((n >= MAX_REWRITES || !rewrite_unresolved(connection, copy, len, offset)) &&
+			!dialect_rewrite_all(copy, len))
+			return rc;
 		(void)sqlite3_finalize(*stmt);
 	}
 }

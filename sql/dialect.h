@@ -21,9 +21,16 @@
 bool dialect_rewrite_at(char *text, size_t len, size_t offset);
 
 /*
- * Where SQLite does not tell which name it could not find: rewrites every triple `window . start|end` outside strings and comments in
- * place (any case, any quoting, white space and comments between). False: there
- * was none.
+ * SQLite tells no offset of a name inside ON. Rewrites there the triples that
+ * are written as `name`, which is what its message says (`c.window.end`). False:
+ * there was none.
+ */
+bool dialect_rewrite_on(char *text, size_t len, const char *name);
+
+/*
+ * Where even that does not tell which name was not found: rewrites every triple
+ * `window . start|end` outside strings and comments in place (any case, any
+ * quoting, white space and comments between). False: there was none.
  */
 bool dialect_rewrite_all(char *text, size_t len);
 

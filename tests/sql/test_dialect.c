@@ -143,6 +143,24 @@ static const struct {
 	{"create temp view v as select window.start, c.window.end from (select 5 as start) window, "
 	 "counts c where c.count=11; select * from v",
 		"5|2016-07-26 03:00:00\n"},
+	/* Inside ON, where SQLite tells no offset. */
+	{"select window.end from (select 7 as end) window join counts c "
+	 "on c.window.end > '2016-07-26 03:30:00' limit 1",
+		"7\n"},
+	{"with window as (select 7 as end) select window.end from counts c left join window on "
+	 "'2016-07-26 03:00:00' = (\"c\".\"window\" . end) and window.end = 7 where "
+	 "c.count=11",
+		"7\n"},
+	{"select (select window.end from (select 7 as end) window) from (select 1) join counts b "
+	 "on window.end > '2016' and b.count=11",
+		"7\n"},
+	{"select window.end from (select 7 as end) window join counts c on c.action = 'Open' join "
+	 "counts d on (d.action = c.action and c.window.start < d.window.start) order by "
+	 "window.end",
+		"7\n"},
+	{"create temp view v as select window.end from (select 7 as end) window join counts c "
+	 "on c.window.end > '2016-07-26 03:30:00'; select * from v limit 1",
+		"7\n"},
 	{"create temp table t as select window.end as e from counts; select e from t limit 1",
 		END3},
 	{"create temp view v as select window.end as e, count from counts; select e from v where "
