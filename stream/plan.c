@@ -276,6 +276,8 @@ static bool settle_file(struct plan *plan, struct plan_file *file)
 			return end_early(plan, file, i, last);
 	}
 	file->end = file->cut;
+	if (plan->slices[last].stop == SLICE_TO_END)
+		file->stop = SLICE_TO_END;
 	if (last == end - 1)
 		return false;
 	/* The last slice had no line of its own, so nobody has told what the file is recognised by.

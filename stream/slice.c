@@ -208,6 +208,9 @@ static int finish(struct run *run, bool done, struct err *err)
 		slice->n_events = result.n_events;
 		reader_position(run->reader, result.settled, &slice->at);
 	}
+	/* The line that the stop lies in has no end yet: there is nothing behind it. */
+	if (!done && slice->is_last && run->begin + run->delivered == run->file->limit)
+		slice->stop = SLICE_TO_END;
 	if (slice->end == SLICE_NOT_RUN)
 		slice->end = done || slice->stop == SLICE_TO_END ? SLICE_DONE : SLICE_SHORT;
 	if (slice->is_last && !slice->is_empty)

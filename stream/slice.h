@@ -36,7 +36,8 @@ struct slice {
 	bool is_inner;      /* not the first of its file: begins in a line of a slice before */
 	bool is_last;       /* of its file */
 	int64_t begin;      /* of a plain file: where the range starts */
-	int64_t stop;       /* lines that start at or behind it belong to the next slice */
+	int64_t stop;       /* lines that start at or behind it belong to the next slice; turns to
+			       SLICE_TO_END where the last one's line goes on to the end of the file */
 	enum slice_end end;
 	bool has_told;      /* its rejects were counted among the batch's newest (stream/crew.c) */
 	bool is_empty;      /* an inner slice without a line of its own: no position, no events */

@@ -97,6 +97,33 @@ START_TEST(a_batch_takes_at_most_max_bytes_and_cuts_a_plain_file_behind_a_line)
 }
 END_TEST
 
+START_TEST(a_last_line_without_end_may_be_longer_than_max_bytes)
+{
+	static const char half[] = "{\"time\":1469501107,\"act";
+
+	for (int64_t max_bytes = 1; max_bytes < (int64_t)(2 * LINE_BYTES); max_bytes++) {
+		tear_down();
+		set_up();
+		bench.sources[0].max_bytes_per_trigger = max_bytes;
+		bench_open(&bench);
+		write_lines("a", 2);
+		bench_append(&bench, "a", LINE, LINE_BYTES - 1);
+		write_lines("b", 1);
+		bench_append(&bench, "b", half, sizeof(half) - 1);
+		while (bench_batch(&bench))
+			ck_assert_int_le(n_events(), 4);
+		ck_assert_int_eq(n_events(), 4);
+		ck_assert_int_eq(file_of("a")->state, FILE_DONE);
+		ck_assert_int_eq(file_of("b")->state, FILE_GROWING);
+		bench_append(&bench, "b", LINE + sizeof(half) - 1, LINE_BYTES - sizeof(half) + 1);
+		while (bench_batch(&bench))
+			ck_assert_int_le(n_events(), 5);
+		ck_assert_int_eq(n_events(), 5);
+		ck_assert_int_eq(file_of("b")->state, FILE_DONE);
+	}
+}
+END_TEST
+
 static void write_gzip(const char *name, int n_lines)
 {
 	char packed[4096];
@@ -303,6 +330,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, a_batch_takes_at_most_max_files_per_trigger);
 	tcase_add_test(tcase, a_batch_takes_at_most_max_bytes_and_cuts_a_plain_file_behind_a_line);
+	tcase_add_test(tcase, a_last_line_without_end_may_be_longer_than_max_bytes);
 	tcase_add_test(tcase, a_compressed_file_is_taken_whole_however_small_the_limit);
 	tcase_add_test(tcase, an_empty_file_takes_its_place_like_any_other);
 	tcase_add_test(tcase, compression_is_known_by_content_and_not_by_name);
