@@ -12,6 +12,7 @@
 #include "daemon/options.h"
 #include "sql/removed.h"
 #include "sql/statement.h"
+#include "stream/scan.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -48,6 +49,8 @@ static void standard_descriptors_fill(void)
 
 static void process_prepare(const struct config *config, const struct options *options)
 {
+	struct err level = ERR_INIT;
+
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
@@ -59,6 +62,8 @@ static void process_prepare(const struct config *config, const struct options *o
 	 * groups. */
 	(void)mallopt(M_TRIM_THRESHOLD, 1 << 20);
 	log_set_level(options->verbose ? LOG_LEVEL_DEBUG : (enum log_level)config->log_level);
+	if (scan_check_wanted_level(&level) != 0)
+		log_warning("%s", level.text);
 }
 
 /* On standard output; a full disk or a closed pipe is a failure. */

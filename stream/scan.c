@@ -75,15 +75,41 @@ static bool can_run(enum scan_level level)
 	return level == SCAN_JUDGE || level == SCAN_PORTABLE;
 }
 
+/* AUTO: no level has this name. */
+static enum scan_level level_named(const char *name)
+{
+	for (enum scan_level level = SCAN_JUDGE; level <= SCAN_AVX512; level++) {
+		if (strcmp(name, scan_level_name(level)) == 0)
+			return level;
+	}
+	return SCAN_AUTO;
+}
+
 enum scan_level scan_best_level(void)
 {
 	const char *wanted = getenv("TALLYD_SCAN_LEVEL");
+	enum scan_level level = wanted != NULL ? level_named(wanted) : SCAN_AUTO;
 
-	for (enum scan_level level = SCAN_JUDGE; wanted != NULL && level <= SCAN_AVX512; level++) {
-		if (strcmp(wanted, scan_level_name(level)) == 0 && can_run(level))
-			return level;
-	}
+	if (level != SCAN_AUTO && can_run(level))
+		return level;
 	return can_run(SCAN_AVX512) ? SCAN_AVX512 : can_run(SCAN_AVX2) ? SCAN_AVX2 : SCAN_PORTABLE;
+}
+
+int scan_check_wanted_level(struct err *err)
+{
+	const char *wanted = getenv("TALLYD_SCAN_LEVEL");
+	const char *used = scan_level_name(scan_best_level());
+
+	if (wanted == NULL || strcmp(wanted, used) == 0)
+		return 0;
+	if (level_named(wanted) != SCAN_AUTO)
+		return err_set(err, ERR_CONFIG,
+			"TALLYD_SCAN_LEVEL=%s: this processor or this build has no such level; %s "
+			"is used",
+			wanted, used);
+	return err_set(err, ERR_CONFIG,
+		"TALLYD_SCAN_LEVEL=%.100s: neither judge, portable, avx2 nor avx512; %s is used",
+		wanted, used);
 }
 
 bool scan_level_is_available(enum scan_level level)

@@ -28,6 +28,10 @@ enum scan_level { SCAN_AUTO, SCAN_JUDGE, SCAN_PORTABLE, SCAN_AVX2, SCAN_AVX512 }
 /* The level that AUTO means on this machine; TALLYD_SCAN_LEVEL in the environment (judge, portable,
  * avx2, avx512) overrides it. */
 enum scan_level scan_best_level(void);
+
+/* Whether the level that the environment asks for is the one taken; else err says which is. */
+int scan_check_wanted_level(struct err *err) __attribute__((warn_unused_result));
+
 const char *scan_level_name(enum scan_level level);
 
 /* Whether this build and this processor have it; scan_new must not be asked for another. */

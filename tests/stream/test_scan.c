@@ -357,6 +357,8 @@ END_TEST
 
 START_TEST(a_level_is_named_and_chosen_by_the_environment)
 {
+	struct err err = ERR_INIT;
+
 	ck_assert_str_eq(scan_level_name(SCAN_AVX512), "avx512");
 	ck_assert(scan_level_is_available(SCAN_JUDGE));
 	ck_assert(scan_level_is_available(SCAN_PORTABLE));
@@ -365,8 +367,18 @@ START_TEST(a_level_is_named_and_chosen_by_the_environment)
 	ck_assert_int_eq(scan_best_level(), SCAN_JUDGE);
 	ck_assert_int_eq(setenv("TALLYD_SCAN_LEVEL", "portable", 1), 0);
 	ck_assert_int_eq(scan_best_level(), SCAN_PORTABLE);
+	ck_assert_int_eq(scan_check_wanted_level(&err), 0);
 	ck_assert_int_eq(setenv("TALLYD_SCAN_LEVEL", "nonsense", 1), 0);
 	ck_assert_int_ne(scan_best_level(), SCAN_JUDGE);
+	ck_assert_int_eq(scan_check_wanted_level(&err), ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(err.text, "nonsense: neither judge"));
+	ck_assert_int_eq(setenv("TALLYD_SCAN_LEVEL", "avx512", 1), 0);
+	if (scan_level_is_available(SCAN_AVX512)) {
+		ck_assert_int_eq(scan_check_wanted_level(&err), 0);
+		return;
+	}
+	ck_assert_int_eq(scan_check_wanted_level(&err), ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(err.text, scan_level_name(scan_best_level())));
 }
 END_TEST
 
