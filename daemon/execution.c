@@ -141,8 +141,8 @@ static int params_bind(struct execution *e)
 
 	if (e->needs_all_params && n != e->n_params)
 		return err_set(&e->err, ERR_INVALID,
-			"the statement has %zu parameters, but %zu values were sent", n,
-			e->n_params);
+			"the statement has %zu parameter%s, but %zu value%s sent", n,
+			n == 1 ? "" : "s", e->n_params, e->n_params == 1 ? " was" : "s were");
 	for (size_t i = 0; i < n && i < e->n_params; i++)
 		if (statement_bind(e->statement, i, &e->params[i], &e->err) != 0)
 			return e->err.code;

@@ -189,8 +189,8 @@ int statement_bind(
 	struct value copy = *value;
 
 	if (index >= n)
-		return err_set(
-			err, ERR_SQL, "the statement has %zu parameters, not %zu", n, index + 1);
+		return err_set(err, ERR_SQL, "the statement has %zu parameter%s, not %zu", n,
+			n == 1 ? "" : "s", index + 1);
 	assert(!statement->is_running);
 	if (value->type == VALUE_TEXT || value->type == VALUE_BLOB) {
 		copy.data = mem_copy_text(value->data, value->len);

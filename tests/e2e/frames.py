@@ -50,7 +50,7 @@ class Requests(harness.Case):
                 ('{"id":2,"sql":"select 1","params":7}', "params is an array"),
                 ('{"id":2,"sql":"select ?","params":[[1]]}', "cannot be an array"),
                 ('{"id":2,"sql":"select ?","params":[{"blob":"x"}]}', "no base64"),
-                ('{"id":2,"sql":"select ?","params":[]}', "1 parameters, but 0 values"),
+                ('{"id":2,"sql":"select ?","params":[]}', "1 parameter, but 0 values were"),
                 ('{"id":2,"sql":"select 1; select 2"}', "one statement"),
                 ('{"id":2,"sql":"select 1\\u0000"}', "a NUL byte"),
                 ('{"id":01,"sql":"select 1"}', "not valid JSON")):
