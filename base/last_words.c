@@ -5,6 +5,8 @@
  */
 #include "base/last_words.h"
 
+#include "base/utf8.h"
+
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -41,11 +43,29 @@ struct line {
 	size_t n;
 };
 
-/* One line, whatever a file's name holds; what does not fit is cut. */
+/* The length of a whole character that controls nothing, else 0. */
+static size_t printable(const char *text)
+{
+	size_t rest = strnlen(text, 4);
+	bool is_cut;
+	size_t n = utf8_sequence(text, rest, &is_cut);
+	bool is_c1 = n == 2 && (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0;
+
+	return (unsigned char)*text < 0x20 || *text == 0x7f || is_c1 ? 0 : n;
+}
+
+/* One line of UTF-8, whatever a file's name holds; what does not fit is cut. */
 static void add(struct line *line, const char *text)
 {
-	for (; *text != '\0' && line->n < sizeof(line->text) - 1; text++)
-		line->text[line->n++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+	while (*text != '\0') {
+		size_t n = printable(text), step = n > 0 ? n : 1;
+
+		if (line->n + step > sizeof(line->text) - 1)
+			return;
+		memcpy(line->text + line->n, n > 0 ? text : "?", step);
+		line->n += step;
+		text += step;
+	}
 }
 
 static void add_number(struct line *line, int64_t number)

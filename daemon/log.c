@@ -9,6 +9,7 @@
 #include "daemon/log.h"
 
 #include "base/last_words.h"
+#include "base/utf8.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -55,33 +56,44 @@ static bool is_wanted(enum log_level level)
 	return (int)level <= atomic_load(&current_level);
 }
 
+/* Bytes that may stand as they are: a whole character that controls nothing. 0: escape the byte. */
+static size_t printable(const char *text, size_t len)
+{
+	unsigned char c = (unsigned char)text[0];
+	bool is_cut;
+
+	if (c < 0x20 || c == 0x7f)
+		return 0;
+	size_t n = utf8_sequence(text, len, &is_cut);
+	/* U+0080 to U+009F are controls of terminals too. */
+	return n == 2 && c == 0xc2 && (unsigned char)text[1] < 0xa0 ? 0 : n;
+}
+
 size_t log_escape(char line[LOG_LINE_BYTES], size_t used, const char *text, size_t len)
 {
 	static const char hex[] = "0123456789abcdef";
 	const size_t limit =
 		LOG_LINE_BYTES - 8; /* room for one more escape, "..." and the newline */
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		/* U+0080 to U+009F are controls of terminals too. */
-		bool is_c1 =
-			c == 0xc2 && i + 1 < len && ((unsigned char)text[i + 1] & 0xe0) == 0x80;
+	for (size_t i = 0; i < len;) {
+		size_t n = printable(text + i, len - i);
 
 		if (used >= limit) {
 			memcpy(line + used, "...", 3);
 			used += 3;
 			break;
 		}
-		if (c >= 0x20 && c != 0x7f && !is_c1) {
-			line[used++] = (char)c;
+		if (n > 0) {
+			memcpy(line + used, text + i, n);
+			used += n;
+			i += n;
 			continue;
 		}
-		if (is_c1)
-			c = (unsigned char)text[++i];
 		line[used++] = '\\';
 		line[used++] = 'x';
-		line[used++] = hex[c >> 4];
-		line[used++] = hex[c & 15];
+		line[used++] = hex[(unsigned char)text[i] >> 4];
+		line[used++] = hex[text[i] & 15];
+		i++;
 	}
 	line[used++] = '\n';
 	return used;

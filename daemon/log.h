@@ -3,11 +3,12 @@
  * journal reads it, with time and level elsewhere.
  *
  * Nothing in a message can break the line or forge a priority: control
- * characters are escaped. A full pipe never holds the caller up: the line is
+ * characters are escaped, and so is what is no UTF-8, for the journal shows no
+ * line that has it. A full pipe never holds the caller up: the line is
  * dropped and counted, and the count is said when there is room again; so is
  * what comes faster than anybody reads, but for errors and what is asked for
- * by the level debug. Any
- * thread may log. Standard error belongs to this module alone.
+ * by the level debug. Any thread may log. Standard error belongs to this module
+ * alone.
  */
 #ifndef DAEMON_LOG_H
 #define DAEMON_LOG_H

@@ -19,7 +19,12 @@ static const struct {
 	{"caf\xc3\xa9", "caf\xc3\xa9\n"},
 	{"\xc2\x9b"
 	 "31m",
-		"\\x9b31m\n"},
+		"\\xc2\\x9b31m\n"},
+	{"a\xff"
+	 "b",
+		"a\\xffb\n"},
+	{"cut \xe2\x82", "cut \\xe2\\x82\n"},
+	{"\xed\xa0\x80", "\\xed\\xa0\\x80\n"},
 	{"\x7f", "\\x7f\n"},
 };
 
@@ -43,6 +48,22 @@ START_TEST(a_long_message_is_cut_and_says_so)
 		size_t n = log_escape(line, used, text, sizeof(text));
 		ck_assert_uint_le(n, LOG_LINE_BYTES);
 		ck_assert_mem_eq(line + n - 4, "...\n", 4);
+	}
+}
+END_TEST
+
+/* The journal shows a message that is no UTF-8 as so many bytes of "blob data". */
+START_TEST(a_message_that_is_cut_ends_with_a_whole_character)
+{
+	char line[LOG_LINE_BYTES];
+	char text[LOG_LINE_BYTES];
+
+	for (size_t used = 0; used < 8; used++) {
+		for (size_t i = 0; i + 4 <= sizeof(text); i += 4)
+			memcpy(text + i, "\xf0\x9f\x98\x80", 4);
+		size_t n = log_escape(line, used, text, sizeof(text));
+		ck_assert_uint_le(n, LOG_LINE_BYTES);
+		ck_assert_mem_eq(line + n - 8, "\xf0\x9f\x98\x80...\n", 8);
 	}
 }
 END_TEST
@@ -163,6 +184,7 @@ int main(void)
 	tcase_add_loop_test(tests, control_characters_are_escaped, 0,
 		(int)(sizeof(escapes) / sizeof(escapes[0])));
 	tcase_add_test(tests, a_long_message_is_cut_and_says_so);
+	tcase_add_test(tests, a_message_that_is_cut_ends_with_a_whole_character);
 	tcase_add_test(tests, the_journal_gets_priorities_and_others_get_times);
 	tcase_add_test(tests, a_message_below_the_level_is_not_written);
 	tcase_add_test(tests, a_full_pipe_loses_lines_and_says_how_many);

@@ -111,7 +111,7 @@ class Deaths(harness.Case):
     def test_the_log_names_the_file_that_was_read_when_a_signal_killed_it(self):
         """What kills it at each start is seen in the log of each start."""
         daemon = self.daemon()
-        name = "bad\nfile"
+        name = "bad\nfile\udcff"
         daemon.write(name, SLOW * 1000000)
         for number, what in ((signal.SIGSEGV, "SIGSEGV"), (signal.SIGABRT, "SIGABRT")):
             before = len(daemon.log()) if os.path.exists(daemon.log_path) else 0
@@ -126,7 +126,7 @@ class Deaths(harness.Case):
             self.assertEqual(daemon.process.wait(harness.DEADLINE), -number)
             daemon.process = None
             self.assertRegex(daemon.log()[before:], re.compile(
-                r"^error: killed by %s while it read bad\?file from byte \d+(, .*)?$" % what, re.M))
+                r"^error: killed by %s while it read bad\?file\? from byte \d+(, .*)?$" % what, re.M))
         daemon.start()
         daemon.process_all()
         self.assertEqual(daemon.totals(), {"Slow": 1000000})
