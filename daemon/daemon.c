@@ -250,7 +250,7 @@ static void on_loaded(void *context, const struct err *load_err)
 	saver_configure(&d->saver, d->config);
 	d->state = STATE_SERVING;
 	d->parts |= PART_SAVER;
-	log_info("serving %s", d->config->socket);
+	log_info("serving %s", d->sockets.path);
 	notify_ready();
 }
 

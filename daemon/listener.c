@@ -179,6 +179,21 @@ int listener_adopt(struct listener *listener, int fd, struct err *err)
 	return 0;
 }
 
+void listener_name(int fd, char *name, size_t size)
+{
+	struct sockaddr_un address = {0};
+	socklen_t len = sizeof(address);
+
+	name[0] = '\0';
+	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+		return;
+	size_t n = strnlen(address.sun_path, sizeof(address.sun_path));
+	if (n >= size)
+		return;
+	memcpy(name, address.sun_path, n);
+	name[n] = '\0';
+}
+
 static void path_remove(struct listener *listener)
 {
 	struct stat st;

@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct listener {
@@ -45,6 +46,9 @@ int listener_open(struct listener *listener, const struct listener_options *opti
 /* A descriptor from the service manager: a listening Unix stream socket, else ERR_CONFIG. Taken in any case. */
 int listener_adopt(struct listener *listener, int fd, struct err *err)
 	__attribute__((warn_unused_result));
+
+/* The path that a Unix socket has, "" where it has none or would not fit. */
+void listener_name(int fd, char *name, size_t size);
 
 /* Removes the path if it is still the one that was made, and closes `fd` unless that is libuv's by now (-1). */
 void listener_close(struct listener *listener);

@@ -7,6 +7,7 @@
 #include "daemon/pg_session.h"
 #include "daemon/text_session.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void sockets_init(struct sockets *sockets)
@@ -15,12 +16,17 @@ void sockets_init(struct sockets *sockets)
 		(struct sockets){.sql_listener = LISTENER_NONE, .postgres_listener = LISTENER_NONE};
 }
 
-static bool is_default_socket(const struct config *config)
+static const char *socket_origin(const struct config *config)
 {
 	for (size_t i = 0; i < config->n_settings; i++)
 		if (strcmp(config->settings[i].name, "tallyd.socket") == 0)
-			return strcmp(config->settings[i].origin, "default") == 0;
-	return false;
+			return config->settings[i].origin;
+	return "";
+}
+
+static bool is_default_socket(const struct config *config)
+{
+	return strcmp(socket_origin(config), "default") == 0;
 }
 
 static int path_claim(
@@ -46,6 +52,20 @@ static void postgres_claim(struct sockets *sockets, const struct config *config)
 		log_warning("no PostgreSQL protocol: %s", err.text);
 }
 
+/* Whoever moved it in the configuration would look for it there. */
+static void path_learn(struct sockets *sockets, const struct config *config)
+{
+	if (sockets->sql_listener.path != NULL) {
+		snprintf(sockets->path, sizeof(sockets->path), "%s", config->socket);
+		return;
+	}
+	listener_name(sockets->sql_listener.fd, sockets->path, sizeof(sockets->path));
+	bool is_written = !is_default_socket(config) && socket_origin(config)[0] != '$';
+	if (is_written && strcmp(sockets->path, config->socket) != 0)
+		log_warning("socket = %s is not used: the service manager holds %s", config->socket,
+			sockets->path);
+}
+
 int sockets_claim(struct sockets *sockets, const struct config *config, struct err *err)
 {
 	struct notify_fds fds;
@@ -63,6 +83,8 @@ int sockets_claim(struct sockets *sockets, const struct config *config, struct e
 		postgres_claim(sockets, config);
 	if (rc != 0)
 		sockets_close(sockets);
+	else
+		path_learn(sockets, config);
 	return rc;
 }
 

@@ -15,6 +15,7 @@
 
 struct sockets {
 	struct listener sql_listener, postgres_listener; /* until their servers have them */
+	char path[128]; /* where SQL is served: the service manager's, which may not be the configured */
 	struct server *sql_server, *postgres_server, *http_server; /* NULL: not served */
 };
 

@@ -75,6 +75,25 @@ class Started(harness.Case):
         self.assertEqual(daemon.stop(), 0)
         self.assertTrue(os.path.exists(daemon.socket))
 
+    @unittest.skipIf(shutil.which("systemd-socket-activate") is None,
+                     "systemd-socket-activate is not installed")
+    def test_it_says_where_the_service_manager_has_its_socket(self):
+        daemon = self.daemon()
+        elsewhere = os.path.join(daemon.directory, "elsewhere")
+        with open(daemon.log_path, "a") as log:
+            daemon.process = subprocess.Popen(
+                ["systemd-socket-activate", "--listen=" + elsewhere, "--fdname=sql"] +
+                daemon.command(), stderr=log)
+        harness.wait_until(lambda: os.path.exists(elsewhere), "the socket is there")
+        configured, daemon.socket = daemon.socket, elsewhere
+        client = harness.wait_until(lambda: self.client(daemon), "a connection")
+        client.send("select 1;\n.quit\n")
+        self.assertEqual(client.all(), b"1\n")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertIn("info: serving %s\n" % elsewhere, daemon.log())
+        self.assertIn("warning: socket = %s is not used: the service manager holds %s\n"
+                      % (configured, elsewhere), daemon.log())
+
     def client(self, daemon):
         try:
             return daemon.client()
