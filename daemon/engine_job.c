@@ -90,10 +90,20 @@ static int cycle(struct job *job, struct err *err)
 	return rc;
 }
 
+/*
+ * Who hears that a query is stopped may rely on it: the state is durable before
+ * it is told, whatever comes next, a kill or a reload without the query.
+ */
 static int query_change(struct job *job, struct err *err)
 {
-	return job->call->kind == CALL_START ? stream_start_query(job->stream, job->query, err)
-					     : stream_stop_query(job->stream, job->query, err);
+	size_t source = job->config->spec.queries[job->query].source;
+	int rc = job->call->kind == CALL_START ? stream_start_query(job->stream, job->query, err)
+					       : stream_stop_query(job->stream, job->query, err);
+
+	if (rc == 0 && stream_query_is_untold(job->stream, job->query))
+		rc = cycle_run_unscanned(
+			job->stream, job->store, source, job->now_us, &job->outcome, err);
+	return rc < 0 ? err_prefix(err, "the new state is taken but could not be made durable") : 0;
 }
 
 /* Either all of it holds afterwards or nothing. */

@@ -9,6 +9,16 @@
 int cycle_run(struct stream *stream, struct store *store, size_t source, bool full_scan,
 	int64_t now_us, struct cycle_outcome *outcome, struct err *err)
 {
+	int rc;
+
+	*outcome = (struct cycle_outcome){.batch_id = -1};
+	rc = stream_scan(stream, source, full_scan, now_us, err);
+	return rc < 0 ? rc : cycle_run_unscanned(stream, store, source, now_us, outcome, err);
+}
+
+int cycle_run_unscanned(struct stream *stream, struct store *store, size_t source, int64_t now_us,
+	struct cycle_outcome *outcome, struct err *err)
+{
 	const struct changes *changes;
 	struct batch *batch;
 	bool is_synced = false;
@@ -16,9 +26,6 @@ int cycle_run(struct stream *stream, struct store *store, size_t source, bool fu
 	int rc;
 
 	*outcome = (struct cycle_outcome){.batch_id = -1};
-	rc = stream_scan(stream, source, full_scan, now_us, err);
-	if (rc < 0)
-		return rc;
 	rc = stream_batch(stream, source, now_us, &batch, err);
 	if (rc < 0)
 		return rc;

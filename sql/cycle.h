@@ -31,4 +31,11 @@ int cycle_run(struct stream *stream, struct store *store, size_t source, bool fu
 	int64_t now_us, struct cycle_outcome *outcome, struct err *err)
 	__attribute__((warn_unused_result));
 
+/*
+ * The same without looking at the directory. Where a query has just been
+ * started or stopped, that is the batch, and nothing is read.
+ */
+int cycle_run_unscanned(struct stream *stream, struct store *store, size_t source, int64_t now_us,
+	struct cycle_outcome *outcome, struct err *err) __attribute__((warn_unused_result));
+
 #endif

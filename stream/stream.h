@@ -103,6 +103,9 @@ int stream_start_query(struct stream *stream, size_t query, struct err *err)
 int stream_stop_query(struct stream *stream, size_t query, struct err *err)
 	__attribute__((warn_unused_result));
 
+/* Is that state in no accepted batch's changes yet? */
+bool stream_query_is_untold(const struct stream *stream, size_t query);
+
 /* What `queries` shows beside the totals. */
 struct query_view {
 	struct query_totals totals;

@@ -47,6 +47,11 @@ int stream_stop_query(struct stream *stream, size_t query, struct err *err)
 	return 0;
 }
 
+bool stream_query_is_untold(const struct stream *stream, size_t query)
+{
+	return stream->queries[query]->is_state_changed;
+}
+
 static bool is_same_text(const char *a, const char *b)
 {
 	return strcmp(a, b) == 0;
