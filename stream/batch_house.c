@@ -84,9 +84,14 @@ static struct prefix *find_equal(const struct batch *batch, const struct prefix 
 
 		if (other == prefix || other->n_queries == 0 || is_moving(batch, other))
 			continue;
-		/* A prefix without queries is only a witness: one who knows as much will do. */
+		/*
+		 * A prefix without queries is only a witness: one who knows as much will do. What
+		 * it alone knows of files that went is needed when they come back: nobody would
+		 * read them otherwise.
+		 */
 		if (prefix->n_queries == 0) {
-			if (prefix_is_covered(prefixes, prefix, other))
+			if (prefix_is_covered(prefixes, prefix, other) &&
+				prefix_is_covered_in_gone(prefixes, prefix, other))
 				return other;
 			continue;
 		}

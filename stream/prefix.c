@@ -347,8 +347,8 @@ void prefixes_look_at_gone(struct prefixes *prefixes)
 	}
 }
 
-bool prefix_is_covered(
-	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b)
+static bool is_covered(const struct prefixes *prefixes, const struct prefix *a,
+	const struct prefix *b, bool of_gone)
 {
 	size_t n = source_n_slots(prefixes->source);
 
@@ -356,7 +356,7 @@ bool prefix_is_covered(
 		const struct file *file = source_file(prefixes->source, slot);
 		struct stand one, two;
 
-		if (file == NULL || file_is_gone(file))
+		if (file == NULL || file_is_gone(file) != of_gone)
 			continue;
 		one = prefix_stand(a, file, slot);
 		two = prefix_stand(b, file, slot);
@@ -364,6 +364,31 @@ bool prefix_is_covered(
 			return false;
 	}
 	return true;
+}
+
+bool prefix_is_covered(
+	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b)
+{
+	return is_covered(prefixes, a, b, false);
+}
+
+bool prefix_is_covered_in_gone(
+	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b)
+{
+	return is_covered(prefixes, a, b, true);
+}
+
+bool prefixes_are_behind(const struct prefixes *prefixes, const size_t *slots, size_t n)
+{
+	for (size_t i = 0; i < prefixes->n; i++) {
+		const struct prefix *prefix = prefixes->list[i];
+
+		for (size_t j = 0; prefix->n_behind > 0 && j < n; j++) {
+			if (slots[j] < prefix->n_slots && prefix->slots[slots[j]].is_behind)
+				return true;
+		}
+	}
+	return false;
 }
 
 bool prefixes_are_equal(

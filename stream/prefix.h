@@ -109,4 +109,11 @@ bool prefixes_are_equal(
 bool prefix_is_covered(
 	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b);
 
+/* Is `b` at least as far in every file that went? Such a one may come back. */
+bool prefix_is_covered_in_gone(
+	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b);
+
+/* Of these slots, is one of a file that is there and that others have read further than some? */
+bool prefixes_are_behind(const struct prefixes *prefixes, const size_t *slots, size_t n);
+
 #endif

@@ -114,7 +114,8 @@ int intake_look(struct intake *intake, struct err *err)
 			intake->dirty[intake->n_dirty++] = slots[i];
 		some_went |= file != NULL && file_is_gone(file);
 	}
-	if (some_went || has_missed(&intake->prefixes))
+	if (some_went ||
+		(has_missed(&intake->prefixes) && prefixes_are_behind(&intake->prefixes, slots, n)))
 		prefixes_look_at_gone(&intake->prefixes);
 	free(slots);
 	return 0;
