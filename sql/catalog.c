@@ -78,8 +78,8 @@ const char *catalog_message(
 		buf_printf(buf, " (%s)", query->note);
 	if (n_missed > 0)
 		buf_printf(buf,
-			" (%lld file%s with events could not be counted: archived, deleted or"
-			" gone)",
+			" (%lld file%s with events could not be counted: archived, deleted,"
+			" gone or outside the glob)",
 			(long long)n_missed, n_missed == 1 ? "" : "s");
 	buf_add_char(buf, '\0');
 	return buf_ok(buf) ? buf->data : message;

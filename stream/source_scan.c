@@ -103,6 +103,7 @@ static const char *name_gap(const struct file *file, char *text, size_t size)
 static void miss(struct source *source, size_t slot)
 {
 	struct file *file = file_at(source, slot);
+	const char *slash = strrchr(file->path, '/');
 	const char *reason = "deleted or moved away";
 	bool is_noteworthy = true;
 	char gap[112];
@@ -119,6 +120,9 @@ static void miss(struct source *source, size_t slot)
 		is_noteworthy = false;
 		if ((file->flags & FLAG_DISPLACED) != 0)
 			reason = "another file has its name now";
+		else if (!file_name_matches(
+				 slash == NULL ? file->path : slash + 1, source->spec->glob))
+			reason = "the glob leaves it out";
 	}
 	if (is_noteworthy)
 		note_say(source, "%s: %s; what was counted stays", file->path, reason);

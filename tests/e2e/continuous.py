@@ -335,6 +335,54 @@ class Continuous(harness.Case):
         self.assertNotIn("made anew", daemon.log())
         self.check_five(daemon, values)
 
+    def test_a_stop_that_was_answered_outlives_a_kill_and_a_reload_without_the_query(self):
+        daemon, values = self.two_sources()
+        for goes in range(20):
+            self.assertEqual(daemon.ask("select stop('users')"), [["STOPPED"]])
+            if goes % 2 == 0:
+                daemon.stop(signal.SIGKILL)
+                daemon.start()
+            else:
+                for names in ("hourly",), ("hourly", "users"):
+                    values["timeout"] += 1
+                    self.reload(daemon, values, names)
+            self.assertEqual(daemon.ask("select state from queries where name='users'"),
+                             [["STOPPED"]])
+            self.assertEqual(daemon.ask("select start('users')"), [["ACTIVE"]])
+
+    def test_a_file_that_comes_back_is_counted_by_a_query_that_was_made_anew_meanwhile(self):
+        daemon, values = self.two_sources()
+        away = os.path.join(daemon.directory, "away")
+        for name in "a", "b":
+            daemon.write(name, '{"time":1469500000,"action":"x","user":{"id":"u"}}\n')
+        daemon.process_all()
+        os.rename(os.path.join(daemon.events, "a"), away)
+        for restarts in False, True:
+            window = "30 minutes" if restarts else "15 minutes"
+            config = five(values, ("gates", "hourly")) + "window = " + window + "\n"
+            with open(os.path.join(daemon.directory, "tallyd.conf"), "w") as out:
+                out.write(config)
+            daemon.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: daemon.ask("select window from queries where name='hourly'")
+                       == [[window]], "the reload")
+            daemon.process_all()
+            daemon.write("later %d" % restarts, '{"time":0,"action":"x","user":{"id":"u"}}\n')
+            daemon.process_all()
+            if restarts:
+                daemon.config = config
+                daemon.stop()
+                daemon.start()
+            daemon.process_all()
+            self.assertIn("1 file with events could not be counted", daemon.ask(
+                "select message from queries where name='hourly'")[0][0])
+            os.rename(away, os.path.join(daemon.events, "a"))
+            daemon.process_all()
+            self.assertEqual(daemon.ask("select sum(count) from hourly"), [[3 + restarts]])
+            self.assertNotIn("could not", daemon.ask(
+                "select message from queries where name='hourly'")[0][0])
+            os.rename(os.path.join(daemon.events, "a"), away)
+            daemon.process_all()
+
     def test_cleaning_that_a_reload_begins_takes_what_was_read_before_it(self):
         daemon, values = self.two_sources()
         for name in ("a", "b"):
@@ -390,7 +438,7 @@ class Continuous(harness.Case):
                 daemon.ask("select message from queries where name in ('users', 'hourly')"),
                 [["Waiting for data to arrive"],
                  ["Waiting for data to arrive (1 file with events could not be counted: "
-                  "archived, deleted or gone)"]])
+                  "archived, deleted, gone or outside the glob)"]])
 
 
 if __name__ == "__main__":
