@@ -53,7 +53,7 @@ def measure(row, passes, scale):
     """[(peer, threads, bytes, [Run])] of one row; a list instead of runs says why there are none."""
     set_name, shape, _ = ROWS[row]
     path = engine.make_set(set_name, [])
-    if scale < 1:
+    if scale < 1 and row != "sample":
         path = part_of(path, int(sum(e.stat().st_size for e in os.scandir(path)) * scale))
     places, entries, right = {}, [], {}
     for peer in peers.COUNTERS:
@@ -64,7 +64,7 @@ def measure(row, passes, scale):
     for turn in range(passes + 1):
         for entry in entries:
             peer, threads, place, runs, trouble = entry
-            if trouble or (peer.limit and turn > 1):
+            if trouble or (peer.limit and turn > 1) or (peer.warm and turn == 0):
                 continue
             # Some machines drop what nobody read for seconds: each turn begins warm.
             engine.read_loop([os.path.join(place, f) for f in os.listdir(place)], 2)

@@ -1,5 +1,5 @@
 """What was measured, as CSV files, SVG charts and the tables of docs/BENCHMARKS.md. A run of some
-sections replaces these alone; the page is made from what stands in the CSV files."""
+sections, or of some rows of batch, replaces these alone; the page is made from what stands in the CSV files."""
 
 import csv
 import datetime
@@ -14,6 +14,9 @@ def write(results, about, out):
     data = os.path.join(out, "benchmarks")
     os.makedirs(data, exist_ok=True)
     for section, rows in results.items():
+        if section == "batch":
+            measured = {row["row"] for row in rows}
+            rows = [row for row in read(data, section) if row["row"] not in measured] + rows
         columns = list(dict.fromkeys(key for row in rows for key in row))
         with open(os.path.join(data, section + ".csv"), "w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, columns, lineterminator="\n")
