@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -93,6 +94,15 @@ static const char *name_of(int number)
 	}
 }
 
+/* A pipe that nobody reads must not keep a dead process from being started again. */
+static void say(const struct line *line)
+{
+	struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (poll(&room, 1, 0) == 1)
+		(void)!write(STDERR_FILENO, line->text, line->n);
+}
+
 static void on_death(int number)
 {
 	struct line line;
@@ -114,7 +124,7 @@ static void on_death(int number)
 		before = ", ";
 	}
 	line.text[line.n++] = '\n';
-	(void)!write(STDERR_FILENO, line.text, line.n);
+	say(&line);
 	/* The handler is gone already: this kills, and leaves the core that was asked for. */
 	(void)raise(number);
 }

@@ -131,6 +131,24 @@ class Deaths(harness.Case):
         daemon.process_all()
         self.assertEqual(daemon.totals(), {"Slow": 1000000})
 
+    def test_a_log_that_nobody_reads_keeps_no_dead_process_alive(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        daemon = self.daemon()
+        daemon.process = subprocess.Popen(daemon.command(), env=daemon.env,
+                                          stdin=subprocess.DEVNULL, stderr=writer)
+        harness.wait_until(daemon.answers, "the first answer")
+        # Its own opening of the pipe: the daemon's stays as it is.
+        filler = os.open("/proc/self/fd/%d" % writer, os.O_WRONLY | os.O_NONBLOCK)
+        os.close(writer)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                os.write(filler, b"x" * 4096)
+        os.close(filler)
+        daemon.process.send_signal(signal.SIGSEGV)
+        self.assertEqual(daemon.process.wait(harness.DEADLINE), -signal.SIGSEGV)
+        daemon.process = None
+
     @unittest.skipUnless(os.access(MEMORY, os.W_OK), "no memory cgroup can be made here")
     def test_killed_for_want_of_memory_it_goes_on_where_it_was(self):
         group = os.path.join(MEMORY, "tallyd-%d" % os.getpid())
