@@ -92,20 +92,6 @@ static int on_close(sqlite3_file *file)
 	return system->pMethods != NULL ? system->pMethods->xClose(system) : SQLITE_OK;
 }
 
-/*
- * A page that the file ends in has been cut; one that lies behind the end is
- * SQLite's own business.
- */
-static int judge_short_read(sqlite3_file *system, sqlite3_int64 offset)
-{
-	sqlite3_int64 size = 0;
-	int rc = system->pMethods->xFileSize(system, &size);
-
-	if (rc != SQLITE_OK)
-		return rc;
-	return offset < size ? SQLITE_IOERR_DATA : SQLITE_IOERR_SHORT_READ;
-}
-
 static int on_read(sqlite3_file *file, void *data, int amount, sqlite3_int64 offset)
 {
 	sqlite3_file *system = system_file(file);
@@ -113,8 +99,13 @@ static int on_read(sqlite3_file *file, void *data, int amount, sqlite3_int64 off
 
 	if (!is_page(handle_of(file), amount, offset))
 		return rc;
+	/*
+	 * The file has been cut. What is new is read from nowhere, and what a
+	 * commit added is in the WAL until the file has it: secure_delete leaves
+	 * no page unwritten.
+	 */
 	if (rc == SQLITE_IOERR_SHORT_READ)
-		return judge_short_read(system, offset);
+		return SQLITE_IOERR_DATA;
 	if (rc == SQLITE_OK && !checkpoint_page_is_good(data, page_number(offset)))
 		return SQLITE_IOERR_DATA;
 	return rc;

@@ -188,6 +188,28 @@ class Damage(State):
                 self.exact(daemon, self.files)
                 self.assertEqual(daemon.stop(), 0)
 
+    def test_cut_at_any_page_beside_its_wal_it_is_counted_anew_or_exact(self):
+        """The WAL of a killed daemon gives some of the pages back, but not all."""
+        self.files = harness.made_stream(seed=72, n_files=4, n_lines=120)
+        daemon = self.daemon().start()
+        for number, text in enumerate(self.files):
+            daemon.write("f%d" % number, text)
+            daemon.process_all()
+        daemon.stop(signal.SIGKILL)
+        good = daemon.state + ".good"
+        shutil.copytree(daemon.state, good)
+        self.assertGreater(os.path.getsize(self.path(daemon) + "-wal"), 0)
+        n_damaged = 0
+        for size in range(4096, os.path.getsize(self.path(daemon)), 4096):
+            shutil.rmtree(daemon.state)
+            shutil.copytree(good, daemon.state)
+            os.truncate(self.path(daemon), size)
+            daemon.start()
+            self.exact(daemon, self.files)
+            daemon.stop(signal.SIGKILL)
+            n_damaged += any(".damaged-" in name for name in os.listdir(daemon.state))
+        self.assertGreater(n_damaged, 0)
+
     def test_where_a_counted_file_is_gone_it_is_refused_until_that_is_accepted(self):
         daemon = self.counted()
         os.unlink(os.path.join(daemon.events, "f1"))
