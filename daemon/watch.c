@@ -65,18 +65,19 @@ static void poll_start(struct watch *watch)
 	uv_poll_start(&watch->poll, UV_READABLE, on_readable);
 }
 
-static void trouble_note(struct watch *watch)
+/* True: it is another than before, or is over. */
+static bool trouble_note(struct watch *watch)
 {
 	const char *trouble = notice_trouble(watch->notice);
 
 	stream_set_noticed(watch->options.stream, watch->options.source, trouble == NULL);
 	/* Of its directory the source itself speaks. */
 	if (notice_has_no_directory(watch->notice))
-		return;
+		return false;
 	if (trouble == NULL)
 		trouble = "";
 	if (strncmp(watch->trouble, trouble, sizeof(watch->trouble) - 1) == 0)
-		return;
+		return false;
 	if (trouble[0] != '\0')
 		log_warning("source %s: %s; looking every poll_interval instead",
 			watch->options.spec->name, trouble);
@@ -84,6 +85,7 @@ static void trouble_note(struct watch *watch)
 		log_info("source %s: %s is watched again", watch->options.spec->name,
 			watch->options.spec->path);
 	strncpy(watch->trouble, trouble, sizeof(watch->trouble) - 1);
+	return true;
 }
 
 static void on_repair(uv_timer_t *timer)
@@ -91,7 +93,9 @@ static void on_repair(uv_timer_t *timer)
 	struct watch *watch = timer->data;
 
 	notice_repair(watch->notice);
-	trouble_note(watch);
+	/* Who waits for notices that no longer come has to be told to look by himself. */
+	if (trouble_note(watch))
+		watch->options.on_change(watch->options.context, watch->options.source);
 	poll_start(watch);
 }
 
@@ -113,7 +117,7 @@ int watch_open(struct watch **result, const struct watch_options *options, struc
 	watch->repair.data = watch;
 	watch->n_handles++;
 	uv_timer_start(&watch->repair, on_repair, every_ms, every_ms);
-	trouble_note(watch);
+	(void)trouble_note(watch);
 	poll_start(watch);
 	*result = watch;
 	return 0;

@@ -180,8 +180,8 @@ void source_set_noticed(struct source *source, bool is_noticed)
 {
 	bool was_noticed = atomic_exchange(&source->is_noticed, is_noticed);
 
-	/* What changed before somebody listened was not told. */
-	if (is_noticed && !was_noticed)
+	/* What changed while nobody listened was not told. */
+	if (is_noticed != was_noticed)
 		noticed_add(source->noticed, NULL);
 }
 

@@ -105,8 +105,8 @@ bool source_notice(struct source *source, const char *relative_path);
 
 /*
  * Whether kernel notices tell of every change (stream/notice.h); at first they
- * do not, and source_next_look_us asks for full scans. When they begin to, one
- * more full scan is due. Thread-safe.
+ * do not, and source_next_look_us asks for full scans. When they begin or cease
+ * to, one more full scan is due. Thread-safe.
  */
 void source_set_noticed(struct source *source, bool is_noticed);
 
