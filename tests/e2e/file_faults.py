@@ -34,6 +34,16 @@ def can_inject():
     return probe.returncode == 0
 
 
+def with_watches(n):
+    """Under which a daemon has n inotify watches, and nobody else fewer; None: not here."""
+    under = ["unshare", "--user", "--map-root-user", "sh", "-c",
+             'echo %d > /proc/sys/user/max_inotify_watches && exec "$@"' % n, "sh"]
+    if shutil.which("unshare") is None:
+        return None
+    probe = subprocess.run(under + ["true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return under if probe.returncode == 0 else None
+
+
 def status_of(daemon, key):
     with open("/proc/%d/status" % daemon.process.pid) as status:
         for line in status:
@@ -120,6 +130,29 @@ class ManyAndLong(harness.Case):
                 out.write(event(number))
         daemon.process.send_signal(signal.SIGCONT)
         wait_until(lambda: daemon.totals() == {"Open": n}, "all files", 120)
+
+    def test_watches_that_run_out_at_the_start_or_later_are_said_and_nothing_is_lost(self):
+        for n in range(4):
+            with self.subTest(watches=n):
+                under = with_watches(n)
+                if under is None:
+                    self.skipTest("no user namespace of one's own")
+                daemon = self.daemon("--set", "events.recursive=yes",
+                                     "--set", "events.poll_interval=200 milliseconds", under=under)
+                os.mkdir(os.path.join(daemon.events, "old"))
+                daemon.start()
+                os.mkdir(os.path.join(daemon.events, "new"))
+                os.mkdir(os.path.join(daemon.events, "old", "new"))
+                wait_until(lambda: "no inotify watch is left" in daemon.log(), "the warning")
+                # The last directory has no watch, so nothing else may wake the daemon.
+                names = ["old/new/a", "new/a", "old/a", "a"]
+                for number, name in enumerate(names):
+                    daemon.write(name, event(1))
+                    wait_until(lambda: daemon.totals() == {"Open": number + 1}, name)
+                for name in names:
+                    daemon.append(name, event(2))
+                wait_until(lambda: daemon.totals() == {"Open": 8}, "what was appended")
+                self.assertIn("looking every poll_interval instead", daemon.log())
 
 
 class Stopped(harness.Case):
