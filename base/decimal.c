@@ -54,7 +54,9 @@ static bool split(const char *text, size_t len, int shift, struct decimal *decim
 			decimal->digits = at;
 			is_found = true;
 		}
-		/* A digit before the point moves it right; a leading zero behind it moves it left.
+		/*
+		 * A digit before the point moves it right;
+		 * a leading zero behind it moves it left.
 		 */
 		if (is_found && !is_behind_point)
 			decimal->point++;

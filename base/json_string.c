@@ -16,7 +16,9 @@ static unsigned hex4(const char *at)
 	return n;
 }
 
-/* One character of a valid string's inside: an escape or a byte. Returns how many bytes came out.
+/*
+ * One character of a valid string's inside: an
+ * escape or a byte. Returns how many bytes came out.
  */
 static size_t unescape_one(const char **at, const char *end, char out[4])
 {

@@ -196,7 +196,9 @@ static int run_checks(struct check *check, const struct options *options, struct
 		rc = check_queries(check, err);
 	if (rc == 0)
 		rc = check_lag(check, options->sql != NULL, err);
-	/* A statement that is wrong says nothing about the daemon; a connection that breaks does.
+	/*
+	 * A statement that is wrong says nothing about
+	 * the daemon; a connection that breaks does.
 	 */
 	if (rc < 0)
 		raise(check, rc == ERR_SQL || rc == ERR_INVALID ? STATUS_UNKNOWN : STATUS_CRITICAL);

@@ -266,7 +266,9 @@ const char *line_editor_read(struct line_editor *editor, const char *prompt, boo
 	editor->prompt = prompt;
 	editor->is_interrupted = false;
 	interrupt_clear();
-	/* Before the prompt is seen: a Ctrl-D typed at once would be lost in the change of modes.
+	/*
+	 * Before the prompt is seen: a Ctrl-D typed at
+	 * once would be lost in the change of modes.
 	 */
 	(void)el_set(editor->el, EL_PREP_TERM, 1);
 	typed = el_gets(editor->el, &n);

@@ -64,7 +64,9 @@ static bool read_start_file(struct shell *shell, const char *named)
 	return !stops;
 }
 
-/* A mode as an option sets less than `.mode` does: sqlite3's -csv leaves the row separator alone.
+/*
+ * A mode as an option sets less than `.mode` does:
+ * sqlite3's -csv leaves the row separator alone.
  */
 static void set_mode(struct shell *shell, const char *name)
 {

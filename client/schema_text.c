@@ -14,7 +14,9 @@ static bool is_blank(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* `sql` with what closes its comment, so that a semicolon behind it counts; NULL: it needs nothing.
+/*
+ * `sql` with what closes its comment, so that a
+ * semicolon behind it counts; NULL: it needs nothing.
  */
 static char *close_comment(const char *sql)
 {

@@ -115,7 +115,9 @@ static void overrun_note(struct engine *engine, struct source_state *source)
 	int64_t overrun_us = trigger_overrun_us(&source->trigger, engine_now_us());
 	uint32_t left_out;
 
-	/* A batch that was called for shortly before a multiple ends behind it without being slow.
+	/*
+	 * A batch that was called for shortly before a
+	 * multiple ends behind it without being slow.
 	 */
 	if (overrun_us == 0 || engine->job.took_us <= source->trigger.interval_us ||
 		!log_limiter_pass(&source->overruns, monotonic_us(), &left_out))
@@ -401,7 +403,9 @@ void engine_status(const struct engine *engine, struct engine_status *status)
 	}
 }
 
-/* Until it is loaded there is neither stream nor store to look at, and every start takes its time.
+/*
+ * Until it is loaded there is neither stream nor
+ * store to look at, and every start takes its time.
  */
 bool engine_has_moved(struct engine *engine)
 {

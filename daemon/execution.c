@@ -14,7 +14,9 @@
 #include <string.h>
 #include <time.h>
 
-/* A statement that takes longer to compile is refused: the compiler cannot be shared out in turns.
+/*
+ * A statement that takes longer to compile is refused:
+ * the compiler cannot be shared out in turns.
  */
 #define PREPARE_MAX_US INT64_C(2000000)
 /* On a worker the clock is read after so many rows. */

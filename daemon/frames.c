@@ -89,7 +89,9 @@ static void changes_add(
 	buf_add_text(&frames->out, "]}\n");
 }
 
-/* The first answer: columns, rows, and a line without changes that says of which snapshot they are.
+/*
+ * The first answer: columns, rows, and a line without
+ * changes that says of which snapshot they are.
  */
 static void first_rows_add(struct frames *frames, struct subscriber *subscriber)
 {

@@ -72,7 +72,9 @@ static void deadline_set(struct http_session *http)
 	session_set_deadline(&http->session, times_ms[waits]);
 }
 
-/* What is not understood is said, and then nothing more: nobody knows where the next head begins.
+/*
+ * What is not understood is said, and then nothing
+ * more: nobody knows where the next head begins.
  */
 static void give_up(struct http_session *http, int status, const char *sentence)
 {

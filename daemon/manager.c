@@ -10,7 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-/* While a checkpoint loads the service manager hears of us this often, and waits that much longer.
+/*
+ * While a checkpoint loads the service manager hears
+ * of us this often, and waits that much longer.
  */
 #define LOAD_NOTICE_MS 5000
 /* The status line changes at most this often while batches follow each other. */

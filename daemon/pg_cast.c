@@ -87,7 +87,9 @@ static size_t type_end(const struct pg_rewrite *rewrite, size_t type)
 	return end;
 }
 
-/* The operand of the + or - in front of piece i becomes one with the interval that ends at `end`.
+/*
+ * The operand of the + or - in front of piece i
+ * becomes one with the interval that ends at `end`.
  */
 static int add_interval(
 	struct pg_rewrite *rewrite, size_t i, size_t end, const char *closing, struct err *err)

@@ -129,7 +129,9 @@ void pg_parse(struct pg_session *pg, const struct pg_message *message)
 	}
 }
 
-/* The formats of a Bind: none (text), one for all, or one each. False: a count that fits neither.
+/*
+ * The formats of a Bind: none (text), one for all,
+ * or one each. False: a count that fits neither.
  */
 static bool read_formats(struct pg_reader *reader, size_t n, unsigned char *formats, bool *is_valid)
 {

@@ -70,7 +70,9 @@ static int startup_options(struct pg_session *pg, const char *text, struct err *
 	return 0;
 }
 
-/* A setting that cannot be had is no reason to stay away: the drivers send what their machine has.
+/*
+ * A setting that cannot be had is no reason to stay
+ * away: the drivers send what their machine has.
  */
 static void startup_parameter(
 	struct pg_session *pg, const char *name, const char *value, struct err *warning)
@@ -323,7 +325,9 @@ static void on_bytes(struct session *session, const char *bytes, size_t len)
 		session_close(session);
 		return;
 	}
-	/* A message must be here whole before it can be taken, so only what lies behind one waits.
+	/*
+	 * A message must be here whole before it can be
+	 * taken, so only what lies behind one waits.
 	 */
 	if (pg->running != PG_RUN_NONE && pg->in.len >= READ_AHEAD_BYTES)
 		transport_read_stop(&session->transport);

@@ -196,7 +196,9 @@ static void add_bytea_text(struct buf *out, const struct value *value)
 	}
 }
 
-/* UTF-8 without NUL, which PostgreSQL's text cannot hold: both bad bytes and NULs show as U+FFFD.
+/*
+ * UTF-8 without NUL, which PostgreSQL's text cannot
+ * hold: both bad bytes and NULs show as U+FFFD.
  */
 static void add_clean_text(struct buf *out, const char *text, size_t len)
 {

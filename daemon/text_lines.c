@@ -1,4 +1,6 @@
-/* Lines are taken in place; what was taken is dropped when more comes, in one move for all of them.
+/*
+ * Lines are taken in place; what was taken is dropped
+ * when more comes, in one move for all of them.
  */
 #include "daemon/text_lines.h"
 

@@ -138,7 +138,9 @@ bool infer_is_any_word(const struct token *token, const char *const *words)
 	return false;
 }
 
-/* The first token in [from, to), outside brackets, that is one of the words; `to` if there is none.
+/*
+ * The first token in [from, to), outside brackets,
+ * that is one of the words; `to` if there is none.
  */
 size_t infer_find_word(
 	const struct inference *inference, size_t from, size_t to, const char *const *words)

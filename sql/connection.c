@@ -283,7 +283,9 @@ static double seconds(int64_t us)
 	return (double)us / 1e6;
 }
 
-/* Whatever SQLite stumbled over when it got no more memory: one code for all that was broken off.
+/*
+ * Whatever SQLite stumbled over when it got no more
+ * memory: one code for all that was broken off.
  */
 static int fail_as_interrupted(struct sql_session *session, const char *sentence, struct err *err)
 {

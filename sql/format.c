@@ -57,7 +57,9 @@ static bool take_size(const char **at, struct arguments *arguments, int *size, b
 	return *size <= FORMAT_MAX_WIDTH;
 }
 
-/* Reads behind the '%'; false when a size is over the bound. A conversion cut short has letter NUL.
+/*
+ * Reads behind the '%'; false when a size is over
+ * the bound. A conversion cut short has letter NUL.
  */
 static bool take_conversion(
 	const char **at, struct arguments *arguments, struct conversion *conversion)

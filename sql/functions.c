@@ -100,7 +100,9 @@ static void on_pattern_free(void *pattern)
 	date_pattern_free(pattern);
 }
 
-/* The compiled pattern of argument `index`, kept by SQLite where it can; *own: the caller frees it.
+/*
+ * The compiled pattern of argument `index`, kept by
+ * SQLite where it can; *own: the caller frees it.
  */
 static int pattern_of(sqlite3_context *context, sqlite3_value *value, int index,
 	struct date_pattern **pattern, struct date_pattern **own, struct err *err)

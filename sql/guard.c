@@ -215,7 +215,9 @@ static void set_limits(sqlite3 *db)
 		{SQLITE_LIMIT_COMPOUND_SELECT, 200},
 		/* About 100 MB of program; the memory budget is met before. */
 		{SQLITE_LIMIT_VDBE_OP, 1000000},
-		/* SQLite's own default; Debian's build allows 250,000, an array of as many cells.
+		/*
+		 * SQLite's own default; Debian's build
+		 * allows 250,000, an array of as many cells.
 		 */
 		{SQLITE_LIMIT_VARIABLE_NUMBER, 32766},
 		/* TEMP triggers are refused; nothing is left to nest. */

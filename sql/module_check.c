@@ -93,7 +93,9 @@ static bool is_at_end(const struct check_cursor *cursor)
 	return cursor->spec == NULL || (size_t)cursor->base.row >= cursor->spec->n_queries;
 }
 
-/* The first row's integers of a statement made by sqlite3_mprintf, which is freed. An SQLite code.
+/*
+ * The first row's integers of a statement made by
+ * sqlite3_mprintf, which is freed. An SQLite code.
  */
 static int ask(sqlite3 *db, char *sql, int64_t *cells, int n)
 {

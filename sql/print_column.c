@@ -201,7 +201,9 @@ static void add_line_cell(struct printer *printer, size_t column, struct text *r
 	}
 }
 
-/* The cells of a row as text, one behind the other in `scratch`, each found again through rest[].
+/*
+ * The cells of a row as text, one behind the other
+ * in `scratch`, each found again through rest[].
  */
 static bool gather_row(struct printer *printer, const struct value *values)
 {

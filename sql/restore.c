@@ -1,4 +1,6 @@
-/* Straight through the tables; a million rows take well under a second, so there is no second way.
+/*
+ * Straight through the tables; a million rows take
+ * well under a second, so there is no second way.
  */
 #include "sql/restore.h"
 

@@ -98,7 +98,9 @@ static struct prefix *find_equal(const struct batch *batch, const struct prefix 
 		/* Those that are stopped would have to part again. */
 		if (n_active != prefix->n_queries || count_active(batch, other) != other->n_queries)
 			continue;
-		/* The younger goes, so that one that has caught up joins those it caught up with.
+		/*
+		 * The younger goes, so that one that has
+		 * caught up joins those it caught up with.
 		 */
 		if (other->id < prefix->id && prefixes_are_equal(prefixes, prefix, other))
 			return other;

@@ -144,7 +144,9 @@ static void keep_newest_rejects(struct pass *pass, size_t i)
 	pthread_mutex_unlock(&pass->lock);
 }
 
-/* Slices are taken in order and a taken slice is finished, so what was run is a prefix of the plan.
+/*
+ * Slices are taken in order and a taken slice is
+ * finished, so what was run is a prefix of the plan.
  */
 static void run_worker(void *context, int worker)
 {

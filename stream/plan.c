@@ -280,7 +280,9 @@ static bool settle_file(struct plan *plan, struct plan_file *file)
 		file->stop = SLICE_TO_END;
 	if (last == end - 1)
 		return false;
-	/* The last slice had no line of its own, so nobody has told what the file is recognised by.
+	/*
+	 * The last slice had no line of its own, so
+	 * nobody has told what the file is recognised by.
 	 */
 	cut_at(plan, file, last, file->read.limit);
 	return true;

@@ -72,7 +72,9 @@ struct dict {
 	char behind[8];
 };
 
-/* Which bytes of a text its hash looks at: the first eight, and the last eight where it has them.
+/*
+ * Which bytes of a text its hash looks at: the
+ * first eight, and the last eight where it has them.
  */
 struct dict_masks {
 	uint64_t head, tail;

@@ -45,7 +45,9 @@ static inline bool next_step(struct kernel *kernel, struct round *round, const s
 	return step[1].run(kernel, round, step + 1);
 }
 
-/* The cursors pass what is left of the last round's records, and faults begin with the first bytes.
+/*
+ * The cursors pass what is left of the last round's
+ * records, and faults begin with the first bytes.
  */
 static bool step_begin(struct kernel *kernel, struct round *round, const struct step *step)
 {

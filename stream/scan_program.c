@@ -302,7 +302,9 @@ static size_t add_group(
 	return n;
 }
 
-/* One token; `literal_from` bytes of a literal are taken already, and *taken of the next are now.
+/*
+ * One token; `literal_from` bytes of a literal are
+ * taken already, and *taken of the next are now.
  */
 static bool compile_token(
 	struct compiler *compiler, size_t which, size_t literal_from, size_t *taken)

@@ -162,7 +162,9 @@ static inline __m256i clock_digits(const char *low, const char *high, const stru
 	return _mm256_shuffle_epi8(x, load(step->shuffle));
 }
 
-/* The hour, minute and second are bytes of the code, so they are held against 23, 59 and 59 there.
+/*
+ * The hour, minute and second are bytes of the code,
+ * so they are held against 23, 59 and 59 there.
  */
 static inline void times_code_spelled(times_t *times, const char *const at[DICT_CURSORS],
 	const struct step *step, const struct windows *windows)
@@ -320,7 +322,9 @@ static inline const char *string(const char *at, uint64_t *odd)
 		__m256i text = load(at);
 		uint32_t quotes = (uint32_t)_mm256_movemask_epi8(
 			_mm256_cmpeq_epi8(text, _mm256_set1_epi8('"')));
-		/* Signed, so that bytes from 0x80 on are below the blank as control characters are.
+		/*
+		 * Signed, so that bytes from 0x80 on are
+		 * below the blank as control characters are.
 		 */
 		uint32_t others = (uint32_t)_mm256_movemask_epi8(
 			_mm256_or_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), text),

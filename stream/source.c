@@ -202,7 +202,9 @@ static int64_t next_poll_us(const struct source *source)
 int64_t source_next_look_us(const struct source *source, bool *full)
 {
 	int64_t due_us = INT64_MAX;
-	/* A directory that cannot be read is looked for in its own time, whatever else is wanted.
+	/*
+	 * A directory that cannot be read is looked
+	 * for in its own time, whatever else is wanted.
 	 */
 	bool is_in_trouble = source->trouble[0] != '\0';
 	size_t i;

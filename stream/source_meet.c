@@ -142,7 +142,9 @@ static int add_new(struct source *source, struct look *look, const char *path,
 	return 0;
 }
 
-/* The old record is closed for good, what was counted of it stays, and a new one begins at byte 0.
+/*
+ * The old record is closed for good, what was counted
+ * of it stays, and a new one begins at byte 0.
  */
 static int close_rewritten(struct source *source, struct look *look, size_t slot,
 	const struct entry_status *status, struct err *err)

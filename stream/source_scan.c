@@ -146,7 +146,9 @@ static void sweep(struct source *source, const struct look *look)
 		if (!is_met && !file_is_gone(file) && !keeps_all &&
 			!is_below_failed_dir(look, file->path))
 			miss(source, slot);
-		/* One that is gone may come back, and then its device number may be another still.
+		/*
+		 * One that is gone may come back, and then
+		 * its device number may be another still.
 		 */
 		if (is_whole && !file_is_gone(file))
 			file->flags &= (uint8_t)~FLAG_UNCONFIRMED;

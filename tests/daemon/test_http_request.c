@@ -1,4 +1,6 @@
-/* Heads of requests: what is taken, what is refused with which status, and that nothing is guessed.
+/*
+ * Heads of requests: what is taken, what is refused
+ * with which status, and that nothing is guessed.
  */
 #include "daemon/http_request.h"
 

@@ -171,7 +171,9 @@ static void has(const char *text, const char *part)
 	ck_assert_msg(strstr(text, part) != NULL, "\"%s\" is not in:\n%s", part, text);
 }
 
-/* Some batches in the file, the counted files in their directory, a copy of the state in DIR-good.
+/*
+ * Some batches in the file, the counted files in
+ * their directory, a copy of the state in DIR-good.
  */
 static void make_good(bool is_killed)
 {

@@ -216,7 +216,9 @@ static void fault_everywhere(const char *point, const char *action)
 	char plan[64];
 	long n = 1, n_ended = 0, life = 0;
 
-	/* A life passes some hundred points; fewer of them from life to life as archiving is done.
+	/*
+	 * A life passes some hundred points; fewer of
+	 * them from life to life as archiving is done.
 	 */
 	while (n_ended < 3 && n < 500) {
 		(void)snprintf(plan, sizeof(plan), "%s:%ld:%s", point, n, action);

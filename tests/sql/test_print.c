@@ -53,7 +53,9 @@ static sqlite3 *open_rows(void)
 	return db;
 }
 
-/* "a; " and o \r\n as the shell's own reader of arguments takes them, as far as the cases need it.
+/*
+ * "a; " and o \r\n as the shell's own reader of
+ * arguments takes them, as far as the cases need it.
  */
 static void take_word(const char **at, char *word)
 {

@@ -25,7 +25,9 @@ struct judged {
 	struct reject last; /* its text points nowhere */
 };
 
-/* Judges data[0, len) in pieces that end at cuts[0] < cuts[1] < … and at len, the last with at_end.
+/*
+ * Judges data[0, len) in pieces that end at cuts[0]
+ * < cuts[1] < … and at len, the last with at_end.
  */
 void judge_in_pieces(struct judged *judged, const struct event_shape *shape, const char *data,
 	size_t len, const size_t *cuts, size_t n_cuts);

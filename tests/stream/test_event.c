@@ -381,7 +381,9 @@ START_TEST(the_garbage_of_a_long_line_is_neither_held_nor_left_unsettled)
 }
 END_TEST
 
-/* Read again for every piece, this would be tens of gigabytes and the test would not end in time.
+/*
+ * Read again for every piece, this would be tens
+ * of gigabytes and the test would not end in time.
  */
 START_TEST(a_long_value_in_small_pieces_is_not_read_again_for_each)
 {

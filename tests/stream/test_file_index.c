@@ -39,7 +39,9 @@ static void check_all(void)
 
 START_TEST(it_finds_what_is_in_it_and_nothing_else)
 {
-	/* How many different hashes there are: the fewer, the more the chains run into each other.
+	/*
+	 * How many different hashes there are: the fewer,
+	 * the more the chains run into each other.
 	 */
 	static const int n_hashes[] = {1 << 30, 4000, 60};
 	size_t slot;

@@ -523,7 +523,9 @@ static void close_round(struct round *round)
 	bench_close(&round->bench);
 }
 
-/* Every malformed line has one reject, whoever read it first and however often it was read again.
+/*
+ * Every malformed line has one reject, whoever read
+ * it first and however often it was read again.
  */
 static void compare_rejects(struct round *round)
 {

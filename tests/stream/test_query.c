@@ -1,4 +1,6 @@
-/* One query without files: folds from cells and event by event, room, late events, rows in order.
+/*
+ * One query without files: folds from cells and
+ * event by event, room, late events, rows in order.
  */
 #include "stream/query.h"
 

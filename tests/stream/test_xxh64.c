@@ -1,4 +1,6 @@
-/* XXH64 against published values, and against libzstd, which puts its lower half behind each frame.
+/*
+ * XXH64 against published values, and against libzstd,
+ * which puts its lower half behind each frame.
  */
 #include "stream/xxh64.h"
 
