@@ -403,6 +403,16 @@ class Page(HttpCase):
                    % format(total, ","), "the group's total")
         self.assertEqual(self.browser.complaints, [])
 
+    def test_where_nothing_comes_the_lag_grows_and_the_rate_is_nothing(self):
+        self.http.write("a", '{"time":%d,"action":"Open"}\n' % time.time())
+        self.browser.open("http://127.0.0.1:%d/" % self.port)
+        card = ("[...document.querySelectorAll('#cards div')]"
+                ".find(e => e.lastChild.textContent === '%s')?.firstChild.textContent")
+        self.until(card % "behind the clock", "the lag")
+        before = self.browser.value(card % "behind the clock")
+        self.until("%s !== '%s'" % (card % "behind the clock", before), "the lag grows")
+        self.until("%s === '0'" % (card % "events a second"), "nothing came")
+
     def test_it_works_with_the_keyboard(self):
         self.http.write("a", harness.made_stream(seed=4, n_files=1)[0])
         self.browser.open("http://127.0.0.1:%d/" % self.port)
