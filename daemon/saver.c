@@ -17,7 +17,7 @@ static void on_worker(uv_work_t *request)
 
 	saver->err = (struct err)ERR_INIT;
 	/* The sentence is in saver->err; on_saved looks there. */
-	(void)!store_save(saver->snapshots, saver->path, &saver->err);
+	(void)!store_save(saver->snapshots, saver->path, saver->readers, &saver->err);
 }
 
 static void stop_if_done(struct saver *saver)
@@ -103,6 +103,7 @@ void saver_configure(struct saver *saver, const struct config *config)
 	saver->path = NULL;
 	saver->saved = 0;
 	saver->interval_ms = (uint64_t)config->snapshot_interval_us / 1000;
+	saver->readers = (mode_t)config->socket_mode & 0444;
 	if (config->snapshot_file == NULL)
 		return;
 	saver->path = mem_copy_text(config->snapshot_file, strlen(config->snapshot_file));

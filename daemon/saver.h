@@ -18,6 +18,7 @@ struct saver {
 	uv_work_t request;
 	struct snapshot_store *snapshots;
 	char *path; /* NULL: off */
+	mode_t readers; /* who may ask the socket may read the file, whatever the umask */
 	uint64_t interval_ms;
 	uint64_t saved;  /* number of the snapshot in the file; 0: none */
 	uint64_t saving; /* of the one under way */

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* `TIMESTAMP TEXT` and the like by its affinity, as sqlite3 itself names it. */
@@ -151,13 +152,17 @@ int save_copy(sqlite3 *source, const char *path, struct err *err)
 	return rc;
 }
 
-static int sync_file(const char *path, struct err *err)
+/* Its readers may read it, and it is on the disk. */
+static int finish_file(const char *path, mode_t readers, struct err *err)
 {
+	struct stat st;
 	int fault = fault_hit("save-sync");
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	int rc = 0;
 
-	if (fd < 0 || fault > 0 || fsync(fd) != 0)
+	if (fd < 0 || fstat(fd, &st) != 0 || fchmod(fd, (st.st_mode & 0777) | readers) != 0)
+		rc = err_set_errno(err, errno, "cannot set its mode");
+	else if (fault > 0 || fsync(fd) != 0)
 		rc = err_set_errno(err, fault > 0 ? fault : errno, "cannot sync");
 	if (fd >= 0)
 		(void)close(fd);
@@ -179,7 +184,8 @@ static int sync_parent(const char *path, struct err *err)
 	return rc;
 }
 
-static int save_beside(sqlite3 *source, const char *path, const char *beside, struct err *err)
+static int save_beside(
+	sqlite3 *source, const char *path, const char *beside, mode_t readers, struct err *err)
 {
 	int fault;
 	int rc = 0;
@@ -189,7 +195,7 @@ static int save_beside(sqlite3 *source, const char *path, const char *beside, st
 	if (rc == 0)
 		rc = save_copy(source, beside, err);
 	if (rc == 0)
-		rc = sync_file(beside, err);
+		rc = finish_file(beside, readers, err);
 	if (rc < 0) {
 		(void)unlink(beside);
 		return err_prefix(err, "%s", beside);
@@ -203,7 +209,7 @@ static int save_beside(sqlite3 *source, const char *path, const char *beside, st
 	return sync_parent(path, err);
 }
 
-int store_save(struct snapshot_store *snapshots, const char *path, struct err *err)
+int store_save(struct snapshot_store *snapshots, const char *path, mode_t readers, struct err *err)
 {
 	struct buf beside = {0};
 	sqlite3 *source = NULL;
@@ -219,7 +225,7 @@ int store_save(struct snapshot_store *snapshots, const char *path, struct err *e
 	if (rc == 0)
 		rc = collation_register(source, err);
 	if (rc == 0)
-		rc = save_beside(source, path, beside.data, err);
+		rc = save_beside(source, path, beside.data, readers, err);
 	(void)sqlite3_close(source);
 	buf_fini(&beside);
 	return rc;

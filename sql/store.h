@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct store;
 
@@ -121,9 +122,9 @@ int store_forget(struct store *store, const char *name, struct err *err)
 
 /*
  * Writes the newest snapshot as a plain SQLite file that a stock sqlite3 reads:
- * beside it, then renamed.
+ * beside it, then renamed. `readers` is what its mode has beyond the umask's.
  */
-int store_save(struct snapshot_store *snapshots, const char *path, struct err *err)
+int store_save(struct snapshot_store *snapshots, const char *path, mode_t readers, struct err *err)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -507,7 +507,7 @@ class Inside(unittest.TestCase):
         for path in hidden:
             os.unlink(path)
 
-    def test_17_the_plain_file_is_readable_by_anybody(self):
+    def test_17_the_plain_file_is_readable_by_who_may_ask(self):
         import sqlite3
         self.configure(self.default_conf + "[tallyd]\nsnapshot_file = /var/lib/tallyd/counts.db\n"
                        "snapshot_interval = 1 second\n")
@@ -520,6 +520,11 @@ class Inside(unittest.TestCase):
             with sqlite3.connect("file:/var/lib/tallyd/counts.db?mode=ro", uri=True) as db:
                 return db.execute("select sum(count) from counts").fetchone()[0]
         self.wait(lambda: total() == self.said, "the file follows")
+        read = ["setpriv", "--reuid=nobody", "--regid=nogroup", "python3", "-c",
+                "import sqlite3; print(sqlite3.connect('file:/var/lib/tallyd/counts.db?mode=ro',"
+                " uri=True).execute('select sum(count) from counts').fetchone()[0])"]
+        self.assertEqual(must(*read[:3], "--groups=tally", *read[3:]).strip(), str(self.said))
+        self.assertNotEqual(run(*read[:3], "--clear-groups", *read[3:]).returncode, 0)
         os.unlink("/var/lib/tallyd/counts.db")
         self.configure(self.default_conf)
         must("systemctl", "restart", "tallyd")

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 import time
 import unittest
@@ -449,7 +450,7 @@ class SnapshotFile(harness.Case):
                            "--set", "tallyd.snapshot_interval=1 second"]
         seen, n_reads, written = 0, 0, 0
         for round_number in range(2):
-            daemon.start()
+            daemon.start(umask=0o077)
             for number in range(3):
                 daemon.write("f%d-%d" % (round_number, number), ONE * 500)
                 written += 500
@@ -471,6 +472,8 @@ class SnapshotFile(harness.Case):
         self.assertGreater(n_reads, 20)
         self.assertEqual([name for name in os.listdir(daemon.directory)
                           if name.startswith("counts.db")], ["counts.db"])
+        # Under the unit's umask too, who may ask the socket (0660) may read it.
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640)
 
 
 class Log(harness.Case):

@@ -55,7 +55,7 @@ static void save(void)
 {
 	struct err err = ERR_INIT;
 
-	must(store_save(store_snapshots(store), path, &err), &err);
+	must(store_save(store_snapshots(store), path, 0, &err), &err);
 }
 
 /* What the shell prints for `sql` over the file. */
@@ -136,12 +136,12 @@ START_TEST(where_it_cannot_be_written_the_old_file_stays_and_nothing_lies_about)
 
 	save();
 	(void)snprintf(missing, sizeof(missing), "%s/nowhere/snapshot.db", dir);
-	ck_assert_int_eq(store_save(store_snapshots(store), missing, &err), ERR_IO);
+	ck_assert_int_eq(store_save(store_snapshots(store), missing, 0, &err), ERR_IO);
 	ck_assert_ptr_nonnull(strstr(err.text, missing));
 	/* A directory in its place cannot be renamed over. */
 	(void)snprintf(missing, sizeof(missing), "%s/taken", dir);
 	ck_assert_int_eq(mkdir(missing, 0700), 0);
-	ck_assert_int_eq(store_save(store_snapshots(store), missing, &err), ERR_IO);
+	ck_assert_int_eq(store_save(store_snapshots(store), missing, 0, &err), ERR_IO);
 	(void)snprintf(beside, sizeof(beside), "%s.new", missing);
 	ck_assert(stat(beside, &status) != 0 && errno == ENOENT);
 	shell_says("SELECT sum(count) FROM counts", "190\n");
