@@ -6,6 +6,15 @@
 #include "sql/schema.h"
 
 #include <string.h>
+#include <sys/stat.h>
+
+/* Whether the row may be the source's: nobody else has its number or goes by its name. */
+static bool is_free(const struct catalog *catalog, size_t index, int64_t id, const char *name)
+{
+	return !catalog_has_source_id(catalog, id) &&
+	       (sqlite3_stricmp(name, catalog->spec->sources[index].name) == 0 ||
+		       catalog_find_source(catalog, name) == SIZE_MAX);
+}
 
 /* By name and path; else one of the same path whose own name is free. */
 static int match_source(sqlite3 *db, struct catalog *catalog, size_t index, struct err *err)
@@ -20,9 +29,7 @@ static int match_source(sqlite3 *db, struct catalog *catalog, size_t index, stru
 
 	if (rc != 1)
 		return rc;
-	if (!catalog_has_source_id(catalog, sqlite3_column_int64(stmt, 0)) &&
-		(sqlite3_stricmp(db_text(stmt, 1), spec->name) == 0 ||
-			catalog_find_source(catalog, db_text(stmt, 1)) == SIZE_MAX)) {
+	if (is_free(catalog, index, sqlite3_column_int64(stmt, 0), db_text(stmt, 1))) {
 		source->id = sqlite3_column_int64(stmt, 0);
 		source->is_new = false;
 	}
@@ -30,9 +37,52 @@ static int match_source(sqlite3 *db, struct catalog *catalog, size_t index, stru
 	return 0;
 }
 
+static bool is_same_directory(const char *path, const struct stat *status)
+{
+	struct stat other;
+
+	return stat(path, &other) == 0 && other.st_dev == status->st_dev &&
+	       other.st_ino == status->st_ino;
+}
+
+/* One whose path is another way to write the same directory: through a link, say. */
+static int match_directory(sqlite3 *db, struct catalog *catalog, size_t index, struct err *err)
+{
+	const struct source_spec *spec = &catalog->spec->sources[index];
+	struct catalog_source *source = &catalog->sources[index];
+	struct stat status;
+	sqlite3_stmt *stmt;
+	int rc;
+
+	if (stat(spec->path, &status) != 0)
+		return 0;
+	rc = db_prepare(
+		db, "SELECT id, name, path FROM \"state:sources\" ORDER BY id DESC", &stmt, err);
+	if (rc < 0)
+		return rc;
+	while (source->is_new && (rc = db_step(stmt, err)) == 1) {
+		if (is_free(catalog, index, sqlite3_column_int64(stmt, 0), db_text(stmt, 1)) &&
+			is_same_directory(db_text(stmt, 2), &status)) {
+			source->id = sqlite3_column_int64(stmt, 0);
+			source->is_new = false;
+		}
+	}
+	(void)sqlite3_finalize(stmt);
+	return rc < 0 ? rc : 0;
+}
+
 static size_t line_length(const char *text)
 {
 	return strcspn(text, "\n");
+}
+
+/* A definition begins with the path, which the source has been matched by. */
+static const char *behind_path(const char *definition)
+{
+	size_t n = line_length(definition);
+
+	return strncmp(definition, "path=", 5) == 0 && definition[n] == '\n' ? definition + n + 1
+									     : definition;
 }
 
 /* The value of `key=` in a definition; *len 0 where there is none. */
@@ -116,13 +166,14 @@ static int match_query(sqlite3 *db, struct catalog *catalog, size_t index, struc
 	if (rc != 1)
 		return rc;
 	query->id = sqlite3_column_int64(stmt, 0);
-	query->is_new = strcmp(db_text(stmt, 1), query->definition) != 0 || source->is_new ||
-			sqlite3_column_int64(stmt, 2) != source->id;
+	query->is_new = source->is_new || sqlite3_column_int64(stmt, 2) != source->id ||
+			strcmp(behind_path(db_text(stmt, 1)), behind_path(query->definition)) != 0;
 	if (strlen(db_text(stmt, 3)) == UUID_TEXT_BYTES - 1)
 		memcpy(query->uuid, db_text(stmt, 3), UUID_TEXT_BYTES);
 	if (query->is_new) {
 		query->note = "counted anew since its definition changed";
-		announce_change(notices, spec->name, db_text(stmt, 1), query->definition);
+		announce_change(notices, spec->name, db_text(stmt, 1),
+			source->is_new ? query->definition : behind_path(query->definition));
 	}
 	(void)sqlite3_finalize(stmt);
 	return 0;
@@ -147,6 +198,10 @@ int state_match(sqlite3 *db, struct catalog *catalog, const struct catalog *old,
 	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++) {
 		if (!catalog->sources[i].is_kept)
 			rc = match_source(db, catalog, i, err);
+	}
+	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++) {
+		if (!catalog->sources[i].is_kept && catalog->sources[i].is_new)
+			rc = match_directory(db, catalog, i, err);
 	}
 	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++) {
 		if (!catalog->queries[i].is_kept)
