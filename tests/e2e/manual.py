@@ -160,9 +160,11 @@ class Manual(harness.Case):
         self.names("tally.1", ["0", "1", "2", "3"], "exit statuses")
 
     def test_every_page_is_what_mandoc_takes(self):
-        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning"] + list(PAGES.values()),
-                              stdout=subprocess.PIPE, text=True)
-        self.assertEqual(done.stdout, "")
+        done = subprocess.run(["mandoc", "-T", "lint"] + list(PAGES.values()),
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        # The pages refer to each other and are installed nowhere yet.
+        self.assertEqual([line for line in done.stdout.splitlines()
+                          if "referenced manual not found" not in line], [])
 
 
 if __name__ == "__main__":
