@@ -275,12 +275,33 @@ static void stopped(struct engine *engine)
 	engine->hooks.on_stopped(engine->hooks.context);
 }
 
+/* A query that has failed stays so until somebody starts it: who reads the log must know. */
+static void failures_log(const struct engine *engine)
+{
+	const struct job *job = &engine->job;
+
+	for (size_t i = 0; i < engine->config->spec.n_queries; i++) {
+		struct query_view view;
+
+		if (job->queries[i].totals.state != QUERY_FAILED ||
+			(engine->queries != NULL &&
+				engine->queries[i].totals.state == QUERY_FAILED))
+			continue;
+		stream_query_view(job->stream, i, &view);
+		log_error("query %s has failed%s%s", engine->config->spec.queries[i].name,
+			view.exception != NULL ? ": " : " before this start; ",
+			view.exception != NULL ? view.exception : "queries.exception says why");
+	}
+}
+
 static void briefs_take(struct engine *engine)
 {
 	struct job *job = &engine->job;
 
 	if (job->queries == NULL)
 		return;
+	if (job->kind == JOB_LOAD || job->kind == JOB_CYCLE)
+		failures_log(engine);
 	free(engine->queries);
 	engine->queries = job->queries;
 	job->queries = NULL;

@@ -200,6 +200,13 @@ class Routes(HttpCase):
         answer = self.get("/healthz")
         self.assertEqual(answer.status, 503)
         self.assertEqual(json.loads(answer.text)["state"], "FAILED")
+        sentence = "error: query counts has failed: a, line 1: bad_json"
+        harness.wait_until(lambda: failing.log().count(sentence) == 1, "the log says so")
+        failing.stop()
+        failing.start()
+        harness.wait_until(lambda: "error: query counts has failed before this start" in
+                           failing.log(), "so it does at a start")
+        self.assertEqual(failing.log().count(sentence), 1)
 
     def test_only_names_and_addresses_of_this_machine_are_hosts(self):
         for host, status in (("evil.example", 421), ("127.0.0.1.evil.example", 421),
