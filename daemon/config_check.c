@@ -200,13 +200,34 @@ static int parent_judge(
 	return directory_judge(config, key, parent, W_OK | X_OK, &st, err);
 }
 
+/* What a start makes is made in the nearest directory above that is there. */
+static int makeable_judge(
+	const struct config *config, const char *key, const char *path, struct err *err)
+{
+	char above[PATH_MAX];
+	struct stat st;
+	char *slash;
+
+	snprintf(above, sizeof(above), "%s", path);
+	while (stat(above, &st) != 0 && errno == ENOENT && (slash = strrchr(above, '/')) != NULL &&
+		slash != above)
+		*slash = '\0';
+	if (stat(above, &st) != 0 && errno == ENOENT)
+		snprintf(above, sizeof(above), "%s", path[0] == '/' ? "/" : ".");
+	if (directory_judge(config, key, above, W_OK | X_OK, &st, err) == 0)
+		return 0;
+	size_t len = strlen(err->text);
+	snprintf(err->text + len, sizeof(err->text) - len, "; %s is to be made in it", path);
+	return err->code;
+}
+
 /* Made at the start where it is missing; what is there must be a directory of ours to write in. */
 static int state_dir_check(const struct config *config, struct err *err)
 {
 	struct stat st;
 
 	if (stat(config->state_dir, &st) != 0 && errno == ENOENT)
-		return 0;
+		return makeable_judge(config, "tallyd.state_dir", config->state_dir, err);
 	if (directory_judge(config, "tallyd.state_dir", config->state_dir, W_OK | X_OK, &st, err) !=
 		0)
 		return err->code;

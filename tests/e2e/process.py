@@ -113,6 +113,22 @@ class Life(harness.Case):
         self.assertEqual(daemon.run("--help").returncode, 0)
         self.assertEqual(daemon.run("--forget", "nobody").returncode not in (0, 64), True)
 
+    def test_a_state_directory_that_cannot_be_made_is_for_a_person_to_mend(self):
+        """With 1 the service manager would try again for ever."""
+        daemon = self.daemon()
+        closed = os.path.join(daemon.directory, "closed")
+        os.mkdir(closed, 0o555)
+        os.chmod(daemon.directory, 0o755)
+        daemon.state = os.path.join(closed, "a", "state")
+        stranger = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] \
+            if os.geteuid() == 0 else []
+        for option in ("--check-config", "--available-now"):
+            done = subprocess.run(stranger + daemon.command(option), stderr=subprocess.PIPE,
+                                  text=True, timeout=harness.DEADLINE)
+            self.assertEqual(done.returncode, 78, done.stderr)
+            self.assertIn("%s: Permission denied; %s is to be made in it" % (closed, daemon.state),
+                          done.stderr)
+
     def test_from_exec_to_the_first_answer_is_no_matter_of_sleeping(self):
         daemon = self.daemon()
         for number, text in enumerate(harness.made_stream(seed=1)):
