@@ -102,7 +102,8 @@ static struct prefix *find_equal(const struct batch *batch, const struct prefix 
 		 * The younger goes, so that one that has
 		 * caught up joins those it caught up with.
 		 */
-		if (other->id < prefix->id && prefixes_are_equal(prefixes, prefix, other))
+		if (other->id < prefix->id && prefixes_are_equal(prefixes, prefix, other) &&
+			prefix_may_become(prefixes, prefix, other))
 			return other;
 	}
 	return NULL;

@@ -378,6 +378,32 @@ bool prefix_is_covered_in_gone(
 	return is_covered(prefixes, a, b, true);
 }
 
+bool prefix_may_become(
+	const struct prefixes *prefixes, const struct prefix *prefix, const struct prefix *other)
+{
+	size_t n = source_n_slots(prefixes->source);
+
+	for (size_t slot = 0; prefixes->n > 2 && slot < n; slot++) {
+		const struct file *file = source_file(prefixes->source, slot);
+		struct stand own, others;
+
+		if (file == NULL || !file_is_gone(file))
+			continue;
+		own = prefix_stand(prefix, file, slot);
+		others = prefix_stand(other, file, slot);
+		for (size_t i = 0; prefix_compare(file, &own, &others) > 0 && i < prefixes->n;
+			i++) {
+			const struct prefix *third = prefixes->list[i];
+			struct stand stand = prefix_stand(third, file, slot);
+
+			if (third != prefix && third != other &&
+				prefix_compare(file, &stand, &others) > 0)
+				return false;
+		}
+	}
+	return true;
+}
+
 bool prefixes_are_behind(const struct prefixes *prefixes, const size_t *slots, size_t n)
 {
 	for (size_t i = 0; i < prefixes->n; i++) {

@@ -113,6 +113,14 @@ bool prefix_is_covered(
 bool prefix_is_covered_in_gone(
 	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b);
 
+/*
+ * May the queries of `prefix` stand where `other` stands? Not where it knows a
+ * file that went better and a third one does too: when the file came back,
+ * `other` would be behind the third and read again what these have counted.
+ */
+bool prefix_may_become(
+	const struct prefixes *prefixes, const struct prefix *prefix, const struct prefix *other);
+
 /* Of these slots, is one of a file that is there and that others have read further than some? */
 bool prefixes_are_behind(const struct prefixes *prefixes, const size_t *slots, size_t n);
 

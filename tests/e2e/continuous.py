@@ -383,6 +383,38 @@ class Continuous(harness.Case):
             os.rename(os.path.join(daemon.events, "a"), away)
             daemon.process_all()
 
+    def test_a_file_that_comes_back_is_counted_once_by_queries_that_met_without_it(self):
+        daemon = self.daemon(config="[source events]\npath = @EVENTS@\n"
+                             "[query a]\n[query b]\n[query c]\n").start()
+
+        def change(*calls):
+            for call in calls:
+                daemon.ask("select " + call)
+            daemon.text("select process_all_available()")
+
+        def arrive(name):
+            daemon.write(name, '{"time":0,"action":"%s"}\n' % name)
+            daemon.process_all()
+
+        change("stop('a')", "stop('c')")
+        arrive("early")
+        # The two that were behind read a file that the third does not see.
+        change("stop('b')", "start('a')", "start('c')")
+        arrive("back")
+        change("stop('c')")
+        arrive("late")
+        away = os.path.join(daemon.directory, "away")
+        os.rename(os.path.join(daemon.events, "back"), away)
+        daemon.process_all()
+        change("start('b')")
+        arrive("later")
+        os.rename(away, os.path.join(daemon.events, "back"))
+        daemon.process_all()
+        for name in "a", "b":
+            self.assertEqual(
+                daemon.ask("select action, count from %s order by 1" % name),
+                [["back", 1], ["early", 1], ["late", 1], ["later", 1]])
+
     def test_cleaning_that_a_reload_begins_takes_what_was_read_before_it(self):
         daemon, values = self.two_sources()
         for name in ("a", "b"):
