@@ -238,6 +238,40 @@ class Disk(harness.Case):
         sys.stderr.write("%d questions beside %d slow syncs, the slowest %.0f ms\n"
                          % (n_answers, len(syncs), slowest * 1000))
 
+    def test_no_file_is_deleted_before_what_was_counted_of_it_is_synced(self):
+        """Between the last byte that went into the WAL and the deletion stands a sync of it."""
+        daemon = self.daemon("--set", "events.clean_source=delete")
+        trace = os.path.join(daemon.directory, "trace")
+        daemon.under = ["strace", "-D", "-f", "-y", "-o", trace,
+                        "-e", "trace=pwrite64,fsync,fdatasync,unlink,unlinkat"]
+        daemon.start()
+        for number in range(3):
+            daemon.write("f%d" % number, ONE)
+            harness.wait_until(lambda: os.listdir(daemon.events) == [], "it is deleted")
+        self.assertEqual(daemon.stop(), 0)
+        n_deleted, is_synced = 0, False
+        with open(trace) as lines:
+            for line in lines:
+                if "/checkpoint-wal>" in line:
+                    is_synced = "sync(" in line
+                elif re.search(r' unlink(at)?\(.*"f\d"', line):
+                    self.assertTrue(is_synced, line)
+                    n_deleted += 1
+        self.assertEqual(n_deleted, 3)
+
+    def test_a_directory_that_cannot_be_synced_is_said_and_nothing_is_shown(self):
+        daemon = self.daemon()
+        daemon.write("a", ONE)
+        self.under(daemon, "fsync", "error=EIO")
+        done = subprocess.run(daemon.under[:2] + ["-P", daemon.state] + daemon.under[2:]
+                              + daemon.command("--available-now", "--sql", "select * from counts"),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE)
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+        self.assertIn("%s: cannot sync the directory: Input/output error" % daemon.state, done.stderr)
+        done = daemon.run("--available-now", "--sql", "select total(count) from counts")
+        self.assertEqual(done.stderr + done.stdout, "1.0\n")
+
     def test_a_failing_call_of_any_kind_is_a_failed_checkpoint_and_no_lost_count(self):
         """fsync of a file or of the directory, close, rename: the k-th of them, k = 1, 2, …"""
         source = self.daemon("--set", "events.clean_source=delete")
