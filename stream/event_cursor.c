@@ -31,8 +31,8 @@ struct event_cursor {
 	struct listing listing;
 	struct reader *reader;
 	struct judge *judge;
-	const struct file *file; /* being read; NULL: none */
-	bool is_at_end;          /* the file has no more bytes */
+	struct listed file; /* being read; no name: none */
+	bool is_at_end;     /* the file has no more bytes */
 	struct buf data;
 	struct held held;
 	size_t array; /* held items from here on belong to an array that has not ended */
@@ -197,40 +197,58 @@ static int read_more(struct event_cursor *cursor)
 	return rc;
 }
 
-/* 1: a file is open, 0: there is no more. A file that cannot be opened is passed by, unless none
- * could be. */
+/* 0: it is open; ERR_MISSING: put aside; ERR_IO, ERR_INVALID: passed by. */
+static int open_listed(struct event_cursor *cursor, const struct listed *listed)
+{
+	struct reader_target target = {
+		.dir_fd = source_dir_fd(cursor->listing.source),
+		.path = listed->file->path,
+		/* After a rotation its name may be that of a file that was read already. */
+		.identity = &listed->file->identity,
+		.at = POSITION_START,
+		.limit = listed->size,
+	};
+	struct err trouble = ERR_INIT;
+	int rc = reader_open(cursor->reader, &target, &trouble);
+
+	if (rc != 0 && open_lacks_room(&trouble))
+		*cursor->err = trouble;
+	return rc;
+}
+
+/* 1: a file is open, 0: there is no more. What cannot be opened is passed by, unless nothing can.
+ */
 static int open_next(struct event_cursor *cursor)
 {
 	const struct position start = POSITION_START;
+	struct listed listed;
+	int rc;
 
 	for (;;) {
-		struct reader_target target = {.at = start};
-		struct err trouble = ERR_INIT;
-
-		cursor->file = listing_next(&cursor->listing);
-		if (cursor->file == NULL)
-			return 0;
-		if (cursor->file_name != NULL && strcmp(cursor->file_name, cursor->file->path) != 0)
+		cursor->file = (struct listed){0};
+		rc = listing_next(&cursor->listing, &listed, cursor->err);
+		if (rc != 1)
+			return rc;
+		if (cursor->file_name != NULL && strcmp(cursor->file_name, listed.name) != 0)
 			continue;
-		target.dir_fd = source_dir_fd(cursor->listing.source);
-		target.path = cursor->file->path;
-		/* After a rotation its name may be that of a file that was read already. */
-		target.identity = &cursor->file->identity;
-		target.limit = cursor->file->size;
-		if (reader_open(cursor->reader, &target, &trouble) != 0) {
-			if (!open_lacks_room(&trouble))
-				continue;
-			*cursor->err = trouble;
-			return trouble.code;
-		}
-		judge_begin(cursor->judge, &start, 0);
-		buf_clear(&cursor->data);
-		held_cut(&cursor->held, 0);
-		cursor->array = 0;
-		cursor->is_in_array = false;
-		cursor->is_at_end = false;
-		return 1;
+		rc = open_listed(cursor, &listed);
+		if (cursor->err->code != 0)
+			return cursor->err->code;
+		if (rc == 0)
+			break;
+		if (rc == ERR_MISSING)
+			rc = listing_put_aside(&cursor->listing, &listed, cursor->err);
+		if (rc == ERR_NOMEM)
+			return rc;
 	}
+	cursor->file = listed;
+	judge_begin(cursor->judge, &start, 0);
+	buf_clear(&cursor->data);
+	held_cut(&cursor->held, 0);
+	cursor->array = 0;
+	cursor->is_in_array = false;
+	cursor->is_at_end = false;
+	return 1;
 }
 
 /* Held items that may be handed out: those of an array only when it has ended. */
@@ -252,7 +270,7 @@ static int fill(struct event_cursor *cursor)
 			cursor->array = 0;
 			cursor->next = 0;
 		}
-		if (cursor->file != NULL && !cursor->is_at_end) {
+		if (cursor->file.name != NULL && !cursor->is_at_end) {
 			rc = read_more(cursor);
 			if (rc != 0)
 				return rc;
@@ -283,6 +301,6 @@ int event_cursor_next(
 		cursor->values[i] = item->event.values[cursor->columns[i]];
 	cursor->event.values = cursor->values;
 	*event = &cursor->event;
-	*file = cursor->file->path;
+	*file = cursor->file.name;
 	return 1;
 }

@@ -88,6 +88,32 @@ static int prepare(struct run *run, const struct spec *spec, size_t query, struc
 	return rc != 0 ? rc : listing_open(&run->listing, run->source, err);
 }
 
+/* What was renamed before it was read to its end is read on, under its new name, when the rest is.
+ */
+static int put_gone_aside(struct run *run, struct err *err)
+{
+	struct prefix *prefix = run->listing.prefix;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < run->plan.n_files; i++) {
+		const struct plan_file *read = &run->plan.files[i];
+		struct stand stand = {.at = read->at,
+			.file_id = source_file(run->listing.source, read->slot)->id,
+			.seen = read->at.offset};
+
+		if (read->end != SLICE_GONE)
+			continue;
+		if (plan_file_was_read(read)) {
+			rc = prefix_reserve_puts(prefix, 1, err);
+			if (rc == 0)
+				prefix_put(prefix, read->slot, &stand);
+		}
+		if (rc == 0)
+			rc = listing_put_slot_aside(&run->listing, read->slot, err);
+	}
+	return rc;
+}
+
 /* One plan of at most PLAN_MAX_FILES files into the query. */
 static int count_plan(struct run *run, struct err *err)
 {
@@ -105,6 +131,8 @@ static int count_plan(struct run *run, struct err *err)
 		if (rc == 0 && is_over(run))
 			rc = ERR_INTERRUPTED;
 	}
+	if (rc == 0)
+		rc = put_gone_aside(run, err);
 	scans_clear(&run->scans, UINT32_MAX);
 	plan_fini(&run->plan);
 	return rc;
@@ -115,8 +143,13 @@ static int count(struct run *run, struct err *err)
 	struct query *query = run->memory->query;
 	int rc = query_begin(query, false, err);
 
-	while (rc == 0 && run->listing.prefix->n_heap > 0)
+	while (rc == 0) {
+		if (run->listing.prefix->n_heap == 0)
+			rc = listing_refill(&run->listing, err);
+		if (rc != 0 || run->listing.prefix->n_heap == 0)
+			break;
 		rc = count_plan(run, err);
+	}
 	if (rc == 0)
 		rc = query_fold_end(query, err);
 	return rc != 0 ? rc : query_finish(query, &run->memory->change, err);

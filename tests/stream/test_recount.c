@@ -126,24 +126,36 @@ START_TEST(a_cursor_gives_each_event_with_its_file_line_and_text)
 }
 END_TEST
 
-START_TEST(a_cursor_reads_no_file_twice_when_names_move_on_under_it)
+START_TEST(a_cursor_reads_each_file_once_when_names_move_on_under_it)
 {
 	struct event_filter all = {.min_us = INT64_MIN, .max_us = INT64_MAX};
 	struct event_cursor *cursor;
 	const struct event *event;
 	const char *file;
 	struct err err = ERR_INIT;
-	char from[256], to[256];
+	char from[256], to[256], name[16];
 
 	bench_open(&bench);
-	bench_write(&bench, "log", "{\"time\":1,\"action\":\"x\"}\n");
-	bench_write(&bench, "log.1", "{\"time\":2,\"action\":\"y\"}\n");
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "log.%d", i);
+		bench_write(&bench, name, "{\"time\":1,\"action\":\"x\"}\n");
+	}
 	ck_assert_int_eq(event_cursor_open(&cursor, &bench.spec, 0, &all, NULL, NULL, &err), 0);
 	ck_assert_int_eq(event_cursor_next(cursor, &event, &file, &err), 1);
-	ck_assert_str_eq(file, "log");
-	snprintf(from, sizeof(from), "%s/log", bench.spec.sources[0].path);
-	snprintf(to, sizeof(to), "%s/log.1", bench.spec.sources[0].path);
-	ck_assert_int_eq(rename(from, to), 0);
+	ck_assert_str_eq(file, "log.0");
+	/* The oldest goes, each of the others takes the next name, and there is a new one. */
+	for (int i = 2; i >= 0; i--) {
+		snprintf(from, sizeof(from), "%s/log.%d", bench.spec.sources[0].path, i);
+		snprintf(to, sizeof(to), "%s/log.%d", bench.spec.sources[0].path, i + 1);
+		ck_assert_int_eq(rename(from, to), 0);
+	}
+	bench_write(&bench, "log.0", "{\"time\":2,\"action\":\"new\"}\n");
+	/* They have the names and the bytes of when it began. */
+	for (int i = 1; i < 3; i++) {
+		snprintf(name, sizeof(name), "log.%d", i);
+		ck_assert_int_eq(event_cursor_next(cursor, &event, &file, &err), 1);
+		ck_assert_str_eq(file, name);
+	}
 	ck_assert_int_eq(event_cursor_next(cursor, &event, &file, &err), 0);
 	event_cursor_close(cursor);
 }
@@ -206,6 +218,42 @@ START_TEST(both_end_when_they_are_cancelled)
 }
 END_TEST
 
+/* A rotation, once, as soon as the first file is being read. */
+static bool rotate(void *context)
+{
+	bool *has_rotated = context;
+	char from[256], to[256];
+
+	for (int i = 2; !*has_rotated && i >= 0; i--) {
+		snprintf(from, sizeof(from), "%s/log.%d", bench.spec.sources[0].path, i);
+		snprintf(to, sizeof(to), "%s/log.%d", bench.spec.sources[0].path, i + 1);
+		ck_assert_int_eq(rename(from, to), 0);
+	}
+	*has_rotated = true;
+	return false;
+}
+
+START_TEST(a_recount_counts_each_file_once_when_names_move_on_under_it)
+{
+	struct recount recount;
+	struct err err = ERR_INIT;
+	bool has_rotated = false;
+	char name[16];
+
+	bench_open(&bench);
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "log.%d", i);
+		bench_write(&bench, name, "{\"time\":1,\"action\":\"x\"}\n");
+	}
+	ck_assert_int_eq(
+		recount_run(&recount, &bench.spec, 0, INT64_MAX, rotate, &has_rotated, &err), 0);
+	ck_assert(has_rotated);
+	ck_assert_uint_eq(recount.n_rows, 1);
+	ck_assert_uint_eq(recount.rows[0].count, 3);
+	recount_fini(&recount);
+}
+END_TEST
+
 START_TEST(a_recount_of_many_groups_ends_at_its_limit_and_below_it_does_not)
 {
 	struct recount recount;
@@ -236,8 +284,9 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, a_recount_equals_the_stream_that_has_caught_up);
 	tcase_add_test(tcase, a_cursor_gives_each_event_with_its_file_line_and_text);
-	tcase_add_test(tcase, a_cursor_reads_no_file_twice_when_names_move_on_under_it);
+	tcase_add_test(tcase, a_cursor_reads_each_file_once_when_names_move_on_under_it);
 	tcase_add_test(tcase, a_cursor_gives_long_files_and_arrays_whole);
+	tcase_add_test(tcase, a_recount_counts_each_file_once_when_names_move_on_under_it);
 	tcase_add_test(tcase, both_end_when_they_are_cancelled);
 	tcase_add_test(tcase, a_recount_of_many_groups_ends_at_its_limit_and_below_it_does_not);
 	suite_add_tcase(suite, tcase);
