@@ -382,8 +382,9 @@ static uint32_t end_rounds(struct kernel *kernel, const struct round *round, boo
 	uint32_t right = 0;
 
 	EACH_CURSOR({
-		bool is_wrong = fault_is_set(round->fault[i]) |
-				times_fault_is_set(&round->times, i);
+		/* Both are asked, as numbers, so that there is nothing to branch on. */
+		unsigned is_wrong = (unsigned)fault_is_set(round->fault[i]) |
+				    (unsigned)times_fault_is_set(&round->times, i);
 
 		right |= (uint32_t)!is_wrong << i;
 		kernel->at[i] = is_wrong ? kernel->at[i] : round->at[i] + kernel->rest;
