@@ -1,6 +1,7 @@
 /* The handle is opened over a descriptor that listens already, so libuv never knows a path. */
 #include "daemon/server.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,24 +9,69 @@
 /* What the kernel keeps for us; it may be lower than asked for, see net.core.somaxconn. */
 #define BACKLOG 511
 
+union any_stream {
+	uv_handle_t handle;
+	uv_stream_t stream;
+	uv_pipe_t pipe;
+	uv_tcp_t tcp;
+};
+
 struct server {
-	union {
-		uv_handle_t handle;
-		uv_stream_t stream;
-		uv_pipe_t pipe;
-		uv_tcp_t tcp;
-	} uv;
+	union any_stream uv;
+	union any_stream
+		unwanted; /* a connection that there is no memory for, while it is closed */
+	bool has_unwanted;
+	bool has_waiting;         /* the next one came meanwhile */
+	bool is_closed;           /* but for `unwanted` */
 	struct listener listener; /* LISTENER_NONE: an address */
 	struct service *service;
 	const struct session_ops *ops;
 };
 
+static void on_connection(uv_stream_t *stream, int status);
+
+static void on_unwanted_closed(uv_handle_t *handle)
+{
+	struct server *server = handle->data;
+
+	server->has_unwanted = false;
+	if (server->is_closed) {
+		free(server);
+		return;
+	}
+	if (!server->has_waiting || uv_is_closing(&server->uv.handle))
+		return;
+	server->has_waiting = false;
+	on_connection(&server->uv.stream, 0);
+}
+
+/* libuv tells of no further connection before this one is taken: so it is, and closed. */
+static void turn_away(struct server *server)
+{
+	uv_stream_t *listener = &server->uv.stream;
+	int rc;
+
+	if (server->has_unwanted) {
+		server->has_waiting = true;
+		return;
+	}
+	if (listener->type == UV_TCP)
+		rc = uv_tcp_init(listener->loop, &server->unwanted.tcp);
+	else
+		rc = uv_pipe_init(listener->loop, &server->unwanted.pipe, 0);
+	assert(rc == 0);
+	server->has_unwanted = true;
+	server->unwanted.handle.data = server;
+	(void)uv_accept(listener, &server->unwanted.stream);
+	uv_close(&server->unwanted.handle, on_unwanted_closed);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
 	struct server *server = stream->data;
 
-	if (status == 0)
-		session_accept(server->service, stream, server->ops);
+	if (status == 0 && !session_accept(server->service, stream, server->ops))
+		turn_away(server);
 }
 
 static struct server *server_new(
@@ -45,7 +91,11 @@ static struct server *server_new(
 
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct server *server = handle->data;
+
+	server->is_closed = true;
+	if (!server->has_unwanted)
+		free(server);
 }
 
 void server_close(struct server *server)

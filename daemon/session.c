@@ -217,14 +217,14 @@ static void refuse(struct session *session)
 	session_finish(session);
 }
 
-void session_accept(struct service *service, uv_stream_t *listener, const struct session_ops *ops)
+bool session_accept(struct service *service, uv_stream_t *listener, const struct session_ops *ops)
 {
 	struct session_list *list = service->sessions;
 	struct session *session = calloc(1, ops->size);
 	struct err err = ERR_INIT;
 
 	if (session == NULL)
-		return; /* the connection waits in the kernel until there is memory */
+		return false;
 	session->ops = ops;
 	session->protocol = ops->protocol;
 	session->service = service;
@@ -234,11 +234,11 @@ void session_accept(struct service *service, uv_stream_t *listener, const struct
 	int rc = transport_accept(&session->transport, listener, &transport_ops, &err);
 	session_list_add(list, session);
 	if (rc != 0)
-		return;
+		return true;
 	peer_find(session);
 	if (list->n_counted >= (size_t)service->max_sessions) {
 		refuse(session);
-		return;
+		return true;
 	}
 	session->is_counted = true;
 	list->n_counted++;
@@ -248,7 +248,8 @@ void session_accept(struct service *service, uv_stream_t *listener, const struct
 		ops->open(session, &err) != 0) {
 		log_warning("session %" PRId64 ": %s", session->id, err.text);
 		session_close(session);
-		return;
+		return true;
 	}
 	transport_read_start(&session->transport);
+	return true;
 }

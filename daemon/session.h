@@ -146,7 +146,11 @@ void session_set_deadline(struct session *session, uint64_t after_ms);
 /* on_turn is called after the others had theirs: for what is left after a slice of work on the loop. */
 void session_want_turn(struct session *session);
 
-/* The next connection of `listener`; over max_sessions it is refused with a sentence. */
-void session_accept(struct service *service, uv_stream_t *listener, const struct session_ops *ops);
+/*
+ * The next connection of `listener`; over max_sessions it is refused with a
+ * sentence. False: no memory, and the connection is still to be taken.
+ */
+bool session_accept(struct service *service, uv_stream_t *listener, const struct session_ops *ops)
+	__attribute__((warn_unused_result));
 
 #endif
