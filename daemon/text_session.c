@@ -15,6 +15,7 @@
 #include "daemon/text_session.h"
 
 #include "daemon/frames.h"
+#include "daemon/frames_line.h"
 #include "daemon/sql_text.h"
 #include "daemon/text_command.h"
 #include "daemon/text_lines.h"
@@ -27,6 +28,7 @@
 #define TURN_US 1000
 /* With more than this here, the peer waits. */
 #define READ_AHEAD_BYTES (64 * 1024)
+#define TOO_LONG         "a statement or line of more than 1048576 bytes; goodbye"
 
 enum text_state { TEXT_READY, TEXT_RUNNING, TEXT_OVER };
 
@@ -165,12 +167,6 @@ static bool pending_judge(struct text_session *t)
 	return true;
 }
 
-static void too_long(struct text_session *t)
-{
-	error_add(t, "a statement or line of more than 1048576 bytes; goodbye");
-	leave(t);
-}
-
 static void frame_take(struct text_session *t, const char *line, size_t len);
 
 /* A line where no statement is pending: a dot-command or a frame. False: it is neither. */
@@ -206,7 +202,8 @@ static void line_take(struct text_session *t, char *line, size_t len)
 	if (t->pending.len == 0 && bare > 0 && line_special(t, line, bare))
 		return;
 	if (t->pending.len + len > TEXT_MAX_BYTES) {
-		too_long(t);
+		error_add(t, TOO_LONG);
+		leave(t);
 		return;
 	}
 	if (t->lines.is_cut)
@@ -254,7 +251,12 @@ static bool do_next(struct text_session *t)
 		if (!sql_text_is_complete(&t->scan))
 			return true;
 	} else if (text_lines_len(&t->lines) > TEXT_MAX_BYTES) {
-		too_long(t);
+		/* Nobody knows its id: that may be in what is not here. */
+		if (is_frame(t))
+			frames_line_add_error(&t->out, "null", SQLITE_TOOBIG, TOO_LONG, -1);
+		else
+			error_add(t, TOO_LONG);
+		leave(t);
 		return false;
 	} else if (!has_ended(t) || t->pending.len == 0) {
 		return false;

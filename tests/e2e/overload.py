@@ -193,7 +193,9 @@ class Overload(harness.Case):
             block = first * 65536
             for _ in range(1024):
                 client.try_send(block) # what is too much is read and forgotten for a while
-            self.assertIn("goodbye", client.line())
+            answer = client.line()
+            self.assertIn("goodbye", answer)
+            self.assertEqual(answer.startswith('{"id":null,"error":'), first == b"{", answer)
             self.assertGrewLess(pid, before, 8 * 1024)
         self.assertServes(daemon)
 
