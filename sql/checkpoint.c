@@ -202,7 +202,9 @@ static int judge_loss(struct checkpoint *checkpoint, const char *reason, struct 
 	struct err loss = ERR_INIT;
 	struct buf buf = {0};
 	const char *path = checkpoint_dir_path(&checkpoint->dir, &buf, "counted");
-	int rc = path != NULL ? ledger_check(path, &loss) : err_nomem(&loss);
+	size_t n_missing;
+	int rc =
+		path != NULL ? ledger_check(path, NULL, NULL, &n_missing, &loss) : err_nomem(&loss);
 
 	buf_fini(&buf);
 	if (rc == 0)
@@ -264,7 +266,8 @@ static void tell_missing(struct checkpoint *checkpoint)
 			path = NULL;
 	}
 	if (path != NULL && ledger != NULL) {
-		int rc = ledger_check(ledger, &loss);
+		size_t n_missing;
+		int rc = ledger_check(ledger, NULL, NULL, &n_missing, &loss);
 
 		checkpoint->loss = "counted anew since the checkpoint was missing";
 		notices_add(checkpoint->notices,
@@ -275,6 +278,18 @@ static void tell_missing(struct checkpoint *checkpoint)
 	}
 	buf_fini(&counted);
 	buf_fini(&buf);
+}
+
+static void tell_lost(struct checkpoint *checkpoint)
+{
+	struct err loss = ERR_INIT;
+
+	if (counted_find_lost(checkpoint->db, &checkpoint->dir, &loss) == ERR_MISSING)
+		notices_add(checkpoint->notices,
+			"%s is older than its list of counted files, as when an old one was put "
+			"back"
+			" or checkpoint-wal was removed: %s, and not counted any more",
+			checkpoint->dir.path, loss.text);
 }
 
 const char *checkpoint_loss(const struct checkpoint *checkpoint)
@@ -299,6 +314,8 @@ static int open_files(struct checkpoint *checkpoint, struct err *err)
 	}
 	if (finding == CHECKPOINT_GOOD) {
 		rc = open_db(checkpoint, err);
+		if (rc == 0)
+			tell_lost(checkpoint);
 		if (rc != ERR_CORRUPT)
 			return rc;
 		memcpy(reason, err->text, sizeof(reason));

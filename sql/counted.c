@@ -196,3 +196,55 @@ int counted_sync(struct counted *counted, struct err *err)
 	counted->ledger = NULL;
 	return renew(counted, err);
 }
+
+/* What was counted after the tables were written has a greater key than any in them. */
+struct newest {
+	sqlite3_stmt *of_source;
+	int64_t source; /* the one that `key` is of; -1: none yet */
+	int64_t key;
+	struct err *err;
+};
+
+static bool is_older(void *context, int64_t key)
+{
+	struct newest *newest = context;
+	int64_t source = key >> SCHEMA_KEY_BITS;
+
+	if (source != newest->source) {
+		(void)sqlite3_bind_int64(newest->of_source, 1, source);
+		(void)sqlite3_bind_int64(newest->of_source, 2, schema_key(source, 0));
+		(void)sqlite3_bind_int64(newest->of_source, 3, schema_key(source + 1, 0) - 1);
+		newest->source = source;
+		newest->key = INT64_MAX;
+		if (db_step(newest->of_source, newest->err) == 1)
+			newest->key = sqlite3_column_int64(newest->of_source, 0);
+		(void)sqlite3_reset(newest->of_source);
+	}
+	return key <= newest->key;
+}
+
+/* A source that the tables do not have was removed, unless it is newer than all they have. */
+#define NEWEST_OF_SOURCE                                                                           \
+	"SELECT CASE WHEN EXISTS (SELECT 1 FROM \"state:sources\" WHERE id = ?1)"                  \
+	" OR ?1 > (SELECT coalesce(max(id), -1) FROM \"state:sources\")"                           \
+	" THEN (SELECT coalesce(max(rowid), -1) FROM files WHERE rowid BETWEEN ?2 AND ?3)"         \
+	" ELSE ?3 END"
+
+int counted_find_lost(sqlite3 *db, const struct checkpoint_dir *dir, struct err *err)
+{
+	struct newest newest = {.source = -1, .err = err};
+	struct buf buf = {0};
+	const char *path = checkpoint_dir_path(dir, &buf, "counted");
+	size_t n_missing = 0;
+	int rc = path != NULL ? db_prepare(db, NEWEST_OF_SOURCE, &newest.of_source, err)
+			      : err_nomem(err);
+
+	if (rc == 0)
+		rc = ledger_check(path, is_older, &newest, &n_missing, err);
+	(void)sqlite3_finalize(newest.of_source);
+	buf_fini(&buf);
+	/* A ledger that is lost itself tells nothing about a checkpoint that is good. */
+	if (rc == ERR_CONFIG)
+		rc = err->code = n_missing > 0 ? ERR_MISSING : 0;
+	return rc;
+}

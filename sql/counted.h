@@ -32,4 +32,13 @@ int counted_note(struct counted *counted, const struct changes *changes, struct 
 /* What was noted survives a power cut. */
 int counted_sync(struct counted *counted, struct err *err) __attribute__((warn_unused_result));
 
+/*
+ * A good checkpoint may be one of some time before: a backup that was put back,
+ * or one whose WAL is gone. Files that were counted since and are still there
+ * are simply counted again; ERR_MISSING with a sentence about those that are
+ * gone. Before the first batch, which writes the ledger anew.
+ */
+int counted_find_lost(sqlite3 *db, const struct checkpoint_dir *dir, struct err *err)
+	__attribute__((warn_unused_result));
+
 #endif

@@ -256,40 +256,52 @@ static bool is_there(const char *escaped)
 	return there;
 }
 
-static int judge(const struct line *lines, size_t n, size_t n_bad, struct err *err)
+/* The first of those that are missing, and how many they are. */
+static const char *find_missing(const struct line *lines, size_t n, ledger_known_fn *is_known,
+	void *context, size_t *n_missing)
 {
 	const char *first = NULL;
-	size_t n_missing = 0;
 	size_t i;
+
+	*n_missing = 0;
 
 	for (i = 0; i < n; i++) {
 		if (i + 1 < n && lines[i + 1].key == lines[i].key)
+			continue;
+		if (is_known != NULL && is_known(context, lines[i].key))
 			continue;
 		if (!lines[i].is_gone && is_there(lines[i].path))
 			continue;
 		if (first == NULL)
 			first = lines[i].path;
-		n_missing++;
+		(*n_missing)++;
 	}
+	return first;
+}
+
+static int judge(const char *first, size_t n_missing, size_t n_bad, struct err *err)
+{
 	if (n_missing == 1)
 		return err_set(err, ERR_CONFIG, "%s has been counted and is gone", first);
 	if (n_missing > 1)
-		return err_set(err, ERR_CONFIG,
-			"%s and %zu other files have been counted and are gone", first,
-			n_missing - 1);
+		return err_set(err, ERR_CONFIG, "%s and %zu more have been counted and are gone",
+			first, n_missing - 1);
 	if (n_bad > 0)
 		return err_set(err, ERR_CONFIG,
 			"which files have been counted is not known, their list is damaged too");
 	return 0;
 }
 
-int ledger_check(const char *path, struct err *err)
+int ledger_check(const char *path, ledger_known_fn *is_known, void *context, size_t *n_missing,
+	struct err *err)
 {
 	struct line *lines = NULL;
 	struct buf text = {0};
 	size_t n = 0, n_bad = 0;
 	int rc = file_read_all(path, MAX_BYTES, &text, err);
+	const char *first;
 
+	*n_missing = 0;
 	if (rc == ERR_NOMEM)
 		return rc;
 	if (rc < 0 || text.len < sizeof(HEADER) - 1 ||
@@ -299,8 +311,10 @@ int ledger_check(const char *path, struct err *err)
 			"which files have been counted is not known, their list is lost too");
 	}
 	rc = read_lines(&text, &lines, &n, &n_bad, err);
-	if (rc == 0)
-		rc = judge(lines, n, n_bad, err);
+	if (rc == 0) {
+		first = find_missing(lines, n, is_known, context, n_missing);
+		rc = judge(first, *n_missing, n_bad, err);
+	}
 	free(lines);
 	buf_fini(&text);
 	return rc;

@@ -42,11 +42,16 @@ int ledger_sync(struct ledger *ledger, struct err *err) __attribute__((warn_unus
 /* Replaces the whole file by what was gathered. */
 int ledger_replace(struct ledger *ledger, struct err *err) __attribute__((warn_unused_result));
 
+/* Whether the checkpoint has the file of that key. */
+typedef bool ledger_known_fn(void *context, int64_t key);
+
 /*
- * Judges the file at `path`: 0 when every counted file is there. ERR_CONFIG
- * with a sentence that names the first one missing and how many there are, or
- * that says that the file itself is lost.
+ * Judges the file at `path`: 0 when every counted file is there, or is one
+ * that `is_known` knows (NULL: none). ERR_CONFIG with a sentence that names the
+ * first one missing and how many there are, or, when *n_missing is 0, that says
+ * that the file itself is lost.
  */
-int ledger_check(const char *path, struct err *err) __attribute__((warn_unused_result));
+int ledger_check(const char *path, ledger_known_fn *is_known, void *context, size_t *n_missing,
+	struct err *err) __attribute__((warn_unused_result));
 
 #endif

@@ -352,6 +352,31 @@ class Removed(State):
         self.assertEqual(daemon.run("--forget", "others").returncode, 0)
         self.assertEqual(self.shown(daemon), "")
 
+    def test_what_is_lost_with_a_wal_is_told(self):
+        daemon = self.daemon(config=self.ONE).start()
+        files = harness.made_stream(seed=79, n_files=4, n_lines=50)
+        daemon.write("a", files[0])
+        daemon.process_all()
+        self.assertEqual(daemon.stop(), 0)
+        daemon.start()
+        for name, data in zip("bcd", files[1:]):
+            daemon.write(name, data)
+        daemon.process_all()
+        daemon.stop(signal.SIGKILL)
+        os.unlink(self.path(daemon) + "-wal")
+        os.unlink(os.path.join(daemon.events, "b"))
+        os.unlink(os.path.join(daemon.events, "c"))
+        daemon.start()
+        daemon.process_all()
+        self.assertEqual(daemon.ask("select sum(count) from counts"), [[100]])
+        self.assertRegex(daemon.log(), r"warning: .*/checkpoint is older than its list of counted "
+                         r"files, .* checkpoint-wal was removed: .*/b and 1 more have been "
+                         r"counted and are gone, and not counted any more")
+        self.assertEqual(daemon.stop(), 0)
+        n = daemon.log().count("is older than")
+        daemon.start()
+        self.assertEqual(daemon.log().count("is older than"), n, "it is told once")
+
     def test_a_damaged_checkpoint_is_left_alone_and_says_what_can_be_read_or_nothing(self):
         daemon = self.daemon(config=self.ONE + "[query others]\n").start()
         daemon.write("f", harness.made_stream(seed=73, n_files=1, n_lines=200)[0])
