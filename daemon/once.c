@@ -6,8 +6,10 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/timestamp.h"
 #include "daemon/log.h"
+#include "daemon/text_command.h"
 #include "daemon/text_sink.h"
 #include "sql/cycle.h"
 #include "sql/statement.h"
@@ -144,25 +146,70 @@ static int rows_print(
 	}
 }
 
-static int text_answer(struct sql_session *session, const char *sql, struct err *err)
+/* The line at `line` is a dot-command; *len is what it takes, with its newline. */
+static int command_run(struct text_settings *settings, const char *line, struct buf *out,
+	size_t *len, bool *quits, struct err *err)
 {
-	struct print_options print;
-	struct text_sink sink = {.options = &print};
-	struct buf out = {0};
-	size_t at = 0, len = strlen(sql);
+	size_t bare = strcspn(line, "\n");
+	char *copy = mem_copy_text(line, bare);
+	struct buf said = {0};
 	int rc = 0;
 
-	print_options_init(&print);
-	while (rc == 0 && at < len) {
-		struct statement *statement;
-		size_t tail;
-		rc = statement_prepare(session, sql + at, len - at, 0, &tail, &statement, err);
-		if (rc != 0 || statement == NULL)
-			break;
-		rc = rows_print(statement, &sink, &out, err);
-		statement_free(statement);
-		text_sink_reset(&sink);
-		at += tail;
+	*len = bare + (line[bare] == '\n');
+	if (copy == NULL)
+		return err_nomem(err);
+	switch (text_command_run(settings, copy, &said)) {
+	case TEXT_COMMAND_QUIT: *quits = true; /* fallthrough */
+	case TEXT_COMMAND_DONE: buf_add(out, said.data, said.len); break;
+	case TEXT_COMMAND_FAILED:
+		buf_add_char(&said, '\0');
+		rc = buf_ok(&said) ? err_set(err, ERR_SQL, "%.*s",
+					     (int)strcspn(said.data + strlen("Error: "), "\n"),
+					     said.data + strlen("Error: "))
+				   : err_nomem(err);
+	}
+	buf_fini(&said);
+	free(copy);
+	return rc;
+}
+
+static int statement_run(struct text_settings *settings, struct sql_session *session,
+	const char *sql, struct buf *out, size_t *len, struct err *err)
+{
+	struct text_sink sink = {.options = &settings->print};
+	struct statement *statement;
+	int rc = statement_prepare(session, sql, strlen(sql), 0, len, &statement, err);
+
+	if (rc != 0)
+		return rc;
+	if (statement == NULL) {
+		*len = strlen(sql);
+		return 0;
+	}
+	rc = rows_print(statement, &sink, out, err);
+	statement_free(statement);
+	text_sink_reset(&sink);
+	if (rc == 0 && settings->end[0] != '\0') {
+		buf_add_text(out, settings->end);
+		buf_add_char(out, '\n');
+	}
+	return rc;
+}
+
+static int text_answer(struct sql_session *session, const char *sql, struct err *err)
+{
+	struct text_settings settings;
+	struct buf out = {0};
+	bool quits = false;
+	int rc = 0;
+
+	text_settings_init(&settings);
+	while (rc == 0 && !quits && *(sql += strspn(sql, " \t\r\n;")) != '\0') {
+		size_t len = 0;
+
+		rc = *sql == '.' ? command_run(&settings, sql, &out, &len, &quits, err)
+				 : statement_run(&settings, session, sql, &out, &len, err);
+		sql += len;
 	}
 	struct err write_err = ERR_INIT;
 	if (out.len > 0 && out_write(&out, &write_err) != 0 && rc == 0) {

@@ -98,6 +98,12 @@ class MainJob(harness.Case):
             expected[action] = expected.get(action, 0) + count
         self.assertEqual(done.stdout, "".join("%s|%d\n" % pair for pair in sorted(expected.items())))
         self.assertEqual(done.returncode, 0, done.stderr)
+        done = daemon.run("--available-now", "--sql",
+                          ".mode json\nselect 1 as x;\n.mode list\n.end --\nselect 2;\n.quit\nselect 3")
+        self.assertEqual((done.returncode, done.stdout), (0, '[{"x":1}]\n2\n--\n'), done.stderr)
+        done = daemon.run("--available-now", "--sql", ".mode nonsense\nselect 1")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("mode should be one of", done.stderr)
         done = daemon.run("--available-now", "--sql", "select nonsense")
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("nonsense", done.stderr)
