@@ -26,7 +26,7 @@ START_TEST(lines_are_whole_wherever_the_bytes_are_cut)
 
 	ck_assert(text_lines_add(&lines, TEXT, cut));
 	take_all(&lines, &taken);
-	ck_assert(text_lines_add(&lines, TEXT + cut, strlen(TEXT) - cut));
+	ck_assert(text_lines_add(&lines, &TEXT[cut], strlen(TEXT) - cut));
 	take_all(&lines, &taken);
 	ck_assert_int_eq(text_lines_peek(&lines), 't');
 	ck_assert_uint_eq(text_lines_len(&lines), strlen("three"));
