@@ -55,7 +55,8 @@ static void must(bool condition, const char *what, const struct err *err)
 static void on_connection(uv_stream_t *stream, int status)
 {
 	assert(status == 0);
-	session_accept(&world.service, stream, &pg_session_ops);
+	if (!session_accept(&world.service, stream, &pg_session_ops))
+		abort();
 }
 
 /* A socket without a path: its name is in the abstract namespace. */

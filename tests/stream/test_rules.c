@@ -115,7 +115,7 @@ START_TEST(a_last_line_without_end_may_be_longer_than_max_bytes)
 		ck_assert_int_eq(n_events(), 4);
 		ck_assert_int_eq(file_of("a")->state, FILE_DONE);
 		ck_assert_int_eq(file_of("b")->state, FILE_GROWING);
-		bench_append(&bench, "b", LINE + sizeof(half) - 1, LINE_BYTES - sizeof(half) + 1);
+		bench_append(&bench, "b", &LINE[sizeof(half) - 1], LINE_BYTES - sizeof(half) + 1);
 		while (bench_batch(&bench))
 			ck_assert_int_le(n_events(), 5);
 		ck_assert_int_eq(n_events(), 5);
