@@ -17,6 +17,7 @@ struct watch {
 	struct watch_options options;
 	struct notice *notice;
 	bool is_polling;
+	bool is_noticed;   /* as the stream was last told */
 	int n_handles;     /* open ones; the last frees the watch */
 	char trouble[256]; /* as last logged; "": none */
 };
@@ -65,19 +66,22 @@ static void poll_start(struct watch *watch)
 	uv_poll_start(&watch->poll, UV_READABLE, on_readable);
 }
 
-/* True: it is another than before, or is over. */
+/* True: there is trouble that was not there, or another, or it is over. */
 static bool trouble_note(struct watch *watch)
 {
 	const char *trouble = notice_trouble(watch->notice);
+	bool is_noticed = trouble == NULL;
+	bool has_changed = is_noticed != watch->is_noticed;
 
-	stream_set_noticed(watch->options.stream, watch->options.source, trouble == NULL);
+	watch->is_noticed = is_noticed;
+	stream_set_noticed(watch->options.stream, watch->options.source, is_noticed);
 	/* Of its directory the source itself speaks. */
 	if (notice_has_no_directory(watch->notice))
-		return false;
+		return has_changed;
 	if (trouble == NULL)
 		trouble = "";
 	if (strncmp(watch->trouble, trouble, sizeof(watch->trouble) - 1) == 0)
-		return false;
+		return has_changed;
 	if (trouble[0] != '\0')
 		log_warning("source %s: %s; looking every poll_interval instead",
 			watch->options.spec->name, trouble);
