@@ -6,6 +6,8 @@
 #ifndef STREAM_SCAN_LOAD_H
 #define STREAM_SCAN_LOAD_H
 
+#include "base/json_scalar.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -32,13 +34,7 @@ static inline void store_4(void *at, uint32_t word)
 
 static inline uint64_t load_8(const void *at)
 {
-	uint64_t word;
-
-	memcpy(&word, at, sizeof(word));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	word = __builtin_bswap64(word);
-#endif
-	return word;
+	return load_word(at);
 }
 
 #endif
