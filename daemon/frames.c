@@ -12,7 +12,6 @@
 #include "daemon/frames_sink.h"
 #include "daemon/subscription.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -204,11 +203,8 @@ static bool run(struct frames *frames, const struct request *request)
 	e->n_params = request->n_params;
 	frames->is_cancelled = false;
 	frames->sink = (struct frames_sink){0};
-	session_runs(session, request->sql, request->sql_len);
-	if (!execution_start(e, session->service->executor))
+	if (!session_execute(session, e))
 		return false;
-	bool is_there = session_ran(session);
-	assert(is_there); /* it is not closed from within its own turn */
 	execution_ended(frames);
 	return true;
 }

@@ -6,8 +6,6 @@
  */
 #include "daemon/http_private.h"
 
-#include <assert.h>
-
 static int status_of(const struct err *err)
 {
 	switch (err->code) {
@@ -88,11 +86,6 @@ void http_start(struct http_session *http)
 	e->sink = &http_sink_ops;
 	e->sink_context = &http->sink;
 	http->state = HTTP_ANSWERING;
-	session_runs(&http->session, e->text, e->len);
-	if (execution_start(e, http->session.service->executor)) {
-		bool is_there = session_ran(&http->session);
-
-		assert(is_there); /* it is not closed from within its own turn */
+	if (session_execute(&http->session, e))
 		http_ended(http);
-	}
 }

@@ -10,7 +10,6 @@
 #include "daemon/pg_rows.h"
 #include "daemon/pg_token.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -152,13 +151,8 @@ static void start(struct pg_session *pg, struct execution *execution, enum pg_ru
 	execution->on_page = on_page;
 	execution->on_ended = on_ended;
 	pg->running = what;
-	session_runs(&pg->session, execution->text, execution->len);
-	if (execution_start(execution, pg->session.service->executor)) {
-		bool is_there = session_ran(&pg->session);
-
-		assert(is_there); /* it is not closed from within its own turn */
+	if (session_execute(&pg->session, execution))
 		run_ended(pg);
-	}
 }
 
 /* The session's own execution, for everything but portals. */

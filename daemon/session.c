@@ -139,6 +139,16 @@ bool session_ran(struct session *session)
 	return !session_free_if_done(session);
 }
 
+bool session_execute(struct session *session, struct execution *execution)
+{
+	session_runs(session, execution->text, execution->len);
+	if (!execution_start(execution, session->service->executor))
+		return false;
+	bool is_there = session_ran(session);
+	assert(is_there); /* it is not closed from within its own turn */
+	return true;
+}
+
 void session_set_protocol(struct session *session, const char *protocol)
 {
 	struct session_list *list = session->service->sessions;

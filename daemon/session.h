@@ -137,6 +137,14 @@ void session_close(struct session *session);
 void session_runs(struct session *session, const char *text, size_t len);
 bool session_ran(struct session *session) __attribute__((warn_unused_result));
 
+/*
+ * session_runs and execution_start of a prepared execution. True: it has ended
+ * already, within this turn; false: it is under way, and on_ended, which calls
+ * session_ran, will tell.
+ */
+bool session_execute(struct session *session, struct execution *execution)
+	__attribute__((warn_unused_result));
+
 /* A peer that turns out to speak another form of the protocol. `protocol` is static. */
 void session_set_protocol(struct session *session, const char *protocol);
 
