@@ -5,9 +5,13 @@ import csv
 import datetime
 import json
 import os
+import re
+
+import batch as section_batch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS, THEIRS = "#c2410c", "#64748b"
+SECTIONS = ("batch", "stream", "queries", "growth")
 
 
 def write(results, about, out):
@@ -28,7 +32,8 @@ def write(results, about, out):
     charts(data)
     with open(os.path.join(HERE, "page.md"), encoding="utf-8") as file:
         page = file.read()
-    for section in ("batch", "stream", "queries", "growth"):
+    page = page.replace("<!-- versions -->", versions(data))
+    for section in SECTIONS:
         page = page.replace(f"<!-- {section} -->", table_of(data, section))
     with open(os.path.join(out, "BENCHMARKS.md"), "w", encoding="utf-8") as file:
         file.write(page)
@@ -44,11 +49,20 @@ def read(data, section):
 
 def about(data, section):
     with open(os.path.join(data, section + ".json"), encoding="utf-8") as file:
-        what = json.load(file)
-    text = f"{what['date']}; {what['machine']}."
-    versions = "; ".join(f"{name} {version}" for name, version in what["versions"].items() if version)
-    left_out = "; ".join(f"{name}: {why}" for name, why in what["left_out"].items())
-    return text + what.get("note", "") + f" Versions: {versions}." + (f" Left out: {left_out}." if left_out else "")
+        return json.load(file)
+
+
+def versions(data):
+    """Each program once, with what it had in the newest section that knew it."""
+    found, left_out = {}, {}
+    for section in SECTIONS:
+        if read(data, section):
+            what = about(data, section)
+            found |= {name: version for name, version in what["versions"].items() if version}
+            left_out |= what["left_out"]
+    lines = [[name, (re.search(r"\d+(\.\d+)+", version) or [version])[0]] for name, version in found.items()]
+    text = "; ".join(" ".join(line) for line in lines) + "."
+    return text + "".join(f" {name} was left out: {why}." for name, why in left_out.items() if name not in found)
 
 
 def number(text, digits=3):
@@ -69,15 +83,19 @@ def table_of(data, section):
     rows = read(data, section)
     if not rows:
         return "Not measured yet."
-    text = about(data, section) + "\n\n" + {"batch": batch, "stream": stream, "queries": queries, "growth": growth}[section](rows)
+    what = about(data, section)
+    note = "; " + what["note"] if "note" in what else ""
+    text = f"Measured on {what['date']}; {what['machine']}{note}.\n\n" + {"batch": batch, "stream": stream, "queries": queries, "growth": growth}[section](rows)
     pictures = sorted(name for name in os.listdir(data) if name.startswith(section) and name.endswith(".svg"))
     return text + "".join(f"\n\n![{section}](benchmarks/{name})" for name in pictures)
 
 
 def batch(rows):
     parts = []
-    for name in dict.fromkeys(row["row"] for row in rows):
+    for name in section_batch.ROWS:
         own = [row for row in rows if row["row"] == name]
+        if not own:
+            continue
         lines = [
             [
                 row["peer"],
@@ -85,21 +103,15 @@ def batch(rows):
                 number(row["gb_s"]),
                 f"{number(row['gb_s_min'])}–{number(row['gb_s_max'])}" if row["gb_s"] else row["trouble"],
                 number(row["gb_s_with_start"]),
-                number(row["peak_mb"]),
+                number(row["peak_mb"]) if float(row["peak_mb"] or 0) else "",
                 number(row["tallyd_is_faster"]) + (" ×" if row["tallyd_is_faster"] else ""),
                 f"{int(row['bytes']) / 1e6:,.0f}",
             ]
             for row in sorted(own, key=lambda row: -float(row["gb_s"] or 0))
         ]
-        head = ["who", "threads", "GB/s", "lowest–highest", "GB/s with its start", "peak MB", "tallyd is faster by", "MB read"]
-        parts.append(f"### {what_of(name)}\n\n" + markdown(head, lines))
+        head = ["who", "threads", "GB/s", "lowest–highest", "GB/s with its start", "peak MB", "tallyd ÷ it", "MB read"]
+        parts.append(f"### {section_batch.ROWS[name][2]}\n\n" + markdown(head, lines))
     return "\n\n".join(parts)
-
-
-def what_of(row):
-    import batch as section
-
-    return section.ROWS[row][2]
 
 
 def stream(rows):
@@ -133,8 +145,24 @@ def queries(rows):
 
 
 def growth(rows):
-    lines = [[row["what"], number(row["units"]), row["peer"], number(row.get("seconds")), number(row.get("ns_a_unit")), number(row.get("peak_mb"))] for row in rows]
-    return markdown(["what grows", "to", "who", "seconds", "ns a unit", "peak MB"], lines)
+    """A table for each thing that grows: what one more costs whom."""
+    parts = []
+    for what in dict.fromkeys(row["what"] for row in rows):
+        own = [row for row in rows if row["what"] == what]
+        who = list(dict.fromkeys(row["peer"] for row in own))
+        lines = []
+        for units in dict.fromkeys(row["units"] for row in own):
+            cells = {row["peer"]: row for row in own if row["units"] == units}
+            lines.append([f"{int(units):,}", *(cost_of(cells.get(peer)) for peer in who)])
+        parts.append(markdown([what, *(f"{peer}: ns for each (seconds, peak MB)" for peer in who)], lines))
+    return "\n\n".join(parts)
+
+
+def cost_of(row):
+    if row is None or not row.get("ns_a_unit"):
+        return (row or {}).get("trouble") or ""
+    peak = f", {number(row['peak_mb'])}" if float(row.get("peak_mb") or 0) else ""
+    return f"{number(row['ns_a_unit'])} ({number(row['seconds'])}{peak})"
 
 
 def charts(data):

@@ -47,7 +47,7 @@ def main():
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1)
     parser.add_argument("--seconds", type=float, default=10, help="of each rate of arrivals and each measure of queries")
-    parser.add_argument("--note", default="", help="a sentence for the page, such as what else the machine did")
+    parser.add_argument("--note", default="", help="for the page, such as what else the machine did")
     parser.add_argument("--out", default=os.path.join(HERE, "../../docs"))
     options = parser.parse_args()
     sections = options.sections.split(",")
@@ -61,7 +61,7 @@ def main():
     about = {"machine": machine(), "versions": {p.name: p.version() for p in peers.COUNTERS if not p.missing()}, "left_out": {p.name: p.missing() for p in peers.COUNTERS if p.missing()}}
     about["versions"] |= queries.versions()
     if options.note:
-        about["note"] = " " + options.note
+        about["note"] = options.note
     results = {}
     try:
         if "batch" in sections:
