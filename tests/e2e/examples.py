@@ -113,16 +113,29 @@ class Examples(harness.Case):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     @unittest.skipIf(shutil.which("logrotate") is None, "logrotate is not installed")
-    def test_logrotate_takes_its_file(self):
-        directory = self.daemon().directory
-        path = os.path.join(directory, "logrotate")
+    def test_logrotate_loses_and_doubles_nothing(self):
+        daemon = self.daemon("--set", "events.glob=*.json").start()
+        path = os.path.join(daemon.directory, "logrotate")
         with open(path, "w") as out:
-            out.write(re.sub(r"(?m)^\s*(su|createolddir) .*$", "", text_of("logrotate"))
-                      .replace("/var/lib/tallyd", directory))
-        os.mkdir(os.path.join(directory, "rotated"))
-        done = self.run_here("logrotate", "--debug", "--state", directory + "/status", path)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertNotIn("error:", done.stderr)
+            out.write(re.sub(r"(?m)^\s*su .*$", "", text_of("logrotate"))
+                      .replace("/var/lib/tallyd/events", daemon.events))
+        os.chmod(path, 0o644)
+        line = '{"time":1469501107,"action":"Open"}\n'
+        for day in ("20260101", "20260102", "20260103"):
+            with open(os.path.join(daemon.events, "app.json"), "a") as writer:
+                writer.write(line * 2)
+                writer.flush()
+                done = self.run_here("logrotate", "--force", "--state", path + ".status", path)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                # Until it opens the new file its writer has the old one, and a day goes by.
+                writer.write(line)
+            daemon.process_all()
+            for name in os.listdir(daemon.events):
+                aged = re.sub(r"-2\d{7}\.json$", "-%s.json" % day, name)
+                if not re.search(r"-2026010\d\.json$", name):
+                    os.rename(*[os.path.join(daemon.events, each) for each in (name, aged)])
+        self.assertTrue([name for name in os.listdir(daemon.events) if name.endswith(".gz")])
+        self.assertEqual(daemon.totals(), {"Open": 9})
 
 
 if __name__ == "__main__":
