@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The manual pages name everything: options as --help lists them, keys as --print-config, tables and
-columns as the live schema, functions, commands, messages of the log, answers of HTTP, exit statuses.
+columns as the live schema, functions, commands, messages of the log, answers of HTTP, exit statuses. And
+what README and tours say is there, is there.
 """
 
 import glob
@@ -158,6 +159,19 @@ class Manual(harness.Case):
     def test_every_exit_status(self):
         self.names("tallyd.8", ["0", "1", "64", "78"], "exit statuses")
         self.names("tally.1", ["0", "1", "2", "3"], "exit statuses")
+
+    def test_every_file_that_a_tour_names_is_there(self):
+        for tour in ("README.md", "docs/ARCHITECTURE.md", "client/README.md"):
+            with open(os.path.join(harness.TREE, tour)) as page:
+                text = page.read()
+            named = re.findall(r"\]\(([\w./-]+)\)", text) + re.findall(
+                r"`([a-z][\w.*-]*(?:/[\w.*-]+)*(?:/|\.(?:c|h|md|py|am|[1578])))`", text)
+            self.assertGreater(len(named), 5, tour)
+            here = os.path.join(harness.TREE, os.path.dirname(tour))
+            missing = [name for name in named if name != "local.am" and
+                       not glob.glob(os.path.join(harness.TREE, name)) and
+                       not glob.glob(os.path.join(here, name))]
+            self.assertEqual(missing, [], tour)
 
     def test_every_page_is_what_mandoc_takes(self):
         done = subprocess.run(["mandoc", "-T", "lint"] + list(PAGES.values()),
