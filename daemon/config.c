@@ -48,6 +48,19 @@ static int override_text_judge(const struct config_override *override, struct er
 	return 0;
 }
 
+static int section_missing(
+	const struct config_text *text, const struct config_override *override, struct err *err)
+{
+	char names[120] = "";
+
+	for (size_t i = 0, used = 0; i < text->n_sections && used < sizeof(names); i++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+			i == 0 ? "" : ", ", text->sections[i]->name);
+	return err_set(err, ERR_CONFIG,
+		"%s: %.60s.%.60s: there is no section of this name; there are %s", override->origin,
+		override->section, override->key, names);
+}
+
 static int override_apply(
 	struct config_text *text, const struct config_override *override, struct err *err)
 {
@@ -56,10 +69,7 @@ static int override_apply(
 	size_t len = strlen(value);
 
 	if (section == NULL)
-		return err_set(err, ERR_CONFIG,
-			"%s: %.60s.%.60s: there is no source or query of this name; a section is "
-			"tallyd, http or one of their names",
-			override->origin, override->section, override->key);
+		return section_missing(text, override, err);
 	if (override_text_judge(override, err) != 0)
 		return err->code;
 	while (len > 0 && isblank((unsigned char)value[len - 1]))

@@ -5,6 +5,7 @@
 #include "base/quantity.h"
 #include "daemon/config_value.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
@@ -186,7 +187,24 @@ static int zone_judge(
 	return 0;
 }
 
-/* HOST:PORT with a numeric address, or a path. */
+/* The first `len` bytes are an IPv4 address, or an IPv6 one in brackets. */
+static bool is_address(const char *text, size_t len)
+{
+	char host[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+	bool is_v6 = len > 2 && text[0] == '[' && text[len - 1] == ']';
+
+	if (is_v6) {
+		text++;
+		len = strcspn(text, "%]"); /* a zone is the kernel's to know */
+	}
+	if (len >= sizeof(host))
+		return false;
+	snprintf(host, sizeof(host), "%.*s", (int)len, text);
+	return inet_pton(is_v6 ? AF_INET6 : AF_INET, host, &address) == 1;
+}
+
+/* ADDRESS:PORT, or a path; a name would have to be looked up, and might be several. */
 static int listen_judge(struct config *config, const struct config_section *http, struct err *err)
 {
 	const char *text = value_of(http, "listen");
@@ -201,8 +219,9 @@ static int listen_judge(struct config *config, const struct config_section *http
 	const char *colon = strrchr(text, ':');
 	char *end = NULL;
 	unsigned long port = colon != NULL ? strtoul(colon + 1, &end, 10) : 0;
-	if (colon == NULL || colon == text || end == colon + 1 || *end != '\0' || port == 0 ||
-		port > 65535 || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+	if (colon == NULL || !is_address(text, (size_t)(colon - text)) || end == colon + 1 ||
+		*end != '\0' || port == 0 || port > 65535 ||
+		strspn(colon + 1, "0123456789") != strlen(colon + 1))
 		return config_refuse(http, "listen", err,
 			"\"%.100s\" is no address; 127.0.0.1:9188, [::1]:9188 or an absolute path "
 			"is wanted",

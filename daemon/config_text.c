@@ -41,7 +41,7 @@ static bool is_reserved(const char *name)
 {
 	static const char *const names[] = {"tallyd", "http", "window", "windows", "queries",
 		"progress", "files", "rejects", "reject_totals", "newest_events", "sessions",
-		"settings", "information_schema"};
+		"settings", "system_check", "information_schema"};
 	static const char *const prefixes[] = {"static_", "sqlite_", "pg_"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -316,6 +316,11 @@ static const struct {
 	{"[http]\nlisten = 127.0.0.1:99999\n", "F:2: http.listen: \"127.0.0.1:99999\" is no "
 					       "address; 127.0.0.1:9188, [::1]:9188 or "
 					       "an absolute path is wanted"},
+	{"[http]\nlisten = localhost:9188\n",
+		"F:2: http.listen: \"localhost:9188\" is no address; 127.0.0.1:9188, "
+		"[::1]:9188 or an absolute path is wanted"},
+	{"[http]\nlisten = ::1:9188\n", "F:2: http.listen: \"::1:9188\" is no address; "
+					"127.0.0.1:9188, [::1]:9188 or an absolute path is wanted"},
 	{S S, "F:2: [source s]: the name is taken by [source s] at F:1; each source and query "
 	      "needs "
 	      "a name of its own"},
@@ -329,6 +334,8 @@ static const struct {
 				    "itself; choose another"},
 	{"[query pg_x]\n",
 		"F:1: [query pg_x]: this name is taken by tallyd itself; choose another"},
+	{"[query system_check]\n", "F:1: [query system_check]: this name is taken by tallyd "
+				   "itself; choose another"},
 	{"[query http]\n",
 		"F:1: [query http]: this name is taken by tallyd itself; choose another"},
 	{"[query 1st]\n", "F:1: [query 1st]: a name is a letter or _ and then up to 39 letters, "
@@ -534,8 +541,8 @@ START_TEST(a_bad_override_names_the_option)
 
 	ck_assert_int_eq(config_read(&config, &request, &err), ERR_CONFIG);
 	ck_assert_str_eq(err.text,
-		"--set: nobody.window: there is no source or query of this name; a "
-		"section is tallyd, http or one of their names");
+		"--set: nobody.window: there is no section of this name; there are tallyd, http, "
+		"events, counts");
 	override = (struct config_override){"counts", "window", "1 hour\n", "--set"};
 	ck_assert_int_eq(config_read(&config, &request, &err), ERR_CONFIG);
 	ck_assert_str_eq(err.text,
