@@ -12,8 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct metric_family totals_family = {
-	.name = "tallyd_count", .type = "gauge", .help = "Events of a group in all windows."};
+static const struct metric_family totals_family = {.name = "tallyd_group_events",
+	.type = "gauge",
+	.help = "Sum of a group's counts over all windows."};
 
 static void add_plain(struct http_session *http, const char *name, const char *help, int64_t value)
 {

@@ -61,15 +61,35 @@ void metric_add_head(struct buf *out, const struct metric_family *family, bool i
 }
 
 /* A label's name has letters, digits and underscores only. */
-static void add_label_name(struct buf *out, const char *name)
+static char label_char(const char *name, size_t i)
 {
-	for (size_t i = 0; name[i] != '\0'; i++) {
-		char c = name[i];
-		bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-			    (i > 0 && c >= '0' && c <= '9');
+	char c = name[i];
+	bool fits =
+		(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (i > 0 && c >= '0' && c <= '9');
 
-		buf_add_char(out, fits ? c : '_');
-	}
+	return fits || c == '\0' ? c : '_';
+}
+
+static bool is_same_label(const char *a, const char *b)
+{
+	size_t i = 0;
+
+	while (a[i] != '\0' && label_char(a, i) == label_char(b, i))
+		i++;
+	return a[i] == b[i];
+}
+
+/* A name that an earlier label has gets a number: a sample with one label twice is refused. */
+static void add_label_name(struct buf *out, const char *const *labels, size_t at)
+{
+	size_t n_same = 1;
+
+	for (size_t i = 0; i < at; i++)
+		n_same += is_same_label(labels[i], labels[at]);
+	for (size_t i = 0; labels[at][i] != '\0'; i++)
+		buf_add_char(out, label_char(labels[at], i));
+	if (n_same > 1)
+		buf_printf(out, "_%zu", n_same);
 }
 
 static void add_label_value(struct buf *out, const char *text, size_t len)
@@ -105,7 +125,7 @@ void metric_add_sample(struct buf *out, const char *name, const char *const *lab
 		bool is_text = row[i].type == VALUE_TEXT || row[i].type == VALUE_BLOB;
 
 		buf_add_char(out, i == 0 ? '{' : ',');
-		add_label_name(out, labels[i]);
+		add_label_name(out, labels, i);
 		buf_add_char(out, '=');
 		if (row[i].type == VALUE_INTEGER)
 			buf_printf(out, "\"%" PRId64 "\"", row[i].integer);

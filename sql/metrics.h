@@ -27,7 +27,10 @@ const struct metric_family *metric_family_at(size_t i);
 /* # HELP and # TYPE, in front of the family's first sample. */
 void metric_add_head(struct buf *out, const struct metric_family *family, bool is_openmetrics);
 
-/* One sample; `labels` are the names of the n columns. */
+/*
+ * One sample; `labels` are the names of the n columns, written as labels may be: where two would
+ * read the same, the second is numbered (query, query_2).
+ */
 void metric_add_sample(struct buf *out, const char *name, const char *const *labels,
 	const struct value *row, size_t n);
 

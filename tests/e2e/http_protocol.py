@@ -141,19 +141,22 @@ class Routes(HttpCase):
 
     def test_metrics_show_each_group_when_they_are_asked_to(self):
         config = ("[http]\nlisten = 127.0.0.1:%d\n[source events]\npath = @EVENTS@\n"
-                  "[query a]\n[query b]\ngroup_by = action, who\n")
+                  "[query a]\n[query b]\ngroup_by = action, who\n"
+                  "[query c]\ngroup_by = who AS query\n")
         self.port = free_port()
         daemon = self.daemon(config=config % self.port).start()
-        self.assertNotIn("tallyd_count", self.get("/metrics?totals").text)
+        self.assertNotIn("tallyd_group_events", self.get("/metrics?totals").text)
         daemon.write("a", '{"time":1,"action":"x\\n\\"","who":"y"}\n{"time":9999,"action":"z"}\n'
                      '{"time":5,"action":"z"}\n')
         daemon.process_all()
-        self.assertNotIn("tallyd_count", self.get("/metrics").text)
+        self.assertNotIn("tallyd_group_events", self.get("/metrics").text)
         text = self.get("/metrics?totals=1").text
-        self.assertEqual(text.count("# TYPE tallyd_count gauge\n"), 1)
+        self.assertEqual(text.count("# TYPE tallyd_group_events gauge\n"), 1)
         for line in ('{query="a",action="x\\n\\""} 1', '{query="a",action="z"} 2',
-                     '{query="b",action="x\\n\\"",who="y"} 1', '{query="b",action="z",who=""} 2'):
-            self.assertIn("tallyd_count%s\n" % line, text)
+                     '{query="b",action="x\\n\\"",who="y"} 1', '{query="b",action="z",who=""} 2',
+                     # A label stands once, or nothing of the answer is taken.
+                     '{query="c",query_2=""} 2', '{query="c",query_2="y"} 1'):
+            self.assertIn("tallyd_group_events%s\n" % line, text)
 
     @unittest.skipIf(shutil.which("prometheus") is None, "prometheus is not installed")
     def test_prometheus_scrapes_it_as_it_comes(self):
