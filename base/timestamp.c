@@ -8,6 +8,8 @@
  */
 #include "base/timestamp.h"
 
+#include "base/floor.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -15,11 +17,6 @@
 #define YEARS_PER_ERA     400
 #define DAYS_TO_EPOCH     INT64_C(719468) /* from 0000-03-01 to 1970-01-01 */
 #define MAX_OFFSET_MINUTE (18 * 60)
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-	return a / b - (a % b < 0);
-}
 
 static int64_t days_from_date(int64_t year, int month, int day)
 {

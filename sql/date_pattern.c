@@ -8,6 +8,7 @@
  */
 #include "sql/date_pattern.h"
 
+#include "base/floor.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 
@@ -436,11 +437,6 @@ static void add_field(
 	case 'Z': add_zone(out, moment, step->letter, count); break;
 	default: add_date_field(out, moment, step, has_era); break;
 	}
-}
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-	return a / b - (a % b < 0);
 }
 
 void date_pattern_print(

@@ -7,6 +7,7 @@
  */
 #include "sql/functions.h"
 
+#include "base/floor.h"
 #include "base/timestamp.h"
 #include "sql/date_pattern.h"
 
@@ -17,11 +18,6 @@
 /* Years within ±200,000: what the calendar computes without overflow, and more than microseconds
  * need. */
 #define MAX_SECONDS INT64_C(6249223180800)
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-	return a / b - (a % b < 0);
-}
 
 static void fail(sqlite3_context *context, const struct err *err)
 {

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/floor.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "stream/loose_cells.h"
@@ -148,13 +149,6 @@ size_t cells_bytes(const struct cells *cells)
 const struct event_value *cells_group_values(const struct cells *cells, uint32_t group)
 {
 	return names_values(cells->names, group);
-}
-
-static int64_t floor_div(int64_t n, int64_t d)
-{
-	int64_t quotient = n / d;
-
-	return n % d < 0 ? quotient - 1 : quotient;
 }
 
 /* The unit of a bucket, or NO_UNIT where the bucket begins between two. */

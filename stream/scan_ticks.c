@@ -1,6 +1,7 @@
 /* Digits, and hours, minutes and seconds of them. */
 #include "stream/scan_ticks.h"
 
+#include "base/floor.h"
 #include "base/timestamp.h"
 
 uint64_t ticks_to_code(uint64_t ticks)
@@ -47,13 +48,6 @@ static uint64_t to_ticks(const struct time_form *form, int64_t n)
 	if (!form->is_spelled)
 		return (uint64_t)n;
 	return clock * per_second(form) + (uint64_t)n % per_second(form);
-}
-
-static int64_t floor_div(int64_t n, int64_t d)
-{
-	int64_t quotient = n / d;
-
-	return n % d < 0 ? quotient - 1 : quotient;
 }
 
 bool ticks_in(const struct time_form *form, int64_t base_us, int64_t first_us, int64_t last_us,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/floor.h"
 #include "base/timestamp.h"
 #include "stream/scan_ticks.h"
 
@@ -20,13 +21,6 @@ void window_close(struct count *count, int cursor)
 int64_t window_time_us(const struct count *count, int cursor, uint64_t ticks)
 {
 	return count->places[cursor].base_us + ticks_to_us(&count->program.time, ticks);
-}
-
-static int64_t floor_div(int64_t n, int64_t d)
-{
-	int64_t quotient = n / d;
-
-	return n % d < 0 ? quotient - 1 : quotient;
 }
 
 void window_place(struct count *count, int cursor, int64_t base_us, int64_t time_us)
