@@ -5,7 +5,7 @@
 #include "stream/groups.h"
 
 #include "base/mem.h"
-#include "stream/hash.h"
+#include "stream/event_values.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -81,32 +81,6 @@ void groups_free(struct groups *groups)
 	free(groups->idle);
 	free(groups->slots);
 	free(groups);
-}
-
-static uint32_t hash_tuple(const struct groups *groups, const struct event_value *values)
-{
-	uint64_t hash = groups->seed;
-
-	for (size_t i = 0; i < groups->n_fields; i++) {
-		if (values[i].kind == EVENT_VALUE_NULL)
-			hash = hash_mix(hash, HASH_STEP_B);
-		else
-			hash = hash_bytes(hash, values[i].text, values[i].len);
-	}
-	return (uint32_t)(hash ^ (hash >> 32));
-}
-
-static bool is_same(const struct event_value *a, const struct event_value *b, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (a[i].kind != b[i].kind)
-			return false;
-		if (a[i].kind == EVENT_VALUE_NULL)
-			continue;
-		if (a[i].len != b[i].len || memcmp(a[i].text, b[i].text, a[i].len) != 0)
-			return false;
-	}
-	return true;
 }
 
 static int grow_slots(struct groups *groups, struct err *err)
@@ -188,7 +162,7 @@ static int make_room(struct groups *groups, struct err *err)
 int groups_intern(
 	struct groups *groups, const struct event_value *values, uint32_t *group, struct err *err)
 {
-	uint32_t hash = hash_tuple(groups, values);
+	uint32_t hash = event_values_hash(groups->seed, values, groups->n_fields);
 	struct record *record;
 	size_t at = hash & (groups->n_slots - 1);
 	int rc;
@@ -197,7 +171,8 @@ int groups_intern(
 		uint32_t known = groups->slots[at].group;
 
 		if (groups->slots[at].hash == hash &&
-			is_same(groups->records[known]->values, values, groups->n_fields)) {
+			event_values_are_same(
+				groups->records[known]->values, values, groups->n_fields)) {
 			*group = known;
 			return 0;
 		}
@@ -302,26 +277,4 @@ size_t groups_bytes(const struct groups *groups)
 	return sizeof(*groups) + groups->bytes + groups->n_slots * sizeof(struct slot) +
 	       groups->records_cap * sizeof(struct record *) +
 	       (groups->free_cap + groups->idle_cap) * sizeof(uint32_t);
-}
-
-int event_values_compare(const struct event_value *a, const struct event_value *b, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		bool a_null = a[i].kind == EVENT_VALUE_NULL;
-		bool b_null = b[i].kind == EVENT_VALUE_NULL;
-		uint32_t len = a[i].len < b[i].len ? a[i].len : b[i].len;
-		int order;
-
-		if (a_null || b_null) {
-			if (a_null && b_null)
-				continue;
-			return a_null ? -1 : 1;
-		}
-		order = len > 0 ? memcmp(a[i].text, b[i].text, len) : 0;
-		if (order != 0)
-			return order;
-		if (a[i].len != b[i].len)
-			return a[i].len < b[i].len ? -1 : 1;
-	}
-	return 0;
 }

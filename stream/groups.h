@@ -44,7 +44,4 @@ uint32_t groups_end(const struct groups *groups);
 
 size_t groups_bytes(const struct groups *groups);
 
-/* The order of rows: field by field, NULL first, then bytes, the shorter first. */
-int event_values_compare(const struct event_value *a, const struct event_value *b, size_t n);
-
 #endif

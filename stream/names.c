@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "base/mem.h"
+#include "stream/event_values.h"
 
 #define CHUNK_TUPLES     512
 #define TEXT_CHUNK_BYTES 32768
@@ -68,69 +69,6 @@ void names_free(struct names *names)
 	free(names->chunks);
 	free(names->slots);
 	free(names);
-}
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t load_tail(const char *text, size_t len)
-{
-	uint64_t word = 0;
-
-	memcpy(&word, text, len);
-	return word;
-}
-
-static uint64_t hash_text(uint64_t hash, const char *text, size_t len)
-{
-	uint64_t word;
-
-	hash ^= len;
-	while (len > 8) {
-		memcpy(&word, text, 8);
-		hash = mix(hash ^ word, UINT64_C(0x9e3779b97f4a7c15));
-		text += 8;
-		len -= 8;
-	}
-	if (len == 8)
-		memcpy(&word, text, 8);
-	else
-		word = load_tail(text, len);
-	return mix(hash ^ word, UINT64_C(0xd6e8feb86659fd93));
-}
-
-static uint32_t hash_tuple(const struct names *names, const struct event_value *values)
-{
-	uint64_t hash = names->seed;
-
-	for (size_t i = 0; i < names->n_fields; i++) {
-		hash += (uint64_t)values[i].kind + 1;
-		if (values[i].kind == EVENT_VALUE_TEXT)
-			hash = hash_text(hash, values[i].text, values[i].len);
-		else
-			hash = mix(hash, UINT64_C(0x9e3779b97f4a7c15));
-	}
-	return (uint32_t)(hash ^ (hash >> 32));
-}
-
-static bool tuples_equal(
-	const struct names *names, const struct event_value *a, const struct event_value *b)
-{
-	for (size_t i = 0; i < names->n_fields; i++) {
-		if (a[i].kind != b[i].kind)
-			return false;
-		if (a[i].kind != EVENT_VALUE_TEXT)
-			continue;
-		if (a[i].len != b[i].len)
-			return false;
-		if (a[i].len > 0 && memcmp(a[i].text, b[i].text, a[i].len) != 0)
-			return false;
-	}
-	return true;
 }
 
 const struct event_value *names_values(const struct names *names, uint32_t number)
@@ -232,14 +170,15 @@ static int copy_tuple(struct names *names, const struct event_value *values, str
 int names_put(
 	struct names *names, const struct event_value *values, uint32_t *number, struct err *err)
 {
-	uint32_t hash = hash_tuple(names, values);
+	uint32_t hash = event_values_hash(names->seed, values, names->n_fields);
 	size_t at = hash & (names->n_slots - 1);
 
 	for (; names->slots[at] != 0; at = (at + 1) & (names->n_slots - 1)) {
 		uint32_t candidate = (uint32_t)names->slots[at] - 1;
 
 		if ((uint32_t)(names->slots[at] >> 32) != hash ||
-			!tuples_equal(names, names_values(names, candidate), values))
+			!event_values_are_same(
+				names_values(names, candidate), values, names->n_fields))
 			continue;
 		*number = candidate;
 		return 0;

@@ -6,6 +6,7 @@
 #include "stream/query.h"
 
 #include "base/mem.h"
+#include "stream/event_values.h"
 
 #include <stdlib.h>
 #include <string.h>

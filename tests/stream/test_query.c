@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "stream/event_values.h"
 #include "tests/run.h"
 
 #include <stdio.h>

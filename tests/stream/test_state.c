@@ -3,6 +3,7 @@
 #include "stream/shown.h"
 #include "stream/state.h"
 
+#include "stream/event_values.h"
 #include "tests/run.h"
 
 #include <stdio.h>
@@ -49,6 +50,33 @@ START_TEST(equal_tuples_have_one_number_and_all_others_their_own)
 	}
 	ck_assert_uint_eq(groups_count(groups), n);
 	groups_free(groups);
+}
+END_TEST
+
+START_TEST(tuples_that_differ_in_one_field_have_hashes_of_their_own_whatever_the_others_are)
+{
+	const struct event_value others[] = {
+		null_value, text("", 0), text("same", 4), {.kind = EVENT_VALUE_TOO_LONG}};
+	enum { N = 2000 };
+
+	for (size_t i = 0; i < 2 * sizeof(others) / sizeof(*others); i++) {
+		static bool is_taken[1 << 16];
+		int n_met = 0;
+
+		memset(is_taken, 0, sizeof(is_taken));
+		for (int j = 0; j < N; j++) {
+			char name[16];
+			struct event_value tuple[2] = {others[i / 2], others[i / 2]};
+			uint32_t hash;
+
+			tuple[i % 2] = text(name, (size_t)snprintf(name, sizeof(name), "n%d", j));
+			hash = event_values_hash(42, tuple, 2) % (1 << 16);
+			n_met += is_taken[hash];
+			is_taken[hash] = true;
+		}
+		/* Thirty are expected by chance. */
+		ck_assert_int_lt(n_met, 100);
+	}
 }
 END_TEST
 
@@ -199,6 +227,8 @@ int main(void)
 	TCase *tcase = tcase_create("state");
 
 	tcase_add_test(tcase, equal_tuples_have_one_number_and_all_others_their_own);
+	tcase_add_test(tcase,
+		tuples_that_differ_in_one_field_have_hashes_of_their_own_whatever_the_others_are);
 	tcase_add_test(tcase, rows_are_ordered_null_first_then_by_bytes);
 	tcase_add_test(tcase, names_that_nothing_refers_to_are_freed_and_their_numbers_used_again);
 	tcase_add_test(tcase, a_state_agrees_with_an_array_under_random_adds_and_removes);
