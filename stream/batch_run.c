@@ -207,7 +207,21 @@ static void drop_too_long_rows(struct batch *batch, size_t n)
 		batch->n_too_long_rows * sizeof(*batch->too_long));
 }
 
-static int on_event_too_long(void *context, size_t file, const struct event *event, struct err *err)
+/* Whether some events were too long for the query, so that the cells' times are not its own. */
+static bool has_foreign_times(const struct query *query)
+{
+	return query->batch.n_too_long > 0 && !query->batch.in_order;
+}
+
+static void see_times(struct batch *batch, const struct event *event)
+{
+	for (size_t i = 0; i < batch->n_members; i++) {
+		if (has_foreign_times(member(batch, i)))
+			query_see_event(member(batch, i), event->time_us, event->values);
+	}
+}
+
+static int on_event_again(void *context, size_t file, const struct event *event, struct err *err)
 {
 	struct batch *batch = context;
 	const struct plan_file *read = &batch->plan.files[file];
@@ -215,6 +229,7 @@ static int on_event_too_long(void *context, size_t file, const struct event *eve
 	struct reject reject;
 	size_t field;
 
+	see_times(batch, event);
 	if (!find_too_long(event->values, batch->intake->fields.n, &field))
 		return 0;
 	batch->n_too_long[file]++;
@@ -246,10 +261,14 @@ static int on_event_too_long(void *context, size_t file, const struct event *eve
 static int find_too_long_events(struct batch *batch, struct err *err)
 {
 	const struct in_order_sink sink = {
-		.context = batch, .on_event = on_event_too_long, .on_reject = on_reject_ignored};
+		.context = batch, .on_event = on_event_again, .on_reject = on_reject_ignored};
 
 	if (!has_too_long(batch))
 		return 0;
+	for (size_t i = 0; i < batch->n_members; i++) {
+		if (has_foreign_times(member(batch, i)))
+			query_forget_times(member(batch, i));
+	}
 	batch->n_too_long = mem_new_array(batch->plan.n_files, sizeof(*batch->n_too_long));
 	if (batch->n_too_long == NULL)
 		return err_nomem(err);

@@ -145,6 +145,14 @@ int query_fold_event(struct query *query, int64_t time_us, const struct event_va
 /* Whether the query groups by one of `values` that is too long. */
 bool query_is_too_long(const struct query *query, const struct event_value *values);
 
+/*
+ * Cells know the newest and the oldest time of all their events. Where some were too long for
+ * this query (batch.n_too_long), these are forgotten and told anew, event by event.
+ */
+void query_forget_times(struct query *query);
+void query_see_event(
+	struct query *query, int64_t time_us, const struct event_value *values);
+
 /* After the last cell or event: 0, QUERY_OVER or an error. */
 int query_fold_end(struct query *query, struct err *err) __attribute__((warn_unused_result));
 

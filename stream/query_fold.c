@@ -292,6 +292,12 @@ static int on_closed(void *context, uint32_t group, const struct session *sessio
 	return query_rows_add(&query->batch.table, &row, err);
 }
 
+void query_forget_times(struct query *query)
+{
+	query->batch.min_time_us = INT64_MAX;
+	query->batch.max_time_us = INT64_MIN;
+}
+
 int query_begin(struct query *query, bool in_order, struct err *err)
 {
 	struct query_batch *batch = &query->batch;
@@ -301,8 +307,7 @@ int query_begin(struct query *query, bool in_order, struct err *err)
 	batch->in_order = in_order;
 	batch->n_groups_before = query_n_groups(query);
 	batch->next = query->totals;
-	batch->min_time_us = INT64_MAX;
-	batch->max_time_us = INT64_MIN;
+	query_forget_times(query);
 	if (query->sessions == NULL || query->spec->output_mode != OUTPUT_APPEND)
 		return 0;
 	/* Before anything is folded: what the watermark has closed joins no new event. */
@@ -372,6 +377,12 @@ bool query_is_too_long(const struct query *query, const struct event_value *valu
 			return true;
 	}
 	return false;
+}
+
+void query_see_event(struct query *query, int64_t time_us, const struct event_value *values)
+{
+	if (!query_is_too_long(query, values))
+		see_time(&query->batch, time_us);
 }
 
 static int by_group_and_time(const void *a, const void *b)
