@@ -308,38 +308,73 @@ static int make_file_changes(struct batch *batch, struct err *err)
 	return rc;
 }
 
-static size_t count_split_offsets(const struct batch *batch)
+/* The files of a merge in which those who go on stand further than before it. */
+static size_t count_merged(const struct batch *batch, const struct prefix_move *move)
 {
+	const struct prefixes *prefixes = &batch->intake->prefixes;
+	size_t slot = prefix_find_further_in_gone(prefixes, move->from, move->to, 0);
 	size_t n = 0;
 
-	for (size_t i = 0; i < batch->n_moves; i++)
-		n += batch->moves[i].is_split ? batch->moves[i].to->n_slots : 0;
+	for (; slot != SIZE_MAX; n++)
+		slot = prefix_find_further_in_gone(prefixes, move->from, move->to, slot + 1);
 	return n;
 }
 
-static void add_split_offsets(
-	const struct batch *batch, const struct prefix_move *move, struct changes *changes)
+/* At most, of splits; as many puts are reserved for each merge. */
+static int count_move_offsets(const struct batch *batch, size_t *n, struct err *err)
+{
+	*n = 0;
+	for (size_t i = 0; i < batch->n_moves; i++) {
+		const struct prefix_move *move = &batch->moves[i];
+		size_t n_merged = move->is_split ? 0 : count_merged(batch, move);
+
+		*n += move->is_split ? move->to->n_slots : n_merged;
+		if (prefix_reserve_puts(move->to, n_merged, err) != 0)
+			return err->code;
+	}
+	return 0;
+}
+
+static void add_offset(struct batch *batch, int64_t prefix_id, const struct prefix *stands,
+	const struct file *file, size_t slot)
+{
+	struct stand stand = prefix_stand(stands, file, slot);
+
+	if (stand.file_id != STAND_NO_FILE)
+		batch->changes.offsets[batch->changes.n_offsets++] = (struct offset_change){
+			.prefix_id = prefix_id, .file_id = file->id, .at = stand.at};
+}
+
+static void add_split_offsets(struct batch *batch, const struct prefix_move *move)
 {
 	for (size_t slot = 0; slot < move->to->n_slots; slot++) {
 		const struct file *file = source_file(batch->intake->source, slot);
-		struct stand stand;
 
-		if (file == NULL)
-			continue;
-		stand = prefix_stand(move->to, file, slot);
-		if (stand.file_id == STAND_NO_FILE)
-			continue;
-		changes->offsets[changes->n_offsets++] = (struct offset_change){
-			.prefix_id = move->to->id, .file_id = file->id, .at = stand.at};
+		if (file != NULL)
+			add_offset(batch, move->to->id, move->to, file, slot);
 	}
+}
+
+static void add_merge_offsets(struct batch *batch, const struct prefix_move *move)
+{
+	const struct prefixes *prefixes = &batch->intake->prefixes;
+	size_t slot = prefix_find_further_in_gone(prefixes, move->from, move->to, 0);
+
+	for (; slot != SIZE_MAX;
+		slot = prefix_find_further_in_gone(prefixes, move->from, move->to, slot + 1))
+		add_offset(
+			batch, move->to->id, move->from, source_file(prefixes->source, slot), slot);
 }
 
 static int make_offsets(struct batch *batch, struct err *err)
 {
 	struct changes *changes = &batch->changes;
+	size_t n_moved;
+	int rc = count_move_offsets(batch, &n_moved, err);
 
-	changes->offsets = mem_new_array(
-		batch->plan.n_files + count_split_offsets(batch), sizeof(*changes->offsets));
+	if (rc != 0)
+		return rc;
+	changes->offsets = mem_new_array(batch->plan.n_files + n_moved, sizeof(*changes->offsets));
 	batch->dropped =
 		mem_new_array(batch->n_moves + batch->intake->prefixes.n, sizeof(*batch->dropped));
 	if (changes->offsets == NULL || batch->dropped == NULL)
@@ -360,10 +395,12 @@ static int make_offsets(struct batch *batch, struct err *err)
 		};
 	}
 	for (size_t i = 0; i < batch->n_moves; i++) {
-		if (batch->moves[i].is_split)
-			add_split_offsets(batch, &batch->moves[i], changes);
-		else
-			batch->dropped[changes->n_dropped_prefixes++] = batch->moves[i].from->id;
+		if (batch->moves[i].is_split) {
+			add_split_offsets(batch, &batch->moves[i]);
+			continue;
+		}
+		add_merge_offsets(batch, &batch->moves[i]);
+		batch->dropped[changes->n_dropped_prefixes++] = batch->moves[i].from->id;
 	}
 	changes->dropped_prefixes = batch->dropped;
 	return 0;

@@ -91,7 +91,7 @@ static struct prefix *find_equal(const struct batch *batch, const struct prefix 
 		 */
 		if (prefix->n_queries == 0) {
 			if (prefix_is_covered(prefixes, prefix, other) &&
-				prefix_is_covered_in_gone(prefixes, prefix, other))
+				prefix_find_further_in_gone(prefixes, prefix, other, 0) == SIZE_MAX)
 				return other;
 			continue;
 		}
@@ -185,6 +185,23 @@ int batch_plan_house(struct batch *batch, struct err *err)
 	return batch->n_moves > 0 || has_changed_states(batch);
 }
 
+/*
+ * What went may come back: whoever joins others must not read again what it has counted, so they
+ * stand there where it stood. What they have missed before that is told by now.
+ */
+static void take_over_gone(const struct prefixes *prefixes, const struct prefix_move *move)
+{
+	size_t slot = prefix_find_further_in_gone(prefixes, move->from, move->to, 0);
+
+	for (; slot != SIZE_MAX;
+		slot = prefix_find_further_in_gone(prefixes, move->from, move->to, slot + 1)) {
+		const struct file *file = source_file(prefixes->source, slot);
+		struct stand stand = prefix_stand(move->from, file, slot);
+
+		prefix_put(move->to, slot, &stand);
+	}
+}
+
 void batch_apply_moves(struct batch *batch)
 {
 	const struct stream *stream = batch->stream;
@@ -206,8 +223,10 @@ void batch_apply_moves(struct batch *batch)
 			move->from->n_queries--;
 			move->to->n_queries++;
 		}
-		if (!move->is_split)
-			prefixes_remove(prefixes, move->from);
+		if (move->is_split)
+			continue;
+		take_over_gone(prefixes, move);
+		prefixes_remove(prefixes, move->from);
 	}
 	if (batch->n_moves > 0) {
 		batch->intake->turn = 0;

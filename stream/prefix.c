@@ -347,12 +347,12 @@ void prefixes_look_at_gone(struct prefixes *prefixes)
 	}
 }
 
-static bool is_covered(const struct prefixes *prefixes, const struct prefix *a,
-	const struct prefix *b, bool of_gone)
+static size_t find_further(const struct prefixes *prefixes, const struct prefix *a,
+	const struct prefix *b, bool of_gone, size_t slot)
 {
 	size_t n = source_n_slots(prefixes->source);
 
-	for (size_t slot = 0; slot < n; slot++) {
+	for (; slot < n; slot++) {
 		const struct file *file = source_file(prefixes->source, slot);
 		struct stand one, two;
 
@@ -361,21 +361,21 @@ static bool is_covered(const struct prefixes *prefixes, const struct prefix *a,
 		one = prefix_stand(a, file, slot);
 		two = prefix_stand(b, file, slot);
 		if (prefix_compare(file, &one, &two) > 0)
-			return false;
+			return slot;
 	}
-	return true;
+	return SIZE_MAX;
 }
 
 bool prefix_is_covered(
 	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b)
 {
-	return is_covered(prefixes, a, b, false);
+	return find_further(prefixes, a, b, false, 0) == SIZE_MAX;
 }
 
-bool prefix_is_covered_in_gone(
-	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b)
+size_t prefix_find_further_in_gone(const struct prefixes *prefixes, const struct prefix *a,
+	const struct prefix *b, size_t slot)
 {
-	return is_covered(prefixes, a, b, true);
+	return find_further(prefixes, a, b, true, slot);
 }
 
 bool prefix_may_become(

@@ -109,14 +109,18 @@ bool prefixes_are_equal(
 bool prefix_is_covered(
 	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b);
 
-/* Is `b` at least as far in every file that went? Such a one may come back. */
-bool prefix_is_covered_in_gone(
-	const struct prefixes *prefixes, const struct prefix *a, const struct prefix *b);
+/*
+ * Files that went may come back: the first slot from `slot` on of one in which `a` stands further
+ * than `b`; SIZE_MAX: there is none.
+ */
+size_t prefix_find_further_in_gone(const struct prefixes *prefixes, const struct prefix *a,
+	const struct prefix *b, size_t slot);
 
 /*
  * May the queries of `prefix` stand where `other` stands? Not where it knows a
- * file that went better and a third one does too: when the file came back,
- * `other` would be behind the third and read again what these have counted.
+ * file that went better and a third one does too: `other` takes over what it
+ * knows, and when the file came back and was read up to the third, nothing
+ * would tell any more that those of `other` have missed a part of it.
  */
 bool prefix_may_become(
 	const struct prefixes *prefixes, const struct prefix *prefix, const struct prefix *other);
