@@ -194,6 +194,52 @@ static int read_once(struct pass *pass, int n, struct err *err)
 	return rc;
 }
 
+/* Of a file that is left between two slices nobody has told what it is recognised by. */
+static void recognise_stopped(const struct crew *crew, struct plan_file *file)
+{
+	struct reader *reader = crew->readers[0];
+	struct reader_target target = {
+		.dir_fd = file->read.dir_fd,
+		.path = file->read.path,
+		.identity = file->read.known,
+		.at = file->read.from,
+		.limit = file->read.limit,
+	};
+	struct file_identity identity = *file->read.known;
+	struct err ignored = ERR_INIT;
+
+	/* Where that fails the old fingerprints stand: they cover less, and are as true. */
+	if (reader_open(reader, &target, &ignored) == 0 &&
+		reader_fingerprint(reader, file->at.offset, &identity, &ignored) == 0)
+		file->read.identity = identity;
+	reader_close(reader);
+}
+
+/*
+ * Whether the file begins with other bytes now than when it was read: it was rewritten meanwhile,
+ * and fingerprints taken behind that are not those of what was counted.
+ */
+static bool has_other_head(const struct slice_file *read)
+{
+	const struct file_identity *before = read->head.fp_offset > 0 ? &read->head : read->known;
+
+	return before->fp_offset >= FINGERPRINT_BYTES &&
+	       read->identity.fp_offset >= FINGERPRINT_BYTES &&
+	       read->identity.fp_head != before->fp_head;
+}
+
+static void recognise_files(const struct crew *crew, struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_files; i++) {
+		struct plan_file *file = &plan->files[i];
+
+		if (file->end == SLICE_STOPPED && !file->read.is_compressed)
+			recognise_stopped(crew, file);
+		if (has_other_head(&file->read))
+			identity_fit_nothing(&file->read.identity);
+	}
+}
+
 int crew_read(struct crew *crew, struct plan *plan, const struct event_shape *shape,
 	struct scans *scans, int64_t bucket_us, struct slice_stop *stop, struct err *err)
 {
@@ -219,5 +265,7 @@ int crew_read(struct crew *crew, struct plan *plan, const struct event_shape *sh
 	 * to those of the next batch. */
 	if (rc != 0)
 		scans_drop(scans);
+	else
+		recognise_files(crew, plan);
 	return rc;
 }

@@ -50,17 +50,25 @@ static int hash_ends(int fd, int64_t offset, uint64_t *head, uint64_t *tail, str
 
 int identity_fingerprint(int fd, int64_t offset, struct file_identity *identity, struct err *err)
 {
-	uint64_t head;
-	uint64_t tail;
+	uint64_t head = 0;
+	uint64_t tail = 0;
 	int rc = hash_ends(fd, offset, &head, &tail, err);
 
 	if (rc < 0)
 		return rc;
-	/* Cut off since it was read: no bytes have these. */
-	identity->fp_head = rc == 1 ? head : FINGERPRINT_OF_NOTHING;
-	identity->fp_tail = rc == 1 ? tail : FINGERPRINT_OF_NOTHING;
+	identity->fp_head = head;
+	identity->fp_tail = tail;
 	identity->fp_offset = offset;
+	/* Cut off since it was read. */
+	if (rc == 0)
+		identity_fit_nothing(identity);
 	return 0;
+}
+
+void identity_fit_nothing(struct file_identity *identity)
+{
+	identity->fp_head = FINGERPRINT_OF_NOTHING;
+	identity->fp_tail = FINGERPRINT_OF_NOTHING;
 }
 
 void identity_fingerprint_bytes(const void *bytes, size_t n, struct file_identity *identity)

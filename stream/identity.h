@@ -41,6 +41,9 @@ int identity_fingerprint(int fd, int64_t offset, struct file_identity *identity,
 /* The same of a file whose first `n` bytes, FINGERPRINT_BYTES at most, are at hand. */
 void identity_fingerprint_bytes(const void *bytes, size_t n, struct file_identity *identity);
 
+/* From now on no bytes have these: the next look finds that the file was rewritten. */
+void identity_fit_nothing(struct file_identity *identity);
+
 /* Do the bytes before fp_offset still have these fingerprints? 1 yes, 0 no, or a failure. */
 int identity_fits(int fd, const struct file_identity *identity, struct err *err)
 	__attribute__((warn_unused_result));

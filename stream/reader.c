@@ -45,8 +45,7 @@ struct reader {
 	int64_t offset; /* of the file: the next byte to read from the descriptor */
 	enum reader_format format;
 	bool is_format_known;
-	struct file_identity
-		small;     /* fingerprints of all bytes of a small plain file; fp_offset 0: none */
+	struct file_identity head; /* see reader_head */
 	bool is_cut_magic; /* all there is are the first bytes of what may become a compressed file
 			    */
 
@@ -135,7 +134,7 @@ int reader_open(struct reader *reader, const struct reader_target *target, struc
 	reader->offset = target->at.offset;
 	reader->is_format_known = false;
 	reader->is_cut_magic = false;
-	reader->small.fp_offset = 0;
+	reader->head.fp_offset = 0;
 	reader->n_next = 0;
 	reader->unpacked = 0;
 	reader->is_in_frame = false;
@@ -374,12 +373,11 @@ static int read_start(
 	if (rc != 0 || *n < MAGIC_BYTES)
 		return rc;
 	learn_format(reader, (const unsigned char *)data, *n);
+	identity_fingerprint_bytes(
+		data, *n < FINGERPRINT_BYTES ? *n : FINGERPRINT_BYTES, &reader->head);
 	*is_done = reader->format == READER_PLAIN;
-	if (!*is_done)
-		return 0;
-	reader->offset = (int64_t)*n;
-	if (*n <= FINGERPRINT_BYTES)
-		identity_fingerprint_bytes(data, *n, &reader->small);
+	if (*is_done)
+		reader->offset = (int64_t)*n;
 	return 0;
 }
 
@@ -429,12 +427,17 @@ int64_t reader_file_bytes(const struct reader *reader, int64_t delivered)
 int reader_fingerprint(
 	const struct reader *reader, int64_t bytes, struct file_identity *identity, struct err *err)
 {
-	if (bytes == 0 || bytes != reader->small.fp_offset)
+	if (bytes == 0 || bytes != reader->head.fp_offset)
 		return identity_fingerprint(reader->fd, bytes, identity, err);
 	identity->fp_offset = bytes;
-	identity->fp_head = reader->small.fp_head;
-	identity->fp_tail = reader->small.fp_tail;
+	identity->fp_head = reader->head.fp_head;
+	identity->fp_tail = reader->head.fp_tail;
 	return 0;
+}
+
+const struct file_identity *reader_head(const struct reader *reader)
+{
+	return &reader->head;
 }
 
 bool reader_is_mid_frame(const struct reader *reader)

@@ -72,12 +72,17 @@ void reader_position(const struct reader *reader, int64_t delivered, struct posi
 int64_t reader_file_bytes(const struct reader *reader, int64_t delivered);
 
 /*
- * Takes the fingerprints of the file's first `bytes` bytes. Of a small plain
- * file that was read at once they are those of the bytes that were read, and
- * nothing is read again.
+ * Takes the fingerprints of the file's first `bytes` bytes. Of a small file that was
+ * read at once they are those of the bytes that were read, and nothing is read again.
  */
 int reader_fingerprint(const struct reader *reader, int64_t bytes, struct file_identity *identity,
 	struct err *err) __attribute__((warn_unused_result));
+
+/*
+ * The fingerprints of the file's first bytes, FINGERPRINT_BYTES at most, as they were when this
+ * opening read them; fp_offset 0: it did not begin there.
+ */
+const struct file_identity *reader_head(const struct reader *reader);
 
 /* True when a compressed file ended inside a member or frame: more is expected. */
 bool reader_is_mid_frame(const struct reader *reader);

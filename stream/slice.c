@@ -169,6 +169,12 @@ static int take_rejects(struct run *run, const struct scan_result *result, struc
 	return 0;
 }
 
+/* The head that was known is shorter than the one that is taken now, so they cannot be compared. */
+static bool is_small(const struct file_identity *identity)
+{
+	return identity->fp_offset > 0 && identity->fp_offset < FINGERPRINT_BYTES;
+}
+
 /* Where the reading ended, and what the file is recognised by from now on. */
 static void end_of_file(struct run *run)
 {
@@ -182,6 +188,9 @@ static void end_of_file(struct run *run)
 	/* Without new fingerprints the old ones stand: they cover less, and are as true. */
 	if (reader_fingerprint(run->reader, fingerprinted, &file->identity, &ignored) != 0)
 		file->identity = *file->known;
+	else if (is_small(file->known) &&
+		 identity_fits(reader_fd(run->reader), file->known, &ignored) == 0)
+		identity_fit_nothing(&file->identity);
 	/* A file in several slices is plain, as planned; its first slice may read that just now. */
 	if (!slice->is_inner)
 		file->is_compressed = is_compressed(run);
@@ -213,6 +222,8 @@ static int finish(struct run *run, bool done, struct err *err)
 		slice->stop = SLICE_TO_END;
 	if (slice->end == SLICE_NOT_RUN)
 		slice->end = done || slice->stop == SLICE_TO_END ? SLICE_DONE : SLICE_SHORT;
+	if (!slice->is_inner)
+		run->file->head = *reader_head(run->reader);
 	if (slice->is_last && !slice->is_empty)
 		end_of_file(run);
 	return take_rejects(run, &result, err);

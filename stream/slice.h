@@ -48,13 +48,15 @@ struct slice {
 	char *reason;       /* with SLICE_FAILED */
 };
 
-/* What a slice reads; the second part is told by the slice that is the file's last. */
+/* What a slice reads; `head` is told by the file's first slice, what follows by its last. */
 struct slice_file {
 	int dir_fd;
 	const char *path;
 	const struct file_identity *known; /* whom we expect */
 	struct position from;
 	int64_t limit;                     /* bytes of the file that exist for this reading */
+
+	struct file_identity head;         /* as reader_head says */
 
 	struct file_identity identity;     /* fingerprints before where the reading ended */
 	int64_t bytes_end;                 /* bytes of the file that the reading used, from its first on */
