@@ -216,7 +216,7 @@ int64_t source_next_look_us(const struct source *source, bool *full)
 		due_us = next_poll_us(source);
 		*full = true;
 	}
-	for (i = 0; i < source->n_retries; i++) {
+	for (i = 0; !is_in_trouble && i < source->n_retries; i++) {
 		if (source->retries[i].due_us < due_us) {
 			due_us = source->retries[i].due_us;
 			*full = false;
@@ -242,11 +242,13 @@ void source_add_retry(struct source *source, size_t slot, int64_t due_us)
 	struct retry retry = {slot, file_at(source, slot)->id, due_us};
 
 	if (mem_grow(&source->retries, &source->cap_retries, source->n_retries + 1,
-		    sizeof(*source->retries)))
+		    sizeof(*source->retries))) {
 		source->retries[source->n_retries++] = retry;
-	else
-		/* Without memory for the appointment, try at once. */
-		file_at(source, slot)->state = FILE_WAITING;
+		return;
+	}
+	/* Without memory for the appointment, try at once. */
+	file_at(source, slot)->state = FILE_WAITING;
+	table_mark_changed(source, slot);
 }
 
 int source_restore(struct source *source, const struct file *file, struct err *err)

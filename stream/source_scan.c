@@ -289,10 +289,13 @@ static int look_at_names(struct source *source, struct look *look,
 static int retry_file(struct source *source, struct look *look, size_t slot, struct err *err)
 {
 	struct file *file = file_at(source, slot);
+	/* Looking may give the file another path, and frees this one then. */
+	char *path = mem_copy_text(file->path, strlen(file->path));
 	unsigned n_failures = file->n_failures;
-	bool is_gone;
-	int rc = look_at(source, look, file->path, &is_gone, err);
+	bool is_gone = false;
+	int rc = path != NULL ? look_at(source, look, path, &is_gone, err) : err_nomem(err);
 
+	free(path);
 	if (rc != 0)
 		return rc;
 	if (file->state == FILE_ERROR && is_gone)
@@ -319,14 +322,16 @@ static int retry_due(struct source *source, struct look *look, struct err *err)
 	source->retries = NULL;
 	source->n_retries = 0;
 	source->cap_retries = 0;
-	for (i = 0; i < n && rc == 0; i++) {
+	for (i = 0; i < n; i++) {
 		const struct file *file = file_at(source, retries[i].slot);
+		bool is_due = rc == 0 && retries[i].due_us <= look->now_us;
 
 		if (file->path == NULL || file->id != retries[i].id || file->state != FILE_ERROR)
 			continue;
-		if (retries[i].due_us <= look->now_us)
+		if (is_due)
 			rc = retry_file(source, look, retries[i].slot, err);
-		else
+		/* A look that broke off leaves its appointments, this one too, to the next. */
+		if (!is_due || rc != 0)
 			source_add_retry(source, retries[i].slot, retries[i].due_us);
 	}
 	free(retries);

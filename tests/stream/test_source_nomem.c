@@ -74,6 +74,42 @@ START_TEST(a_failed_allocation_is_made_good_by_the_next_look)
 }
 END_TEST
 
+START_TEST(a_failed_allocation_loses_no_appointment_with_a_file_in_error)
+{
+	static const char *const names[] = {"a", "b", "c"};
+
+	for (long n = 0;; n++) {
+		struct err err = ERR_INIT;
+		int rc;
+
+		fixture_open(&f);
+		for (int i = 0; i < 3; i++)
+			fixture_write(&f, names[i], "x ");
+		fixture_scan(&f);
+		fixture_read(&f);
+		/* Looking at this one takes memory: it is another one now. */
+		fixture_write(&f, "a", "y ");
+		for (int i = 0; i < 3; i++) {
+			size_t slot = fixture_slot(&f, fixture_file(&f, names[i]));
+
+			source_failed(f.source, slot, "broken", f.now_us + i * 100000);
+		}
+		has_failed = false;
+		fail_at = n;
+		rc = source_scan(f.source, false, f.now_us + 1100000, &err);
+		fail_at = -1;
+		ck_assert(rc == 0 || (rc == ERR_NOMEM && has_failed));
+		ck_assert_int_eq(source_scan(f.source, false, f.now_us + 5000000, &err), 0);
+		for (int i = 0; i < 3; i++)
+			ck_assert_msg(fixture_file(&f, names[i])->state == FILE_WAITING,
+				"%s after allocation %ld", names[i], n);
+		fixture_close(&f);
+		if (!has_failed)
+			break;
+	}
+}
+END_TEST
+
 START_TEST(a_failed_allocation_while_restoring_is_said)
 {
 	char path[] = "a";
@@ -106,6 +142,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_failed_allocation_is_made_good_by_the_next_look);
+	tcase_add_test(tc, a_failed_allocation_loses_no_appointment_with_a_file_in_error);
 	tcase_add_test(tc, a_failed_allocation_while_restoring_is_said);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
