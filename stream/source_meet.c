@@ -119,7 +119,8 @@ static int add_new(struct source *source, struct look *look, const char *path,
 
 	if (reason == NULL && is_too_old(source, status->mtime_ns)) {
 		look->n_left_out++;
-		return 0;
+		/* It is not read, but whoever had the name has lost it. */
+		return displace(source, look, path, err);
 	}
 	if (!mem_grow(&look->fresh, &look->cap_fresh, look->n_fresh + 1, sizeof(*look->fresh)))
 		return err_nomem(err);

@@ -653,6 +653,24 @@ START_TEST(age_leaves_out_old_new_files_and_says_so)
 }
 END_TEST
 
+START_TEST(age_a_file_that_is_left_out_takes_the_name_of_the_one_it_replaces)
+{
+	f.spec.max_file_age_us = INT64_C(3600) * 1000000;
+	fixture_write(&f, "a", "a ");
+	fixture_write(&f, "b", "b ");
+	fixture_scan(&f);
+	fixture_write(&f, ".old", "o ");
+	fixture_set_mtime(&f, ".old", 1000000);
+	fixture_rename(&f, ".old", "a");
+	fixture_look(&f, "a");
+	fixture_noted(&f, "a: gone before it was read");
+	ck_assert_ptr_null(fixture_file(&f, "a"));
+	ck_assert_int_eq(fixture_gone(&f, "a")->state, FILE_MISSING);
+	fixture_read(&f);
+	fixture_got(&f, "b ");
+}
+END_TEST
+
 START_TEST(the_changed_list_has_each_changed_file_once)
 {
 	struct err err = ERR_INIT;
@@ -720,6 +738,7 @@ static Suite *make_suite(void)
 		names_with_newlines_invalid_utf8_and_255_bytes_are_read,
 		times_in_the_future_and_of_1970_have_no_effect_on_what_is_read,
 		age_leaves_out_old_new_files_and_says_so,
+		age_a_file_that_is_left_out_takes_the_name_of_the_one_it_replaces,
 		the_changed_list_has_each_changed_file_once,
 	};
 	Suite *s = suite_create("source");
