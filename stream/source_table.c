@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many void entries more than others are borne in the queue of what is gone. */
+#define GONE_SPARE 1024
+
 const char *file_state_name(enum file_state state)
 {
 	static const char *const names[] = {
@@ -179,8 +182,40 @@ static void give_slot_back(struct source *source, size_t slot)
 	source->has_holes = true;
 }
 
+/* Forgotten, or there again. */
+static bool is_void(const struct source *source, const struct gone *gone)
+{
+	const struct file *file = file_at(source, gone->slot);
+
+	return file->path == NULL || file->id != gone->id || !file_is_gone(file);
+}
+
+/* Of each file that is gone the newest entry stays: a file may go and come back for ever. */
+static void drop_void(struct source *source)
+{
+	uint64_t *is_kept = mem_new_array(source->n_slots / 64 + 1, sizeof(*is_kept));
+	size_t first = source->n_gone_queue;
+	size_t i;
+
+	/* Without memory the void ones wait for the next time. */
+	for (i = source->n_gone_queue; is_kept != NULL && i-- > source->first_gone;) {
+		const struct gone gone = source->gone[i];
+		uint64_t bit = UINT64_C(1) << gone.slot % 64;
+
+		if (is_void(source, &gone) || (is_kept[gone.slot / 64] & bit) != 0)
+			continue;
+		is_kept[gone.slot / 64] |= bit;
+		source->gone[--first] = gone;
+	}
+	if (is_kept != NULL)
+		source->first_gone = first;
+	free(is_kept);
+}
+
 static void queue_gone(struct source *source, size_t slot)
 {
+	if (source->n_gone_queue - source->first_gone > 2 * source->n_gone + GONE_SPARE)
+		drop_void(source);
 	if (source->first_gone > source->n_gone_queue / 2) {
 		source->n_gone_queue -= source->first_gone;
 		memmove(source->gone, source->gone + source->first_gone,
@@ -435,9 +470,8 @@ size_t source_find_forgettable(struct source *source)
 	while (source->n_gone > SOURCE_GONE_FILES_KEPT &&
 		source->first_gone < source->n_gone_queue) {
 		const struct gone *gone = &source->gone[source->first_gone];
-		const struct file *file = file_at(source, gone->slot);
 
-		if (file->path != NULL && file->id == gone->id && file_is_gone(file))
+		if (!is_void(source, gone))
 			return gone->slot;
 		source->first_gone++;
 	}

@@ -325,6 +325,50 @@ START_TEST(a_file_in_error_that_is_deleted_is_missing)
 }
 END_TEST
 
+START_TEST(a_retry_that_is_due_does_not_make_a_lost_directory_be_looked_for_without_pause)
+{
+	char moved[96];
+	bool full;
+	size_t slot;
+
+	source_set_noticed(f.source, true);
+	fixture_write(&f, "a", "1 ");
+	fixture_scan(&f);
+	slot = fixture_slot(&f, fixture_file(&f, "a"));
+	source_failed(f.source, slot, "broken", f.now_us);
+	snprintf(moved, sizeof(moved), "%s/moved", f.root);
+	ck_assert_int_eq(rename(f.dir, moved), 0);
+	for (int64_t now_us = f.now_us + 5000000; now_us < f.now_us + 9000000; now_us += 1000000) {
+		scan_at(now_us);
+		ck_assert_int_eq(source_next_look_us(f.source, &full), now_us + 1000000);
+		ck_assert(full);
+	}
+	ck_assert_int_eq(rename(moved, f.dir), 0);
+	scan_at(f.now_us + 9000000);
+	ck_assert_int_eq(source_file(f.source, slot)->state, FILE_WAITING);
+}
+END_TEST
+
+START_TEST(a_file_that_goes_and_comes_back_for_ever_takes_no_more_memory)
+{
+	for (int i = 0; i < 5000; i++) {
+		if (i == 0)
+			fixture_write(&f, "a", "1 ");
+		else
+			fixture_rename(&f, ".a", "a");
+		fixture_look(&f, "a");
+		fixture_read(&f);
+		ck_assert_int_eq(fixture_file(&f, "a")->state, FILE_DONE);
+		fixture_rename(&f, "a", ".a");
+		fixture_look(&f, "a");
+		ck_assert_int_eq(fixture_gone(&f, "a")->state, FILE_MISSING);
+	}
+	fixture_got(&f, "1 ");
+	ck_assert_uint_eq(source_n_slots(f.source), 1);
+	ck_assert_uint_lt(f.source->cap_gone, 4000);
+}
+END_TEST
+
 START_TEST(without_notices_it_polls_and_seldom_where_there_are_many_files)
 {
 	bool full;
@@ -455,6 +499,8 @@ static Suite *make_suite(void)
 		on_a_remote_file_system_an_inode_that_changes_is_no_new_data,
 		retries_double_from_one_second_to_five_minutes,
 		a_file_in_error_that_is_deleted_is_missing,
+		a_retry_that_is_due_does_not_make_a_lost_directory_be_looked_for_without_pause,
+		a_file_that_goes_and_comes_back_for_ever_takes_no_more_memory,
 		without_notices_it_polls_and_seldom_where_there_are_many_files,
 		a_file_that_cannot_be_opened_as_what_is_seen_is_not_tried_in_a_circle,
 		a_file_renamed_under_the_reader_is_read_under_its_new_name,
