@@ -2,9 +2,10 @@
  * What becomes of a file that is done: archived or deleted.
  *
  * The caller answers for the checkpoint; this looks once more whether the file
- * is still the one that was read, and never overwrites anything: an archive
- * that has the name already gets it with a number behind. A writer that keeps
- * the file open beyond this loses what it writes.
+ * is still the one that was read, before and after it has been taken out of the
+ * way, and never overwrites anything: an archive that has the name already gets
+ * it with a number behind. A writer that keeps the file open beyond this loses
+ * what it writes.
  */
 #include "stream/source_private.h"
 
@@ -89,100 +90,150 @@ int clean_check(const struct source *source, struct err *err)
 	return rc;
 }
 
-/* Is the entry still the file as it was read? */
-static bool is_as_read(const struct source *source, const struct file *file)
+/* Is the entry the file as it was read? */
+static bool is_as_read(int dir_fd, const char *path, const struct file *file)
 {
 	struct entry_status status;
 
-	return entry_stat(source->dir_fd, file->path, &status) == 0 && S_ISREG(status.mode) &&
+	return entry_stat(dir_fd, path, &status) == 0 && S_ISREG(status.mode) &&
 	       identity_is_at(&file->identity, &status) && status.size == file->size &&
 	       status.mtime_ns == file->mtime_ns;
 }
 
 /* Renames without overwriting. 0 or an errno. */
-static int rename_new(int dir_fd, const char *from, const char *to)
+static int rename_new(int from_fd, const char *from, int to_fd, const char *to)
 {
-	int fault = fault_hit("clean-rename");
-
-	if (fault > 0)
-		return fault;
-	if (renameat2(dir_fd, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+	if (renameat2(from_fd, from, to_fd, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return errno;
 	/* The file system knows no such rename; a link does not overwrite either. */
-	if (linkat(dir_fd, from, AT_FDCWD, to, 0) != 0)
+	if (linkat(from_fd, from, to_fd, to, 0) != 0)
 		return errno;
-	return unlinkat(dir_fd, from, 0) == 0 ? 0 : errno;
+	return unlinkat(from_fd, from, 0) == 0 ? 0 : errno;
+}
+
+/* Where a file is taken to, below dir_fd or absolute, and for what. */
+struct away {
+	const char *deed;
+	int dir_fd;
+	struct buf path; /* with a NUL */
+};
+
+/* Under the name that `away` has, or, where that is taken, with a number behind it. */
+static int rename_away(const struct source *source, const struct file *file, struct away *away)
+{
+	size_t bare_len = away->path.len - 1;
+	int failure = EEXIST;
+
+	for (int suffix = 0; failure == EEXIST && suffix <= MAX_SUFFIX; suffix++) {
+		away->path.len = bare_len;
+		if (suffix > 0)
+			buf_printf(&away->path, ".%d", suffix);
+		buf_add_char(&away->path, '\0');
+		if (!buf_ok(&away->path))
+			return ENOMEM;
+		failure = rename_new(source->dir_fd, file->path, away->dir_fd, away->path.data);
+	}
+	return failure;
+}
+
+static int put_back(const struct source *source, const struct file *file, const struct away *away,
+	struct err *err)
+{
+	int failure = rename_new(away->dir_fd, away->path.data, source->dir_fd, file->path);
+
+	return failure == 0 ? 0
+			    : err_set_errno(err, failure,
+				      "%s was replaced or written to just now, and is %s until "
+				      "somebody moves it back",
+				      file->path, away->path.data);
+}
+
+/*
+ * Files arrive by renaming, so between a look and a deed the name may have become another file's.
+ * What was taken away is looked at where nobody expects it, and put back if it is not what was
+ * read. 1: it was; 0: it is back.
+ */
+static int take_away(
+	const struct source *source, const struct file *file, struct away *away, struct err *err)
+{
+	int failure = rename_away(source, file, away);
+
+	if (failure != 0)
+		return err_set_errno(err, failure, "cannot %s %s: moving it to %s", away->deed,
+			file->path, away->path.data);
+	if (is_as_read(away->dir_fd, away->path.data, file))
+		return 1;
+	return put_back(source, file, away, err);
 }
 
 static int archive_file(const struct source *source, const struct file *file, struct err *err)
 {
-	struct buf to = {0};
-	size_t bare_len;
+	struct away away = {.deed = "archive", .dir_fd = AT_FDCWD};
+	int fault = fault_hit("clean-rename");
 	char *slash;
-	int failure = 0;
-	int suffix;
 	int rc;
 
-	buf_printf(&to, "%s/%s", source->spec->archive_dir, file->path);
-	buf_reserve(&to, 16);
-	if (!buf_ok(&to))
+	if (fault > 0)
+		return err_set_errno(err, fault, "cannot archive %s", file->path);
+	buf_printf(&away.path, "%s/%s", source->spec->archive_dir, file->path);
+	buf_add_char(&away.path, '\0');
+	if (!buf_ok(&away.path)) {
+		buf_fini(&away.path);
 		return err_nomem(err);
-	bare_len = to.len;
-	to.data[bare_len] = '\0';
-	slash = strrchr(to.data, '/');
-	*slash = '\0';
-	rc = file_make_dirs(to.data, 0777, err);
-	*slash = '/';
-	for (suffix = 0; rc == 0 && suffix <= MAX_SUFFIX; suffix++) {
-		if (suffix > 0)
-			(void)snprintf(to.data + bare_len, 16, ".%d", suffix);
-		failure = rename_new(source->dir_fd, file->path, to.data);
-		if (failure != EEXIST)
-			break;
 	}
-	if (rc == 0 && failure == EXDEV)
+	slash = strrchr(away.path.data, '/');
+	*slash = '\0';
+	rc = file_make_dirs(away.path.data, 0777, err);
+	*slash = '/';
+	if (rc == 0)
+		rc = take_away(source, file, &away, err);
+	if (rc < 0 && err->sys_errno == EXDEV)
 		rc = err_set(err, ERR_IO,
 			"cannot archive %s: archive_dir %s is on another file system; it has to "
 			"be on the source's own",
 			file->path, source->spec->archive_dir);
-	else if (rc == 0 && failure != 0)
-		rc = err_set_errno(err, failure, "cannot archive %s as %s", file->path, to.data);
-	buf_fini(&to);
+	buf_fini(&away.path);
 	return rc;
 }
 
-/* 0 or an errno. */
-static int delete_file(const struct source *source, const struct file *file)
+/* Under a name beside its own that no source reads. */
+static int delete_file(const struct source *source, const struct file *file, struct err *err)
 {
+	const char *slash = strrchr(file->path, '/');
+	int dir_len = slash == NULL ? 0 : (int)(slash + 1 - file->path);
+	struct away away = {.deed = "delete", .dir_fd = source->dir_fd};
 	int fault = fault_hit("clean-unlink");
+	int rc;
 
 	if (fault > 0)
-		return fault;
-	return unlinkat(source->dir_fd, file->path, 0) == 0 ? 0 : errno;
+		return err_set_errno(err, fault, "cannot delete %s", file->path);
+	buf_printf(&away.path, "%.*s.tallyd-delete-%lld", dir_len, file->path, (long long)file->id);
+	buf_add_char(&away.path, '\0');
+	rc = buf_ok(&away.path) ? take_away(source, file, &away, err) : err_nomem(err);
+	if (rc == 1 && unlinkat(away.dir_fd, away.path.data, 0) != 0)
+		rc = err_set_errno(err, errno, "cannot delete %s", away.path.data);
+	buf_fini(&away.path);
+	return rc;
 }
 
 int source_clean(struct source *source, size_t slot, struct err *err)
 {
 	struct file *file = file_at(source, slot);
 	const enum clean_source how = source->spec->clean_source;
-	int failure = 0;
-	int rc = 0;
+	int rc;
 
 	if (how == CLEAN_SOURCE_OFF || file->state != FILE_DONE ||
 		(file->flags & (FLAG_DISPLACED | FLAG_UNCONFIRMED)) != 0 ||
-		!is_as_read(source, file))
+		!is_as_read(source->dir_fd, file->path, file))
 		return 0;
-	if (how == CLEAN_SOURCE_ARCHIVE)
-		rc = archive_file(source, file, err);
-	else
-		failure = delete_file(source, file);
-	if (failure != 0)
-		rc = err_set_errno(err, failure, "cannot delete %s", file->path);
-	if (rc != 0)
+	rc = how == CLEAN_SOURCE_ARCHIVE ? archive_file(source, file, err)
+					 : delete_file(source, file, err);
+	if (rc < 0)
 		return err_prefix(err, "source %s", source->spec->name);
-	table_mark_gone(
-		source, slot, how == CLEAN_SOURCE_ARCHIVE ? FILE_ARCHIVED : FILE_DELETED, NULL);
-	return 1;
+	if (rc == 1)
+		table_mark_gone(source, slot,
+			how == CLEAN_SOURCE_ARCHIVE ? FILE_ARCHIVED : FILE_DELETED, NULL);
+	return rc;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct fixture f;
@@ -148,6 +149,80 @@ START_TEST(not_when_another_file_has_its_name)
 }
 END_TEST
 
+/* What happens between the last look at the file and the renaming; once. */
+static void (*before_rename)(void);
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+	void (*what)(void) = before_rename;
+
+	before_rename = NULL;
+	if (what != NULL)
+		what();
+	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+}
+
+static void replace_a(void)
+{
+	fixture_write(&f, ".b", "2 ");
+	fixture_rename(&f, ".b", "a");
+}
+
+static void append_to_a(void)
+{
+	fixture_append(&f, "a", "2 ");
+}
+
+static void remove_a(void)
+{
+	fixture_remove(&f, "a");
+}
+
+START_TEST(not_when_another_file_gets_its_name_at_the_last_moment)
+{
+	f.spec.clean_source = _i == 0 ? CLEAN_SOURCE_ARCHIVE : CLEAN_SOURCE_DELETE;
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	before_rename = replace_a;
+	ck_assert_int_eq(clean("a"), 0);
+	ck_assert_ptr_null(before_rename);
+	fixture_expect(&f, "2 ");
+	ck_assert_int_eq(clean("a"), 1);
+	fixture_expect(&f, "");
+}
+END_TEST
+
+START_TEST(not_when_it_is_written_to_at_the_last_moment)
+{
+	f.spec.clean_source = _i == 0 ? CLEAN_SOURCE_ARCHIVE : CLEAN_SOURCE_DELETE;
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	before_rename = append_to_a;
+	ck_assert_int_eq(clean("a"), 0);
+	fixture_expect(&f, "2 ");
+	ck_assert_int_eq(clean("a"), 1);
+	if (_i == 0)
+		in_archive("a", "1 2 ");
+}
+END_TEST
+
+START_TEST(a_file_that_goes_at_the_last_moment_is_told_and_found_missing)
+{
+	struct err err = ERR_INIT;
+
+	f.spec.clean_source = _i == 0 ? CLEAN_SOURCE_ARCHIVE : CLEAN_SOURCE_DELETE;
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	before_rename = remove_a;
+	ck_assert_int_eq(
+		source_clean(f.source, fixture_slot(&f, fixture_file(&f, "a")), &err), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(err.text, _i == 0 ? "cannot archive a" : "cannot delete a"));
+	fixture_expect(&f, "");
+	ck_assert_int_eq(fixture_gone(&f, "a")->state, FILE_MISSING);
+}
+END_TEST
+
 START_TEST(a_failure_leaves_the_file_and_names_it)
 {
 	struct err err = ERR_INIT;
@@ -268,6 +343,10 @@ static Suite *make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
+	tcase_add_loop_test(tc, not_when_another_file_gets_its_name_at_the_last_moment, 0, 2);
+	tcase_add_loop_test(tc, not_when_it_is_written_to_at_the_last_moment, 0, 2);
+	tcase_add_loop_test(
+		tc, a_file_that_goes_at_the_last_moment_is_told_and_found_missing, 0, 2);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
