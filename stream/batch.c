@@ -287,6 +287,9 @@ static void plan_next_clean(struct intake *intake, int64_t now_us)
 	bool is_tried_again = intake->must_clean && intake->n_uncleaned > 0;
 
 	intake->must_clean = false;
+	/* A reload may have said so while some were left. */
+	if (source_spec(intake->source)->clean_source == CLEAN_SOURCE_OFF)
+		intake->n_cleanable = 0;
 	if (intake->n_cleanable == 0) {
 		intake->clean_retry_us = INT64_MAX;
 	} else if (is_tried_again || intake->n_uncleaned == 0) {

@@ -134,6 +134,108 @@ START_TEST(a_stopped_batch_is_smaller_and_not_wrong)
 }
 END_TEST
 
+START_TEST(a_file_that_was_left_in_the_middle_is_recognised_by_what_was_read_of_it)
+{
+	char path[256];
+	uint64_t n_read;
+
+	bench_open(&bench);
+	bench.stream->slice_bytes = 2000;
+	write_events("big", 0, 60000);
+	/* Until one was stopped between two slices. */
+	for (int i = 0; sum(0) == 0; i++) {
+		long pause_ns = i % 40 * 20000;
+		pthread_t thread;
+		struct batch *batch;
+
+		look();
+		ck_assert_int_eq(pthread_create(&thread, NULL, stop_soon, &pause_ns), 0);
+		batch = begin_batch();
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+		if (batch != NULL && batch->plan.files[0].end == SLICE_STOPPED)
+			finish_batch(batch, true);
+		else if (batch != NULL)
+			batch_abandon(batch);
+		ck_assert_int_lt(i, 20000);
+	}
+	n_read = sum(0);
+	ck_assert_uint_lt(n_read, 60000);
+	ck_assert_int_eq(
+		kept_file("big")->file.identity.fp_offset, bench.store.offsets[0].offset.at.offset);
+	/* While nobody looks another one takes its place. */
+	bench_path(&bench, "big", path);
+	ck_assert_int_eq(truncate(path, 0), 0);
+	write_events("big", 7, 50);
+	bench_restart(&bench);
+	(void)bench_run(&bench);
+	ck_assert_uint_eq(sum(0), n_read + 50);
+}
+END_TEST
+
+/* Writes another file of the same length in place, once so many buffers have been read. */
+struct rewriting {
+	const char *path;
+	int64_t bytes;
+	int n_before;
+};
+
+static bool rewrite(void *context)
+{
+	struct rewriting *rewriting = context;
+	struct buf lines = {0};
+	FILE *out;
+
+	if (rewriting->n_before-- != 0)
+		return false;
+	while ((int64_t)lines.len < rewriting->bytes)
+		buf_add_text(&lines, "{\"time\":8,\"action\":\"other\"}\n");
+	out = fopen(rewriting->path, "w");
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(
+		fwrite(lines.data, 1, (size_t)rewriting->bytes, out), (size_t)rewriting->bytes);
+	ck_assert_int_eq(fclose(out), 0);
+	buf_fini(&lines);
+	return false;
+}
+
+START_TEST(a_file_that_is_rewritten_while_it_is_read_is_not_known_by_its_new_bytes)
+{
+	static const int64_t slices[] = {PLAN_SLICE_BYTES, 100000};
+	struct plan_limits limits = {.slice_bytes = slices[_i % 2]};
+	struct slice_stop stop = {.flag = &(atomic_bool){false}, .poll = rewrite};
+	struct rewriting rewriting = {.n_before = 3};
+	struct file_identity *identity;
+	struct intake *intake;
+	struct err err = ERR_INIT;
+	struct plan plan;
+	char path[256];
+	FILE *file;
+
+	bench.spec.threads = 1 + _i / 2;
+	bench_open(&bench);
+	write_events("a", 0, 60000);
+	look();
+	intake = &bench.stream->intakes[0];
+	bench_path(&bench, "a", path);
+	rewriting.path = path;
+	rewriting.bytes = source_file(intake->source, 0)->size;
+	stop.context = &rewriting;
+	ck_assert_int_eq(plan_make(&plan, &intake->prefixes, intake->prefixes.list[0], &limits,
+				 bench.stream->crew.readers[0], &err),
+		0);
+	ck_assert_int_eq(crew_read(&bench.stream->crew, &plan, &intake->shape, &intake->scans,
+				 US_PER_HOUR, &stop, &err),
+		0);
+	ck_assert_int_lt(rewriting.n_before, 0);
+	identity = &plan.files[0].read.identity;
+	ck_assert_int_gt(identity->fp_offset, 0);
+	file = fopen(path, "r");
+	ck_assert_int_eq(identity_fits(fileno(file), identity, &err), 0);
+	ck_assert_int_eq(fclose(file), 0);
+	plan_fini(&plan);
+}
+END_TEST
+
 START_TEST(a_stop_before_the_first_slice_leaves_nothing_done)
 {
 	bench_open(&bench);
@@ -484,6 +586,30 @@ START_TEST(a_value_too_long_is_a_reject_only_for_queries_that_group_by_it)
 }
 END_TEST
 
+START_TEST(a_value_too_long_moves_the_watermark_only_of_queries_that_count_it)
+{
+	static const char *const user[] = {"user"};
+	struct buf line = {0};
+
+	bench.queries[0].watermark_us = 0;
+	bench_set_fields(bench_add_query(&bench, "users"), user, 1);
+	bench_open(&bench);
+	buf_add_text(&line, "{\"time\":5,\"user\":\"u\",\"action\":\"x\"}\n"
+			    "{\"time\":4000000000,\"user\":\"u\",\"action\":\"");
+	for (int i = 0; i < 70000; i++)
+		buf_add_char(&line, 'x');
+	buf_add_text(&line, "\"}\n{\"time\":3,\"user\":\"u\",\"action\":\"x\"}\n");
+	bench_append(&bench, "a", line.data, line.len);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(bench.store.queries[0].totals.n_events, 2);
+	ck_assert_int_eq(bench.store.queries[0].totals.max_time_us, 5 * US_PER_S);
+	ck_assert_int_eq(bench.store.queries[0].totals.watermark_us, 5 * US_PER_S);
+	ck_assert_int_eq(bench.store.queries[0].progress.min_time_us, 3 * US_PER_S);
+	ck_assert_int_eq(bench.store.queries[1].totals.max_time_us, 4000000000 * US_PER_S);
+	buf_fini(&line);
+}
+END_TEST
+
 START_TEST(a_value_too_long_fails_only_the_query_that_groups_by_it)
 {
 	static const char *const user[] = {"user"};
@@ -581,6 +707,39 @@ START_TEST(files_are_deleted_only_after_a_synced_batch_and_by_all_queries_read)
 }
 END_TEST
 
+START_TEST(files_that_could_not_be_archived_are_let_go_of_when_clean_source_is_turned_off)
+{
+	char path[256];
+	FILE *file;
+	bool full;
+
+	/* No directory can be made there. */
+	(void)snprintf(path, sizeof(path), "%s.file", bench.dir);
+	file = fopen(path, "w");
+	ck_assert_int_eq(fclose(file), 0);
+	bench.sources[0].clean_source = CLEAN_SOURCE_ARCHIVE;
+	bench.sources[0].archive_dir = strdup(path);
+	bench_open(&bench);
+	write_events("a", 0, 10);
+	(void)bench_run(&bench);
+	ck_assert(exists("a"));
+	stream_set_noticed(bench.stream, 0, true);
+	look();
+	ck_assert_int_lt(stream_next_look_us(bench.stream, 0, &full), INT64_MAX);
+	bench.sources[0].clean_source = CLEAN_SOURCE_OFF;
+	for (int i = 0; i < 10; i++) {
+		struct batch *batch;
+
+		look();
+		batch = begin_batch();
+		if (batch != NULL)
+			finish_batch(batch, batch_changes(batch)->needs_sync);
+	}
+	ck_assert_int_eq(stream_next_look_us(bench.stream, 0, &full), INT64_MAX);
+	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 START_TEST(files_read_before_a_restart_are_cleaned_after_it)
 {
 	struct batch *batch;
@@ -674,6 +833,49 @@ START_TEST(a_file_that_went_while_a_query_was_stopped_is_missed_until_it_is_back
 	ck_assert_uint_eq(sum(1), 20);
 	ck_assert_int_eq(unlink(path), 0);
 	(void)bench_run(&bench);
+	ck_assert_int_eq(n_missed(1), 0);
+}
+END_TEST
+
+START_TEST(a_file_that_comes_back_is_not_counted_again_by_who_joined_those_who_missed_it)
+{
+	char path[256], away[256];
+	struct err err = ERR_INIT;
+
+	(void)bench_add_query(&bench, "other");
+	bench_open(&bench);
+	write_events("a", 0, 10);
+	(void)bench_run(&bench);
+	/* The second stays behind, and gets the younger prefix … */
+	ck_assert_int_eq(stream_stop_query(bench.stream, 1, &err), 0);
+	write_events("b", 0, 10);
+	(void)bench_run(&bench);
+	/* … with which it is ahead of the first in a file that goes. */
+	ck_assert_int_eq(stream_stop_query(bench.stream, 0, &err), 0);
+	ck_assert_int_eq(stream_start_query(bench.stream, 1, &err), 0);
+	write_events("c", 0, 10);
+	(void)bench_run(&bench);
+	ck_assert_uint_eq(sum(0), 20);
+	ck_assert_uint_eq(sum(1), 30);
+	bench_path(&bench, "c", path);
+	bench_path(&bench, ".c", away);
+	ck_assert_int_eq(rename(path, away), 0);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(stream_start_query(bench.stream, 0, &err), 0);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(
+		bench.store.queries[0].totals.prefix_id, bench.store.queries[1].totals.prefix_id);
+	ck_assert_int_eq(n_missed(0), 1);
+	if (_i == 1)
+		bench_restart(&bench);
+	write_events(".c", 10, 10);
+	ck_assert_int_eq(rename(away, path), 0);
+	(void)bench_run(&bench);
+	ck_assert_uint_eq(sum(1), 40);
+	ck_assert_int_eq(bench.store.queries[1].totals.n_events, 40);
+	/* What it missed it has missed for good, and says so. */
+	ck_assert_uint_eq(sum(0), 30);
+	ck_assert_int_eq(n_missed(0), 1);
 	ck_assert_int_eq(n_missed(1), 0);
 }
 END_TEST
@@ -791,6 +993,10 @@ int main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_loop_test(tcase, a_stopped_batch_is_smaller_and_not_wrong, 0, 3);
+	tcase_add_test(
+		tcase, a_file_that_was_left_in_the_middle_is_recognised_by_what_was_read_of_it);
+	tcase_add_loop_test(tcase,
+		a_file_that_is_rewritten_while_it_is_read_is_not_known_by_its_new_bytes, 0, 4);
 	tcase_add_test(tcase, a_stop_before_the_first_slice_leaves_nothing_done);
 	tcase_add_test(tcase, a_file_that_is_gone_when_its_turn_comes_does_not_hold_up_the_others);
 	tcase_add_test(tcase, a_file_that_shrinks_after_it_was_planned_counts_what_is_left_once);
@@ -805,14 +1011,20 @@ int main(void)
 	tcase_add_loop_test(
 		tcase, of_a_batch_with_more_rejects_the_newest_ten_thousand_are_rows, 0, 3);
 	tcase_add_test(tcase, a_value_too_long_is_a_reject_only_for_queries_that_group_by_it);
+	tcase_add_test(tcase, a_value_too_long_moves_the_watermark_only_of_queries_that_count_it);
 	tcase_add_test(tcase, a_value_too_long_fails_only_the_query_that_groups_by_it);
 	tcase_add_loop_test(tcase,
 		the_first_groups_in_file_order_are_taken_whatever_the_number_of_threads, 0, 4);
 	tcase_add_test(tcase, files_are_deleted_only_after_a_synced_batch_and_by_all_queries_read);
+	tcase_add_test(tcase,
+		files_that_could_not_be_archived_are_let_go_of_when_clean_source_is_turned_off);
 	tcase_add_test(tcase, files_read_before_a_restart_are_cleaned_after_it);
 	tcase_add_test(tcase, a_query_that_could_not_see_deleted_files_goes_on_saying_so);
 	tcase_add_test(
 		tcase, a_file_that_went_while_a_query_was_stopped_is_missed_until_it_is_back);
+	tcase_add_loop_test(tcase,
+		a_file_that_comes_back_is_not_counted_again_by_who_joined_those_who_missed_it, 0,
+		2);
 	tcase_add_loop_test(
 		tcase, without_descriptors_files_wait_and_nothing_is_wrong_with_them, 0, 2);
 	tcase_add_test(tcase, an_abandoned_batch_leaves_everything_as_it_was);
