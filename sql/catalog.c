@@ -118,22 +118,6 @@ size_t catalog_find_query(const struct catalog *catalog, const char *name)
 	return SIZE_MAX;
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
-/* As the stream judges at a reload: what differs gets a new source there, whose files are numbered
- * anew. */
-static bool is_same_source(const struct source_spec *a, const struct source_spec *b)
-{
-	return sqlite3_stricmp(a->name, b->name) == 0 && is_same_text(a->path, b->path) &&
-	       is_same_text(a->glob, b->glob) && a->recursive == b->recursive &&
-	       a->max_file_age_us == b->max_file_age_us &&
-	       a->max_event_bytes == b->max_event_bytes &&
-	       is_same_text(a->time_field, b->time_field) && a->time_unit == b->time_unit;
-}
-
 static void inherit_query(struct catalog *catalog, size_t index, const struct catalog *old)
 {
 	struct catalog_query *query = &catalog->queries[index];
@@ -144,7 +128,9 @@ static void inherit_query(struct catalog *catalog, size_t index, const struct ca
 	if (k == SIZE_MAX)
 		return;
 	before = &old->queries[k];
+	/* As the stream judges. */
 	query->is_kept = catalog->sources[spec->source].is_kept &&
+			 spec_query_goes_on(&old->spec->queries[k], spec) &&
 			 catalog->sources[spec->source].id ==
 				 old->sources[old->spec->queries[k].source].id &&
 			 strcmp(query->definition, before->definition) == 0;
@@ -164,7 +150,7 @@ void catalog_inherit(struct catalog *catalog, const struct catalog *old)
 		size_t k = catalog_find_source(old, catalog->spec->sources[i].name);
 
 		if (k != SIZE_MAX &&
-			is_same_source(&catalog->spec->sources[i], &old->spec->sources[k])) {
+			spec_source_goes_on(&old->spec->sources[k], &catalog->spec->sources[i])) {
 			catalog->sources[i] = old->sources[k];
 			catalog->sources[i].is_kept = true;
 		}

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char *output_mode_name(enum output_mode mode)
 {
@@ -52,6 +53,24 @@ void spec_fini(struct spec *spec)
 	free(spec->sources);
 	free(spec->queries);
 	*spec = (struct spec){0};
+}
+
+bool spec_source_goes_on(const struct source_spec *before, const struct source_spec *now)
+{
+	return strcasecmp(before->name, now->name) == 0 && strcmp(before->path, now->path) == 0 &&
+	       strcmp(before->glob, now->glob) == 0 && before->recursive == now->recursive &&
+	       before->max_file_age_us == now->max_file_age_us &&
+	       before->max_event_bytes == now->max_event_bytes &&
+	       strcmp(before->time_field, now->time_field) == 0 &&
+	       before->time_unit == now->time_unit;
+}
+
+bool spec_query_goes_on(const struct query_spec *before, const struct query_spec *now)
+{
+	bool begins_retention = before->retention_us < 0 && now->retention_us >= 0;
+
+	return strcasecmp(before->name, now->name) == 0 &&
+	       (!begins_retention || now->output_mode == OUTPUT_COMPLETE);
 }
 
 /* Values are quoted as JSON strings, so that no path or name can look like the next line. */

@@ -81,6 +81,15 @@ void spec_fini(struct spec *spec);
  */
 char *spec_query_definition(const struct spec *spec, size_t query);
 
+/*
+ * Whether a running source, or a running query of the same definition, can go on as it is where
+ * `now` takes the place of `before`. The name and what the numbers follow from must be the same.
+ * A query must also have at hand what its new limits need: rows that the watermark has closed are
+ * kept in memory only for retention, so where that begins the query is to be restored.
+ */
+bool spec_source_goes_on(const struct source_spec *before, const struct source_spec *now);
+bool spec_query_goes_on(const struct query_spec *before, const struct query_spec *now);
+
 const char *output_mode_name(enum output_mode mode);
 const char *time_unit_name(enum time_unit unit);
 

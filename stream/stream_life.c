@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static void set_state(struct query *query, enum query_state state)
 {
@@ -52,25 +51,10 @@ bool stream_query_is_untold(const struct stream *stream, size_t query)
 	return stream->queries[query]->is_state_changed;
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
-/* What a source cannot change without its queries becoming others. */
-static bool is_same_source(const struct source_spec *a, const struct source_spec *b)
-{
-	return strcasecmp(a->name, b->name) == 0 && is_same_text(a->path, b->path) &&
-	       is_same_text(a->glob, b->glob) && a->recursive == b->recursive &&
-	       a->max_file_age_us == b->max_file_age_us &&
-	       a->max_event_bytes == b->max_event_bytes &&
-	       is_same_text(a->time_field, b->time_field) && a->time_unit == b->time_unit;
-}
-
 static size_t find_source(const struct spec *spec, const struct source_spec *source)
 {
 	for (size_t i = 0; i < spec->n_sources; i++) {
-		if (is_same_source(&spec->sources[i], source))
+		if (spec_source_goes_on(&spec->sources[i], source))
 			return i;
 	}
 	return RELOAD_NEW;
@@ -86,7 +70,7 @@ static int find_query(const struct reload *reload, size_t i, size_t *old, struct
 	for (size_t j = 0; j < before->n_queries; j++) {
 		char *one, *two;
 
-		if (strcasecmp(before->queries[j].name, query->name) != 0 ||
+		if (!spec_query_goes_on(&before->queries[j], query) ||
 			reload->old_sources[query->source] != before->queries[j].source)
 			continue;
 		one = spec_query_definition(before, j);

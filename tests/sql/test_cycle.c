@@ -305,6 +305,50 @@ START_TEST(a_query_that_comes_goes_and_comes_back_counts_everything_once)
 }
 END_TEST
 
+static void write_lines(const char *name, const char *lines)
+{
+	char path[160];
+	FILE *out;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", events, name);
+	out = fopen(path, "a");
+	ck_assert_ptr_nonnull(out);
+	(void)fputs(lines, out);
+	(void)fclose(out);
+}
+
+START_TEST(retention_that_begins_with_a_reload_drops_rows_that_were_closed_before)
+{
+	static const char closed[] = "1970-01-01 00:00:00|1\n1970-01-01 01:00:00|1\n"
+				     "1970-01-01 02:00:00|1\n";
+	static const char *const shown = "SELECT window_start, count FROM counts ORDER BY 1";
+	struct spec *after = new_spec();
+
+	spec->queries[0].output_mode = after->queries[0].output_mode =
+		_i == 0 ? OUTPUT_UPDATE : OUTPUT_APPEND;
+	spec->queries[0].watermark_us = after->queries[0].watermark_us = 0;
+	after->queries[0].retention_us = 2 * HOUR;
+	start();
+	write_lines("a", "{\"time\":1}\n{\"time\":3601}\n{\"time\":7201}\n");
+	run_until_idle();
+	write_lines("b", "{\"time\":10900}\n");
+	run_until_idle();
+	ck_assert_int_eq(strncmp(ask(shown), closed, strlen(closed)), 0);
+	reload_spec(after);
+	ck_assert_int_eq(strncmp(ask(shown), closed, strlen(closed)), 0);
+	write_lines("c", "{\"time\":14500}\n");
+	run_until_idle();
+	ck_assert_str_eq(ask("SELECT min(window_start), sum(count) FROM counts"),
+		_i == 0 ? "1970-01-01 02:00:00|3\n" : "1970-01-01 02:00:00|2\n");
+	ck_assert_str_eq(ask("SELECT events, late FROM queries"), "5|0\n");
+	stop();
+	start();
+	run_until_idle();
+	ck_assert_str_eq(ask("SELECT min(window_start) FROM counts"), "1970-01-01 02:00:00\n");
+	stop();
+}
+END_TEST
+
 START_TEST(a_reload_with_another_definition_counts_anew_and_the_rest_goes_on)
 {
 	struct spec *before = spec;
@@ -409,6 +453,8 @@ int main(void)
 	tcase_add_loop_test(tests, restarts_and_kills_at_any_batch_change_no_number, 0, 3);
 	tcase_add_test(tests, a_batch_that_was_not_committed_is_counted_again_whole);
 	tcase_add_test(tests, a_query_that_comes_goes_and_comes_back_counts_everything_once);
+	tcase_add_loop_test(tests,
+		retention_that_begins_with_a_reload_drops_rows_that_were_closed_before, 0, 2);
 	tcase_add_test(tests, a_reload_with_another_definition_counts_anew_and_the_rest_goes_on);
 	tcase_add_test(
 		tests, a_removed_query_comes_back_at_a_reload_and_has_counted_everything_once);
