@@ -234,8 +234,9 @@ static void reloaded(struct engine *engine)
 	struct err err = ERR_INIT;
 
 	if (job->fresh != NULL) {
-		/* Marks and places are of the sources before. */
-		engine_waiters_ask_again(engine);
+		/* Marks and places are of the sources before: who waits asks again. */
+		for (struct call *call; (call = engine_waiters_take(engine)) != NULL;)
+			engine_calls_add(engine, call);
 		pthread_mutex_lock(&engine->config_lock);
 		engine->config = job->fresh;
 		pthread_mutex_unlock(&engine->config_lock);

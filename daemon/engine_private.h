@@ -83,8 +83,8 @@ bool engine_waiters_want_mark(const struct engine *engine, size_t source);
 void engine_waiters_turn_done(struct engine *engine);
 /* Answers all of them with an error. */
 void engine_waiters_end(struct engine *engine, const char *sentence);
-/* They wait from the beginning, by the sources and queries that are after a reload. */
-void engine_waiters_ask_again(struct engine *engine);
+/* The call of one who waits no longer; NULL: nobody waits. */
+struct call *engine_waiters_take(struct engine *engine);
 
 /* Microseconds since the epoch by the wall clock. */
 int64_t engine_now_us(void);

@@ -167,8 +167,7 @@ void engine_waiters_end(struct engine *engine, const char *sentence)
 		waiter_end(engine, engine->waiters, &err);
 }
 
-void engine_waiters_ask_again(struct engine *engine)
+struct call *engine_waiters_take(struct engine *engine)
 {
-	while (engine->waiters != NULL)
-		engine_calls_add(engine, waiter_remove(engine, engine->waiters));
+	return engine->waiters != NULL ? waiter_remove(engine, engine->waiters) : NULL;
 }
