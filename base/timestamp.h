@@ -23,6 +23,13 @@
 #define TIMESTAMP_MIN_US INT64_C(-62135596800000000)
 #define TIMESTAMP_MAX_US INT64_C(253402300799999999)
 
+/*
+ * What calendar arithmetic may be done with: 198,000 years to either side of
+ * 1970. A text of a bound may lie beyond, up to what 64 bits hold; there the
+ * first day of its year need not fit.
+ */
+#define CALENDAR_MAX_US INT64_C(6249223180800000000)
+
 /* Bytes that the longest canonical text needs, its NUL included. */
 #define TIMESTAMP_TEXT_BYTES 40
 

@@ -180,7 +180,8 @@ void pg_convert_extract(sqlite3_context *context, int argc, sqlite3_value **argv
 	(void)argc;
 	if (field == NULL || text == NULL)
 		return;
-	if (!timestamp_parse_bound(text, strlen(text), &us)) {
+	if (!timestamp_parse_bound(text, strlen(text), &us) || us < -CALENDAR_MAX_US ||
+		us > CALENDAR_MAX_US) {
 		(void)snprintf(message, sizeof(message),
 			"invalid input syntax for type timestamp: \"%.60s\"", text);
 		sqlite3_result_error(context, message, -1);

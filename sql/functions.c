@@ -15,9 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Years within ±200,000: what the calendar computes without overflow, and more than microseconds
- * need. */
-#define MAX_SECONDS INT64_C(6249223180800)
+#define MAX_SECONDS (CALENDAR_MAX_US / US_PER_S)
 
 static void fail(sqlite3_context *context, const struct err *err)
 {
@@ -66,7 +64,8 @@ static int read_time(sqlite3_value *value, int64_t *us, struct err *err)
 	if (text == NULL)
 		return err_nomem(err);
 	len = (size_t)sqlite3_value_bytes(value);
-	if (!timestamp_parse_bound(text, len, us))
+	if (!timestamp_parse_bound(text, len, us) || *us < -CALENDAR_MAX_US ||
+		*us > CALENDAR_MAX_US)
 		return err_set(err, ERR_INVALID, "no time: '%.*s'%s (like 2016-07-26 02:45:07)",
 			len > 100 ? 100 : (int)len, text, len > 100 ? "…" : "");
 	return 0;

@@ -177,7 +177,8 @@ class Psql(pg_case.PgCase):
         for sql, state in (("select interval '1 hour'", "0A000"), ("select array[1]", "0A000"),
                            ("select count < any(array[1]) from counts", "0A000"),
                            ("select now() + interval '1 fortnight'", "22007"), ("select 'x'::int", "22P02"), ("select '1x'::float8", "22P02"), ("select 'maybe'::bool", "22P02"),
-                           ("select '2016-13-01'::timestamp", "22007")):
+                           ("select '2016-13-01'::timestamp", "22007"),
+                           ("select extract(doy from '-290308-12-25')", "22007")):
             self.assertIn("ERROR:  " + state, self.psql("-v", "VERBOSITY=verbose", "-c", sql, status=1), sql)
         self.assertEqual(self.psql("-A", "-c", "select now() > '2016' , count(*)::int, $$x$$, count(*) as n from counts "
                                    "limit 0", "-P", "footer=off"),
