@@ -484,6 +484,53 @@ class Page(HttpCase):
         self.assertTrue(legend.endswith("others"), legend)
         self.assertEqual(self.browser.complaints, [])
 
+    def ask(self, sql):
+        """Typed into the page, and run by the keyboard; returns what is said below it."""
+        self.browser.value("document.getElementById('said').textContent = '';"
+                           "document.getElementById('sql').focus();"
+                           "document.getElementById('sql').select()")
+        self.browser.call("Input.insertText", text=sql)
+        for kind in ("rawKeyDown", "keyUp"):
+            self.browser.call("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter",
+                              windowsVirtualKeyCode=13, modifiers=2)
+        return self.until("document.getElementById('said').textContent", "an answer to " + sql)
+
+    def test_it_answers_what_is_asked_in_it(self):
+        self.http.write("a", '{"time":1469501107,"action":"<i>Open"}\n' * 7)
+        self.http.process_all()
+        self.browser.open("http://127.0.0.1:%d/" % self.port)
+        answer = "document.getElementById('answer').innerText"
+        self.until("document.getElementById('sql').value === "
+                   "'select * from counts order by window_start desc, action limit 20'", "a proposal")
+        self.assertRegex(self.ask("select action, count, null as n, 9007199254740993 as big, "
+                                  "x'00' as blob from counts"), r"^1 row, snapshot \d+, [\d.]+ ms$")
+        self.assertEqual(self.browser.value(answer).split("\n")[-1].split("\t"),
+                         ["<i>Open", "7", "NULL", "9007199254740993", '{"blob":"AA=="}'])
+        self.assertIn("syntax error", self.ask("selec"))
+        self.assertEqual(self.browser.value(answer), "")
+        self.assertIn("read-only", self.ask("delete from counts"))
+        self.assertRegex(self.ask("select 1 where 0"), "^0 rows")
+        # A long answer is begun, shown in part, and its statement ended.
+        self.assertRegex(self.ask(NUMBERS % 5000000),
+                         r"^the first 500 of more than [\d,]+ rows, [\d.,]+ ms$")
+        running = "select 1 from sessions where protocol = 'http' and query like '%limit 5000000%'"
+        harness.wait_until(lambda: self.http.ask(running) == [], "the statement has ended")
+        self.assertEqual([each for each in self.browser.complaints
+                          if "status of 4" not in str(each)], [])
+
+    def test_what_was_asked_is_kept_in_the_address_and_asked_again_as_the_stream_moves(self):
+        self.http.write("a", '{"time":1469501107,"action":"Open"}\n')
+        self.http.process_all()
+        self.browser.open("http://127.0.0.1:%d/" % self.port)
+        self.until("document.querySelectorAll('#chart path').length === 1", "a line")
+        self.ask("select sum(count) as n from counts")
+        self.browser.call("Page.reload")
+        shown = "document.querySelector('#answer td')?.textContent"
+        self.until("%s === '1'" % shown, "the answer after a reload")
+        self.browser.value("document.getElementById('live').click()")
+        self.http.write("b", '{"time":1469501107,"action":"Close"}\n')
+        self.until("%s === '2'" % shown, "the answer has moved")
+
     def test_it_says_so_when_the_daemon_is_gone(self):
         self.browser.open("http://127.0.0.1:%d/" % self.port)
         self.until("document.getElementById('state').textContent.includes('ACTIVE')", "the state")
