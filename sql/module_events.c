@@ -13,6 +13,14 @@
 
 enum { COLUMN_FILE, COLUMN_LINE, COLUMN_TIME, N_FIXED };
 
+/*
+ * What SQLite tells an event by: where it begins in its file. For OR and RIGHT
+ * JOIN the table is read several times, each time narrowed in another way, and
+ * a row met before is known by its key; its number within one reading would be
+ * another row's in the next. No field has this name: a comma parts fields.
+ */
+#define PLACE "file,offset"
+
 struct events_table {
 	struct module_table base;
 	size_t n_fields; /* columns between `time` and `json` */
@@ -34,7 +42,8 @@ static char *declare(const struct field_spec *fields, size_t n)
 					   " time TIMESTAMP TEXT COLLATE TS,");
 	for (size_t i = 0; i < n; i++)
 		sqlite3_str_appendf(declaration, "\"%w\" TEXT,", fields[i].column);
-	sqlite3_str_appendall(declaration, "json TEXT)");
+	sqlite3_str_appendall(declaration,
+		"json TEXT, \"" PLACE "\" HIDDEN, PRIMARY KEY(file, \"" PLACE "\")) WITHOUT ROWID");
 	return sqlite3_str_finish(declaration);
 }
 
@@ -92,7 +101,8 @@ static char kind_of(sqlite3_index_info *info, int i)
 	case SQLITE_INDEX_CONSTRAINT_GE: return 'l';
 	case SQLITE_INDEX_CONSTRAINT_LT:
 	case SQLITE_INDEX_CONSTRAINT_LE: return 'u';
-	case SQLITE_INDEX_CONSTRAINT_EQ: return 'e';
+	/* Each time of a list would be a reading of all files. */
+	case SQLITE_INDEX_CONSTRAINT_EQ: return sqlite3_vtab_in(info, i, -1) ? '\0' : 'e';
 	default: return '\0';
 	}
 }
@@ -151,7 +161,6 @@ static int on_next(sqlite3_vtab_cursor *base)
 	struct err err = ERR_INIT;
 	int status = event_cursor_next(cursor->events, &cursor->event, &cursor->file, &err);
 
-	cursor->base.row++;
 	if (status <= 0)
 		cursor->event = NULL;
 	return status < 0 ? module_fail(base->pVtab, &err) : SQLITE_OK;
@@ -183,7 +192,6 @@ static int on_filter(
 	(void)unused;
 	connection->module_was_used = true;
 	forget(cursor);
-	cursor->base.row = 0;
 	for (int i = 0; i < argc; i++) {
 		if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
 			return SQLITE_OK; /* nothing equals, precedes or follows NULL */
@@ -229,9 +237,11 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 		module_result_time(context, event->time_us);
 	else if ((size_t)column < N_FIXED + table->n_fields)
 		give_field(context, &event->values[column - N_FIXED]);
-	else
+	else if ((size_t)column == N_FIXED + table->n_fields)
 		sqlite3_result_text64(
 			context, event->json, event->json_len, SQLITE_TRANSIENT, SQLITE_UTF8);
+	else
+		sqlite3_result_int64(context, event->offset);
 	return SQLITE_OK;
 }
 
@@ -245,5 +255,4 @@ const sqlite3_module events_module = {
 	.xNext = on_next,
 	.xEof = on_eof,
 	.xColumn = on_column,
-	.xRowid = module_rowid,
 };

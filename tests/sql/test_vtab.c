@@ -103,6 +103,23 @@ static const struct {
 	{"select count(*) from events where file = null", "0\n"},
 	{"select count(*) from events where file = 'a.json' and file = 'b.json'", "0\n"},
 	{"select count(*) from events where file in ('a.json', 'b.json')", "6\n"},
+	/* Read twice, narrowed in two ways: what the first gave is not taken for the second's. */
+	{"select file, line from events where (file = 'a.json' and line > 0) or (file = 'b.json' "
+	 "and"
+	 " line < 3) order by 1, 2",
+		"a.json|1\na.json|2\na.json|4\nb.json|1\nb.json|2\n"},
+	{"select file, line from events where file = 'a.json' or time >= '2016-07-26T04:00Z'",
+		"a.json|1\na.json|2\na.json|4\nb.json|1\nb.json|2\n"},
+	{"select count(*) from events where file = 'b.json' or time < '2016-07-26 02:00:03'",
+		"5\n"},
+	{"select x, e.file, e.line from (select 'b.json' as x) left join events as e on e.file = x"
+	 " and e.line > 1",
+		"b.json|b.json|2\nb.json|b.json|3\n"},
+	{"select x, e.file, e.line from (select 'b.json' as x) right join events as e on e.file = x"
+	 " and e.line > 1 order by 2, 3",
+		"|a.json|1\n|a.json|2\n|a.json|4\n|b.json|1\nb.json|b.json|2\nb.json|b.json|3\n"},
+	{"select count(*) from events where time in ('2016-07-26 02:00', '2016-07-26T04:00Z')",
+		"3\n"},
 	{"select count(*) from events where file = 'A.JSON' collate nocase", "3\n"},
 	{"select count(*) from events where time >= '2016-07-26T03:00:00Z'", "3\n"},
 	{"select count(*) from events where time > '2016-07-26T03:00:00Z'", "2\n"},
