@@ -283,7 +283,7 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
 	case COLUMN_ONLY_FILES: sqlite3_result_int64(context, cursor->only_files); break;
 	case COLUMN_TABLE_EVENTS: sqlite3_result_int64(context, cursor->table_events); break;
 	case COLUMN_FILES_EVENTS: sqlite3_result_int64(context, cursor->files_events); break;
-	default: break;
+	default: sqlite3_result_text(context, cursor->only, -1, SQLITE_TRANSIENT); break;
 	}
 	return SQLITE_OK;
 }

@@ -153,6 +153,29 @@ static const struct {
 		"03|3\n04|1\n05|2\n"},
 	{"select a.count from static_totals a join static_totals b using (window_start) order by 1",
 		"1\n2\n3\n"},
+	/* Conditions of all sorts beside the arguments. */
+	{"select window_start from windows('2016-07-26', '2016-07-26 03:00', '1 hour') where"
+	 " window_start < '2016-07-26 01:00' or window_end > '2016-07-26 02:30'",
+		"2016-07-26 00:00:00\n2016-07-26 02:00:00\n"},
+	{"select count(*) from windows('2016-07-26', '2016-07-27', '1 hour')"
+	 " where \"from\" = '2016-07-26'",
+		"24\n"},
+	{"select count(*) from windows('2016-07-26', '2016-07-27', '1 hour')"
+	 " where \"from\" = '2016-07-25'",
+		"0\n"},
+	{"select count(*) from windows where size = '1 hour' and \"to\" = '2016-07-27' and "
+	 "\"from\" in"
+	 " ('2016-07-26', '2016-07-26 23:00')",
+		"25\n"},
+	{"select \"from\", \"to\", size from windows(1469491200, '2016-07-26 01:00', '1 hour')",
+		"1469491200|2016-07-26 01:00|1 hour\n"},
+	{"select w.window_start, c.action from windows('2016-07-26 02:00', '2016-07-26 04:00', '1 "
+	 "hour')"
+	 " as w left join static_counts as c on c.window_start = w.window_start and c.action > 'D'",
+		"2016-07-26 02:00:00|Open\n2016-07-26 03:00:00|\n"},
+	/* The last window's end. */
+	{"select window_start from windows('9999-12-31 22:00', '+10000-01-01 00:00:00', '1 hour')",
+		"9999-12-31 22:00:00\n9999-12-31 23:00:00\n"},
 	{"select name, type from pragma_table_info('static_counts')",
 		"action|TEXT\nwindow_start|TIMESTAMP TEXT\nwindow_end|TIMESTAMP "
 		"TEXT\ncount|INTEGER\n"},
@@ -204,6 +227,11 @@ static const struct {
 } bad_rows[] = {
 	{"select * from windows", "three arguments"},
 	{"select * from windows('2016-07-26', '2016-07-27')", "three arguments"},
+	{"select * from windows('2016-07-26', '2016-07-27') where window_start > '2016-07-26 "
+	 "01:00' or"
+	 " window_end < '2016-07-26 01:00'",
+		"three arguments"},
+	{"select * from windows('-290308-12-25', '2016-07-27', '1 hour')", "from is no time"},
 	{"select * from windows('soon', '2016-07-27', '1 hour')", "from is no time: 'soon'"},
 	{"select * from windows('2016-07-26', '2016-07-27', '0 hours')", "not above 0"},
 	{"select * from windows('2016-07-26', '2016-07-27', '1 month')", "month"},
@@ -275,6 +303,8 @@ START_TEST(a_check_tells_equal_from_different_and_unknown)
 		"('Open', '2016-07-26 04:00:00', '2016-07-26 05:00:00', 1),"
 		"('a' || char(0) || 'b', '2016-07-26 04:00:00', '2016-07-26 05:00:00', 1)");
 	assert_rows(session, ask, "counts|equal||0|0|6|6\n");
+	assert_rows(session, "select name from system_check('counts') where name = 'counts'",
+		"counts\n");
 	assert_rows(session, "select query, verdict from system_check",
 		"counts|equal\ntotals|different\n");
 	write_sql(&fixture, "update counts set count = 2 where action = 'Close'");
