@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/quantity.h"
 #include "daemon/config_value.h"
+#include "sql/zone.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -172,19 +173,17 @@ static int postgres_judge(
 static int zone_judge(
 	const struct config *config, const struct config_section *tallyd, struct err *err)
 {
-	char path[512];
-	struct stat st;
+	struct zone *zone;
+	int rc = zone_new(&zone, config->timezone, err);
 
-	if (strcmp(config->timezone, "UTC") == 0)
-		return 0;
-	snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", config->timezone);
-	if (strstr(config->timezone, "..") != NULL || config->timezone[0] == '/' ||
-		stat(path, &st) != 0 || !S_ISREG(st.st_mode))
-		return config_refuse(tallyd, "timezone", err,
+	if (rc == 0)
+		zone_unref(zone);
+	else if (rc != ERR_NOMEM)
+		rc = config_refuse(tallyd, "timezone", err,
 			"\"%.100s\" is no time zone of this machine; a name such as "
 			"Europe/Berlin is wanted (see /usr/share/zoneinfo)",
 			config->timezone);
-	return 0;
+	return rc;
 }
 
 /* The first `len` bytes are an IPv4 address, or an IPv6 one in brackets. */

@@ -92,8 +92,9 @@ static int holder_judge(const char *path, struct err *err)
 		(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &holder, &len);
 	close(fd);
 	if (rc == 0)
-		return err_set(err, ERR_BUSY, "%s: in use by the process with pid %ld", path,
-			(long)holder.pid);
+		return err_set(err, ERR_BUSY,
+			"%s: in use by the process with pid %ld; stop it or name another path",
+			path, (long)holder.pid);
 	/* A full backlog is a sign of life too. */
 	if (sys_errno == EAGAIN)
 		return err_set(err, ERR_BUSY, "%s: in use by a process that is very busy", path);

@@ -106,10 +106,29 @@ void server_close(struct server *server)
 	uv_close(&server->uv.handle, on_closed);
 }
 
+/* What to do where an address is not to be had, and whether only a person can. */
+static const char *way_out(int rc, int *code)
+{
+	*code = rc == UV_EACCES || rc == UV_EAFNOSUPPORT ? ERR_CONFIG : ERR_IO;
+	switch (rc) {
+	case UV_EACCES: return "; a port below 1024 wants a privilege, name a higher one";
+	case UV_EADDRINUSE: return "; name another port, or stop who has this one";
+	case UV_EADDRNOTAVAIL: return "; it is no address of this machine";
+	case UV_EAFNOSUPPORT:
+		return getenv("INVOCATION_ID") != NULL
+			       ? " (the unit's RestrictAddressFamilies= forbids it: the drop-in "
+				 "http-tcp.conf opens what is needed)"
+			       : "";
+	default: return "";
+	}
+}
+
 /* Clients come from now on, or, where `rc` says that the socket was not to be had, never. */
 static int server_listen(
 	struct server **out, struct server *server, int rc, const char *what, struct err *err)
 {
+	int code;
+
 	if (rc == 0)
 		rc = uv_listen(&server->uv.stream, BACKLOG, on_connection);
 	if (rc == 0) {
@@ -117,7 +136,8 @@ static int server_listen(
 		return 0;
 	}
 	server_close(server);
-	return err_set(err, ERR_IO, "%s: %s", what, uv_strerror(rc));
+	const char *hint = way_out(rc, &code);
+	return err_set(err, code, "%s: %s%s", what, uv_strerror(rc), hint);
 }
 
 int server_open(struct server **out, struct listener *listener, struct service *service,

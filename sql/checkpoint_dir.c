@@ -66,7 +66,8 @@ int checkpoint_dir_lock(const struct checkpoint_dir *dir, int *fd, struct err *e
 	if (rc == 0)
 		rc = file_lock(path, fd, err);
 	if (rc == ERR_BUSY)
-		err_prefix(err, "the state directory is in use");
+		err_prefix(err, "the state directory is in use, stop who has it or name another "
+				"with --state-dir");
 	buf_fini(&buf);
 	return rc;
 }

@@ -308,6 +308,9 @@ static const struct {
 	{"[tallyd]\ntimezone = ../../../etc/passwd\n",
 		"F:2: tallyd.timezone: \"../../../etc/passwd\" is no time zone of this machine; a "
 		"name such as Europe/Berlin is wanted (see /usr/share/zoneinfo)"},
+	{"[tallyd]\ntimezone = tzdata.zi\n",
+		"F:2: tallyd.timezone: \"tzdata.zi\" is no time zone of this machine; a name "
+		"such as Europe/Berlin is wanted (see /usr/share/zoneinfo)"},
 	{"[tallyd]\ntimezone =\n", "F:2: tallyd.timezone: empty; a value such as UTC is wanted"},
 	{"[tallyd]\nlog_level = loud\n", "F:2: tallyd.log_level: \"loud\" is none of error, "
 					 "warning, info and debug"},

@@ -236,6 +236,14 @@ class Routes(HttpCase):
         self.assertEqual(answer.getheader("X-Frame-Options"), "DENY")
         self.assertIn("default-src 'none'", answer.getheader("Content-Security-Policy"))
 
+    def test_an_address_that_is_not_to_be_had_ends_the_start_with_a_way_out(self):
+        for address, said in (("127.0.0.1:%d" % self.port, "in use; name another port"),
+                              ("192.0.2.1:9188", "not available; it is no address of this")):
+            done = self.daemon("--set", "http.listen=" + address).run()
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("http.listen: %s: address" % address, done.stderr)
+            self.assertIn(said, done.stderr)
+
     def test_a_path_is_served_too(self):
         path = os.path.join(self.http.directory, "http.sock")
         daemon = self.daemon("--set", "http.listen=" + path).start()
