@@ -144,10 +144,8 @@ static int put_back(const struct source *source, const struct file *file, const 
 	int failure = rename_new(away->dir_fd, away->path.data, source->dir_fd, file->path);
 
 	return failure == 0 ? 0
-			    : err_set_errno(err, failure,
-				      "%s was replaced or written to just now, and is %s until "
-				      "somebody moves it back",
-				      file->path, away->path.data);
+			    : err_set_errno(err, failure, "cannot move %s back to %s",
+				      away->path.data, file->path);
 }
 
 /*
@@ -212,8 +210,13 @@ static int delete_file(const struct source *source, const struct file *file, str
 	buf_printf(&away.path, "%.*s.tallyd-delete-%lld", dir_len, file->path, (long long)file->id);
 	buf_add_char(&away.path, '\0');
 	rc = buf_ok(&away.path) ? take_away(source, file, &away, err) : err_nomem(err);
-	if (rc == 1 && unlinkat(away.dir_fd, away.path.data, 0) != 0)
-		rc = err_set_errno(err, errno, "cannot delete %s", away.path.data);
+	if (rc == 1 && unlinkat(away.dir_fd, away.path.data, 0) != 0) {
+		int failure = errno;
+
+		rc = put_back(source, file, &away, err);
+		if (rc == 0)
+			rc = err_set_errno(err, failure, "cannot delete %s", file->path);
+	}
 	buf_fini(&away.path);
 	return rc;
 }

@@ -243,7 +243,7 @@ class Disk(harness.Case):
         daemon = self.daemon("--set", "events.clean_source=delete")
         trace = os.path.join(daemon.directory, "trace")
         daemon.under = ["strace", "-D", "-f", "-y", "-o", trace,
-                        "-e", "trace=pwrite64,fsync,fdatasync,unlink,unlinkat"]
+                        "-e", "trace=pwrite64,fsync,fdatasync,renameat2,unlinkat"]
         daemon.start()
         for number in range(3):
             daemon.write("f%d" % number, ONE)
@@ -254,7 +254,9 @@ class Disk(harness.Case):
             for line in lines:
                 if "/checkpoint-wal>" in line:
                     is_synced = "sync(" in line
-                elif re.search(r' unlink(at)?\(.*"f\d"', line):
+                elif re.search(r' renameat2\(.*"f\d", .*tallyd-delete', line):
+                    self.assertTrue(is_synced, line)
+                elif re.search(r' unlinkat\(.*tallyd-delete', line):
                     self.assertTrue(is_synced, line)
                     n_deleted += 1
         self.assertEqual(n_deleted, 3)

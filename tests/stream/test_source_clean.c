@@ -2,6 +2,7 @@
 #include "tests/run.h"
 #include "tests/stream/source_fixture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +164,15 @@ int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned
 	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
 }
 
+/* What deleting is answered with; 0: it is done. */
+static int unlink_failure;
+
+int unlinkat(int dir_fd, const char *path, int flags)
+{
+	errno = unlink_failure;
+	return unlink_failure != 0 ? -1 : (int)syscall(SYS_unlinkat, dir_fd, path, flags);
+}
+
 static void replace_a(void)
 {
 	fixture_write(&f, ".b", "2 ");
@@ -220,6 +230,23 @@ START_TEST(a_file_that_goes_at_the_last_moment_is_told_and_found_missing)
 	ck_assert_ptr_nonnull(strstr(err.text, _i == 0 ? "cannot archive a" : "cannot delete a"));
 	fixture_expect(&f, "");
 	ck_assert_int_eq(fixture_gone(&f, "a")->state, FILE_MISSING);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_deleted_keeps_its_name)
+{
+	struct err err = ERR_INIT;
+
+	f.spec.clean_source = CLEAN_SOURCE_DELETE;
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	unlink_failure = EROFS;
+	ck_assert_int_eq(
+		source_clean(f.source, fixture_slot(&f, fixture_file(&f, "a")), &err), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(err.text, "cannot delete a: Read-only file system"));
+	unlink_failure = 0;
+	fixture_expect(&f, "");
+	ck_assert_int_eq(clean("a"), 1);
 }
 END_TEST
 
@@ -329,6 +356,7 @@ static Suite *make_suite(void)
 		not_when_its_size_changed_since_it_was_read,
 		not_when_its_time_changed_since_it_was_read,
 		not_when_another_file_has_its_name,
+		a_file_that_cannot_be_deleted_keeps_its_name,
 		a_failure_leaves_the_file_and_names_it,
 		another_file_system_is_refused_with_a_sentence,
 		archive_dir_inside_the_source_is_refused,
