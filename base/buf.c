@@ -1,6 +1,7 @@
 /* The growing buffer: doubles, and remembers a failure instead of reporting each one. */
 #include "base/buf.h"
 
+#include "base/digits.h"
 #include "base/fault.h"
 
 #include <stdarg.h>
@@ -75,23 +76,11 @@ void buf_add_text(struct buf *buf, const char *text)
 
 void buf_add_int(struct buf *buf, int64_t n)
 {
-	char digits[24];
-	char *at = digits + sizeof(digits);
-	uint64_t rest = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-	char *room = buf_reserve(buf, sizeof(digits));
-	size_t len;
+	char digits[DIGITS_BYTES];
+	char *end = digits + sizeof(digits);
+	char *first = digits_before(end, n);
 
-	if (room == NULL)
-		return;
-	do {
-		*--at = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest > 0);
-	if (n < 0)
-		*--at = '-';
-	len = (size_t)(digits + sizeof(digits) - at);
-	memcpy(room, at, len);
-	buf->len += len;
+	buf_add(buf, first, (size_t)(end - first));
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)

@@ -188,6 +188,34 @@ static bool take_zone(struct cursor *cursor, int *offset_minutes)
 	return true;
 }
 
+/* Two digits; more than 99 where they are none. */
+static int two_digits(const char *text)
+{
+	unsigned tens = (unsigned char)text[0] - (unsigned)'0';
+	unsigned ones = (unsigned char)text[1] - (unsigned)'0';
+
+	return tens > 9 || ones > 9 ? 100 : (int)(tens * 10 + ones);
+}
+
+/* The canonical form without a fraction, which is most of what is read back; false: another one, or
+ * none. */
+static bool parse_plain(const char *text, struct civil *civil)
+{
+	int century = two_digits(text), year = two_digits(text + 2);
+
+	if (text[4] != '-' || text[7] != '-' || text[10] != ' ' || text[13] != ':' ||
+		text[16] != ':' || century > 99 || year > 99)
+		return false;
+	*civil = (struct civil){.year = century * 100 + year,
+		.month = two_digits(text + 5),
+		.day = two_digits(text + 8),
+		.hour = two_digits(text + 11),
+		.minute = two_digits(text + 14),
+		.second = two_digits(text + 17)};
+	return civil_is_date(civil->year, civil->month, civil->day) && civil->hour < 24 &&
+	       civil->minute < 60 && civil->second < 60;
+}
+
 static bool parse(const char *text, size_t len, bool is_bound, int64_t *us)
 {
 	struct cursor cursor = {text, text + len};
@@ -195,6 +223,8 @@ static bool parse(const char *text, size_t len, bool is_bound, int64_t *us)
 	int64_t local;
 	int offset_minutes;
 
+	if (len == sizeof("YYYY-MM-DD HH:MM:SS") - 1 && parse_plain(text, &civil))
+		return to_us(&civil, us);
 	if (!take_year(&cursor, is_bound, &civil.year) || !take_char(&cursor, '-') ||
 		!take_digits(&cursor, 1, 2, &civil.month) || !take_char(&cursor, '-') ||
 		!take_digits(&cursor, 1, 2, &civil.day) ||
@@ -255,29 +285,71 @@ static char *put_year(char *at, int64_t year)
 	return put_digits(at, magnitude, magnitude > 99999 ? 6 : magnitude > 9999 ? 5 : 4);
 }
 
-size_t timestamp_format(int64_t us, char text[TIMESTAMP_TEXT_BYTES])
+/* With the space behind it. */
+static char *put_date(char *at, int64_t us)
 {
 	struct civil civil;
-	char *at;
 
 	civil_from_us(us, &civil);
-	at = put_year(text, civil.year);
+	at = put_year(at, civil.year);
 	*at++ = '-';
 	at = put_digits(at, civil.month, 2);
 	*at++ = '-';
 	at = put_digits(at, civil.day, 2);
 	*at++ = ' ';
-	at = put_digits(at, civil.hour, 2);
+	return at;
+}
+
+static char *put_two(char *at, uint32_t number)
+{
+	at[0] = (char)('0' + number / 10);
+	at[1] = (char)('0' + number % 10);
+	return at + 2;
+}
+
+/* With a NUL, to which it returns. */
+static char *put_time_of_day(char *at, int64_t within_day_us)
+{
+	uint32_t second = (uint32_t)(within_day_us / US_PER_S);
+	uint32_t us = (uint32_t)(within_day_us % US_PER_S);
+
+	at = put_two(at, second / 3600);
 	*at++ = ':';
-	at = put_digits(at, civil.minute, 2);
+	at = put_two(at, second / 60 % 60);
 	*at++ = ':';
-	at = put_digits(at, civil.second, 2);
-	if (civil.us != 0) {
+	at = put_two(at, second % 60);
+	if (us != 0) {
 		*at++ = '.';
-		at = put_digits(at, civil.us, 6);
+		at = put_digits(at, us, 6);
 		while (at[-1] == '0')
 			at--;
 	}
 	*at = '\0';
-	return (size_t)(at - text);
+	return at;
+}
+
+static int64_t within_day(int64_t us)
+{
+	int64_t rest = us % US_PER_DAY;
+
+	return rest < 0 ? rest + US_PER_DAY : rest;
+}
+
+size_t timestamp_format(int64_t us, char text[TIMESTAMP_TEXT_BYTES])
+{
+	return (size_t)(put_time_of_day(put_date(text, us), within_day(us)) - text);
+}
+
+void timestamp_text_set(struct timestamp_text *text, int64_t us)
+{
+	if (text->date_len > 0 && us == text->us)
+		return;
+	if (text->date_len == 0 || (uint64_t)us - text->day_us >= (uint64_t)US_PER_DAY) {
+		text->date_len = (size_t)(put_date(text->text, us) - text->text);
+		text->day_us = (uint64_t)us - (uint64_t)within_day(us);
+	}
+	text->us = us;
+	text->len = (size_t)(put_time_of_day(text->text + text->date_len,
+				     (int64_t)((uint64_t)us - text->day_us)) -
+			     text->text);
 }

@@ -63,4 +63,19 @@ bool timestamp_parse_bound(const char *text, size_t len, int64_t *us);
 /* Writes the canonical text and a NUL; returns its length. */
 size_t timestamp_format(int64_t us, char text[TIMESTAMP_TEXT_BYTES]);
 
+/*
+ * A text for one time after the other: the date is written anew only where it
+ * is another one than before. Zeroed before its first use.
+ */
+struct timestamp_text {
+	int64_t us;
+	uint64_t day_us; /* when its day begins; modulo 2^64, since the first of all begins too early */
+	size_t date_len; /* with the space behind the date; 0: nothing is written yet */
+	size_t len;
+	char text[TIMESTAMP_TEXT_BYTES];
+};
+
+/* Makes `text` and `len` those of timestamp_format(). */
+void timestamp_text_set(struct timestamp_text *text, int64_t us);
+
 #endif

@@ -15,16 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A power of two: how many texts of times are kept at hand. */
-#define TIME_TEXTS 1024
-
-/* Batches repeat the same few hundred times for each group. */
-struct time_text {
-	int64_t us;
-	int len; /* 0: none yet */
-	char text[TIMESTAMP_TEXT_BYTES];
-};
-
 struct changed_rows {
 	sqlite3 *db;
 	const char *table;
@@ -35,29 +25,15 @@ struct changed_rows {
 	unsigned char *met; /* a bit for each row */
 	struct row_view view;
 	struct buf columns; /* of the view */
-	/* Apart, so that the two texts of a row never take each other's place. */
-	struct time_text starts[TIME_TEXTS], ends[TIME_TEXTS];
+	/* Of one row; apart, so that its two texts never take each other's place. */
+	struct timestamp_text start, end;
 };
 
-static const struct time_text *text_of(struct time_text *times, int64_t us)
+/* Not copied: the row is written before the next one is shown. */
+static void show_time(sqlite3_context *context, struct timestamp_text *text, int64_t us)
 {
-	uint64_t hash = (uint64_t)us * UINT64_C(0x9e3779b97f4a7c15);
-	struct time_text *time = &times[hash >> 54];
-
-	_Static_assert(TIME_TEXTS == 1 << (64 - 54), "the hash gives a place");
-	if (time->len == 0 || time->us != us) {
-		time->us = us;
-		time->len = (int)timestamp_format(us, time->text);
-	}
-	return time;
-}
-
-/* Not copied: the row is written before its place among `times` is taken by another. */
-static void show_time(sqlite3_context *context, struct time_text *times, int64_t us)
-{
-	const struct time_text *time = text_of(times, us);
-
-	sqlite3_result_text(context, time->text, time->len, SQLITE_STATIC);
+	timestamp_text_set(text, us);
+	sqlite3_result_text(context, text->text, (int)text->len, SQLITE_STATIC);
 }
 
 static bool is_met(const struct changed_rows *changed, size_t i)
@@ -77,7 +53,7 @@ static int compare(struct changed_rows *changed, size_t i, sqlite3_value **key)
 {
 	const struct row_change *row = &changed->rows[i];
 	size_t n = changed->query->n_group_by;
-	const struct time_text *time;
+	const struct timestamp_text *time = &changed->start;
 	const char *text;
 	int len;
 
@@ -90,12 +66,12 @@ static int compare(struct changed_rows *changed, size_t i, sqlite3_value **key)
 		if (order != 0)
 			return order;
 	}
-	time = text_of(changed->starts, row->start_us);
+	timestamp_text_set(&changed->start, row->start_us);
 	text = (const char *)sqlite3_value_text(key[n]);
 	len = sqlite3_value_bytes(key[n]);
-	if (len == time->len && memcmp(text, time->text, (size_t)len) == 0)
+	if ((size_t)len == time->len && memcmp(text, time->text, (size_t)len) == 0)
 		return 0;
-	return collation_compare(NULL, time->len, time->text, len, text);
+	return collation_compare(NULL, (int)time->len, time->text, len, text);
 }
 
 /* The first change that is not below the key. */
@@ -157,7 +133,7 @@ static void end_of(sqlite3_context *context, int n_args, sqlite3_value **key)
 	(void)n_args;
 	if (!find(changed, key))
 		return;
-	show_time(context, changed->ends, changed->rows[changed->at].end_us);
+	show_time(context, &changed->end, changed->rows[changed->at].end_us);
 }
 
 static bool is_shown(const void *rows, size_t row)
@@ -181,9 +157,9 @@ static void show(void *rows, size_t at, int column, sqlite3_context *result)
 		sqlite3_result_text(result, value->text != NULL ? value->text : "", (int)value->len,
 			SQLITE_STATIC);
 	} else if (i == n) {
-		show_time(result, changed->starts, row->start_us);
+		show_time(result, &changed->start, row->start_us);
 	} else if (i == n + 1) {
-		show_time(result, changed->ends, row->end_us);
+		show_time(result, &changed->end, row->end_us);
 	} else {
 		sqlite3_result_int64(result, (int64_t)row->count);
 	}

@@ -4,6 +4,8 @@
  */
 #include "sql/print_cell.h"
 
+#include "base/digits.h"
+
 #include <math.h>
 #include <sqlite3.h>
 #include <stdint.h>
@@ -17,12 +19,13 @@ struct text text_of(const char *string)
 
 struct text cell_text(const struct value *value, char number[CELL_NUMBER_BYTES])
 {
+	const char *first;
+
 	switch (value->type) {
 	case VALUE_NULL: break;
 	case VALUE_INTEGER:
-		(void)sqlite3_snprintf(
-			CELL_NUMBER_BYTES, number, "%lld", (sqlite3_int64)value->integer);
-		return text_of(number);
+		first = digits_before(number + CELL_NUMBER_BYTES, value->integer);
+		return (struct text){first, (size_t)(number + CELL_NUMBER_BYTES - first)};
 	case VALUE_REAL:
 		(void)sqlite3_snprintf(CELL_NUMBER_BYTES, number, "%!.15g", value->real);
 		return text_of(number);

@@ -23,17 +23,11 @@
 #define WALK_MIN_ROWS 4096
 
 /*
- * Changed rows of one statement: SQLite keeps a second copy of the pages that
- * a statement has changed until it is over.
+ * Rows that one INSERT puts: SQLite keeps a second copy of the pages that it
+ * has changed until it is over, because it might have to take it back. It does
+ * not for the walk, which no constraint can stop.
  */
 #define STATEMENT_ROWS 16384
-
-/* The text of the last time written, by its place in the row. */
-struct time_text {
-	int64_t us;
-	int len; /* 0: none yet */
-	char text[TIMESTAMP_TEXT_BYTES];
-};
 
 bool table_init(struct table *table, sqlite3 *db, const char *name, const struct query_spec *query)
 {
@@ -87,25 +81,6 @@ static int prepare_buf(struct table *table, struct buf *sql, sqlite3_stmt **stmt
 	return rc;
 }
 
-/* `("action", window_start) BETWEEN (?1, ?2) AND (?3, ?4)` */
-static void add_range(struct buf *sql, const struct table *table)
-{
-	size_t n = table->query->n_group_by + 1;
-	size_t i;
-
-	buf_add_char(sql, '(');
-	for (i = 0; i + 1 < n; i++) {
-		db_add_name(sql, table->query->group_by[i].column);
-		buf_add_text(sql, ", ");
-	}
-	buf_add_text(sql, "window_start) BETWEEN ");
-	for (i = 1; i <= 2 * n; i++)
-		buf_printf(sql, "%s?%zu%s", i == 1 || i == n + 1 ? "(" : ", ", i,
-			i == n       ? ") AND "
-			: i == 2 * n ? ")"
-				     : "");
-}
-
 /* `"count_of:counts"("action", window_start)` */
 static void add_call(struct buf *sql, const struct table *table, const char *function)
 {
@@ -143,8 +118,6 @@ static int prepare_keyed(struct table *table, struct err *err)
 		add_call(&sql, table, "end_of");
 	}
 	buf_add_text(&sql, " WHERE ");
-	add_range(&sql, table);
-	buf_add_text(&sql, " AND ");
 	add_call(&sql, table, "is_changed");
 	return prepare_buf(table, &sql, &table->walk, err);
 }
@@ -207,18 +180,15 @@ static bool has_null(const struct table *table, const struct row_change *rows, s
 	return false;
 }
 
-static void bind_time(sqlite3_stmt *stmt, int index, int64_t us, struct time_text *last)
+static void bind_time(sqlite3_stmt *stmt, int index, int64_t us, struct timestamp_text *text)
 {
-	if (last->len == 0 || last->us != us) {
-		last->us = us;
-		last->len = (int)timestamp_format(us, last->text);
-	}
-	(void)sqlite3_bind_text(stmt, index, last->text, last->len, SQLITE_STATIC);
+	timestamp_text_set(text, us);
+	(void)sqlite3_bind_text(stmt, index, text->text, (int)text->len, SQLITE_STATIC);
 }
 
-/* Binds the key from parameter `first` on; returns the next parameter. */
-static int bind_key(sqlite3_stmt *stmt, int first, const struct table *table,
-	const struct row_change *row, struct time_text *start)
+/* Binds the key; returns the parameter behind it. */
+static int bind_key(sqlite3_stmt *stmt, const struct table *table, const struct row_change *row,
+	struct timestamp_text *start)
 {
 	size_t n = table->query->n_group_by;
 	size_t i;
@@ -228,27 +198,27 @@ static int bind_key(sqlite3_stmt *stmt, int first, const struct table *table,
 
 		assert(value->kind != EVENT_VALUE_TOO_LONG);
 		if (value->kind == EVENT_VALUE_NULL)
-			(void)sqlite3_bind_null(stmt, first + (int)i);
+			(void)sqlite3_bind_null(stmt, 1 + (int)i);
 		else
-			(void)sqlite3_bind_text(stmt, first + (int)i,
+			(void)sqlite3_bind_text(stmt, 1 + (int)i,
 				value->text != NULL ? value->text : "", (int)value->len,
 				SQLITE_STATIC);
 	}
-	bind_time(stmt, first + (int)n, row->start_us, start);
-	return first + (int)n + 1;
+	bind_time(stmt, 1 + (int)n, row->start_us, start);
+	return (int)n + 2;
 }
 
-static int remove_row(
-	struct table *table, const struct row_change *row, struct time_text *start, struct err *err)
+static int remove_row(struct table *table, const struct row_change *row,
+	struct timestamp_text *start, struct err *err)
 {
-	(void)bind_key(table->remove, 1, table, row, start);
+	(void)bind_key(table->remove, table, row, start);
 	return db_run(table->remove, err);
 }
 
 static int put_loose_row(struct table *table, sqlite3_stmt *stmt, const struct row_change *row,
-	struct time_text *start, struct time_text *end, struct err *err)
+	struct timestamp_text *start, struct timestamp_text *end, struct err *err)
 {
-	int next = bind_key(stmt, 1, table, row, start);
+	int next = bind_key(stmt, table, row, start);
 
 	bind_time(stmt, next, row->end_us, end);
 	(void)sqlite3_bind_int64(stmt, next + 1, (int64_t)row->count);
@@ -258,7 +228,7 @@ static int put_loose_row(struct table *table, sqlite3_stmt *stmt, const struct r
 static int apply_loose(
 	struct table *table, const struct row_change *rows, size_t n, struct err *err)
 {
-	struct time_text start = {0}, end = {0};
+	struct timestamp_text start = {0}, end = {0};
 	size_t i;
 	int rc = 0;
 
@@ -286,24 +256,6 @@ static int count_rows(struct table *table, struct err *err)
 	rc = buf_ok(&sql) ? db_get_int(table->db, sql.data, 0, &table->n_rows, err)
 			  : err_nomem(err);
 	buf_fini(&sql);
-	return rc;
-}
-
-/* Changes the rows of `rows` that are there, and marks them as met. */
-static int walk(struct table *table, const struct row_change *rows, size_t n, struct err *err)
-{
-	struct time_text first = {0}, last = {0};
-	size_t from = 0;
-	int rc = 0;
-
-	while (rc == 0 && from < n) {
-		size_t to = n - from > STATEMENT_ROWS ? from + STATEMENT_ROWS : n;
-		int next = bind_key(table->walk, 1, table, &rows[from], &first);
-
-		(void)bind_key(table->walk, next, table, &rows[to - 1], &last);
-		rc = db_run(table->walk, err);
-		from = to;
-	}
 	return rc;
 }
 
@@ -338,7 +290,7 @@ static int put_rows(struct table *table, size_t n, struct err *err)
 static int remove_rows(
 	struct table *table, const struct row_change *rows, size_t n, struct err *err)
 {
-	struct time_text start = {0};
+	struct timestamp_text start = {0};
 	size_t i;
 	int rc = 0;
 
@@ -368,7 +320,7 @@ static int apply_keyed(
 		return err_nomem(err);
 	rc = is_walk_cheaper(table, n - n_new - n_gone, &is_walked, err);
 	if (rc == 0 && is_walked)
-		rc = walk(table, rows, n, err);
+		rc = db_run(table->walk, err);
 	if (rc == 0)
 		rc = put_rows(table, n, err);
 	if (rc == 0 && table->n_rows >= 0) {

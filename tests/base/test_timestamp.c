@@ -170,6 +170,29 @@ START_TEST(the_canonical_text_is_written_and_read_back)
 }
 END_TEST
 
+#define N(rows) ((int)(sizeof(rows) / sizeof((rows)[0])))
+
+START_TEST(texts_of_times_in_any_order_are_the_canonical_ones)
+{
+	static const int64_t steps[] = {0, 1, -1, US_PER_S, US_PER_HOUR, -US_PER_HOUR,
+		US_PER_DAY - 1, US_PER_DAY, -US_PER_DAY, 400 * US_PER_DAY};
+	struct timestamp_text text = {0};
+	char canonical[TIMESTAMP_TEXT_BYTES];
+
+	for (size_t i = 0; i < N(format_rows); i++) {
+		for (size_t k = 0; k < N(steps); k++) {
+			int64_t us;
+
+			if (__builtin_add_overflow(format_rows[i].us, steps[k], &us))
+				continue;
+			timestamp_text_set(&text, us);
+			ck_assert_uint_eq(text.len, timestamp_format(us, canonical));
+			ck_assert_str_eq(text.text, canonical);
+		}
+	}
+}
+END_TEST
+
 static const char *const bad_bounds[] = {
 	"+9999-01-01",
 	"-0000-01-01",
@@ -221,8 +244,6 @@ START_TEST(every_day_of_twelve_thousand_years_follows_the_one_before)
 }
 END_TEST
 
-#define N(rows) ((int)(sizeof(rows) / sizeof((rows)[0])))
-
 int main(void)
 {
 	Suite *suite = suite_create("timestamp");
@@ -232,6 +253,7 @@ int main(void)
 	tcase_add_loop_test(tcase, a_time_outside_the_grammar_is_refused, 0, N(bad_rows));
 	tcase_add_test(tcase, a_nul_inside_a_time_is_refused);
 	tcase_add_loop_test(tcase, the_canonical_text_is_written_and_read_back, 0, N(format_rows));
+	tcase_add_test(tcase, texts_of_times_in_any_order_are_the_canonical_ones);
 	tcase_add_loop_test(
 		tcase, a_bound_that_does_not_fit_or_is_misspelt_is_refused, 0, N(bad_bounds));
 	tcase_add_test(tcase, every_day_of_twelve_thousand_years_follows_the_one_before);
