@@ -130,6 +130,8 @@ static int fold(struct batch *batch, struct err *err)
 	bool is_any_over = false;
 	int rc = begin_queries(batch, err);
 
+	if (rc == 0)
+		rc = scans_gather(&batch->intake->scans, err);
 	for (size_t i = 0; rc == 0 && i < batch->n_members; i++) {
 		rc = fold_cells(batch, member(batch, i), err);
 		if (rc != QUERY_OVER)

@@ -132,6 +132,11 @@ int64_t cells_min_time_us(const struct cells *cells)
 	return cells->min_us;
 }
 
+bool cells_are_dense(const struct cells *cells)
+{
+	return cells->loose.n == 0 && cells->loose.n_spilled == 0;
+}
+
 uint32_t cells_n_groups(const struct cells *cells)
 {
 	return names_count(cells->names);

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "stream/event.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cells;
@@ -35,6 +36,9 @@ int cells_group(struct cells *cells, const struct event_value *values, uint32_t 
 /* Adds `n` events of one group at one time. */
 int cells_add(struct cells *cells, uint32_t group, int64_t time_us, uint64_t n, struct err *err)
 	__attribute__((warn_unused_result));
+
+/* Whether all counts lie in an array, so that adding them elsewhere costs a few steps each. */
+bool cells_are_dense(const struct cells *cells);
 
 /* Adds all of `from` (of the same fields and bucket) to `into`. */
 int cells_merge(struct cells *into, const struct cells *from, struct err *err)

@@ -79,6 +79,26 @@ void scans_clear(struct scans *scans, uint32_t n_known)
 	}
 }
 
+int scans_gather(struct scans *scans, struct err *err)
+{
+	struct cells *all = NULL;
+
+	for (int i = 0; i < scans->n; i++) {
+		struct cells *own = scans->list[i] != NULL ? scan_cells(scans->list[i]) : NULL;
+
+		if (own == NULL || !cells_are_dense(own))
+			continue;
+		if (all == NULL) {
+			all = own;
+			continue;
+		}
+		if (cells_merge(all, own, err) < 0)
+			return err->code;
+		cells_clear(own);
+	}
+	return 0;
+}
+
 static int prepare(struct scans *scans, int n, const struct event_shape *shape, int64_t bucket_us,
 	struct err *err)
 {

@@ -47,6 +47,13 @@ void scans_drop(struct scans *scans);
 void scans_clear(struct scans *scans, uint32_t n_known);
 
 /*
+ * What the workers counted each for itself is added up in the cells of one of
+ * them where that is cheap: whoever folds looks up a cell once and not once for
+ * each worker. The others are clear then. ERR_NOMEM: some counts are lost.
+ */
+int scans_gather(struct scans *scans, struct err *err) __attribute__((warn_unused_result));
+
+/*
  * Reads the plan until it stands; what was run is then told by its files. The
  * cells must be clear before. Fails only for lack of memory, or with
  * ERR_INTERRUPTED when stop->poll said so; what was counted is dropped then.

@@ -125,6 +125,8 @@ static int count_plan(struct run *run, struct err *err)
 	if (rc == 0)
 		rc = crew_read(&run->crew, &run->plan, &run->shape, &run->scans,
 			window_bucket(0, query->spec), &run->stop, err);
+	if (rc == 0)
+		rc = scans_gather(&run->scans, err);
 	for (int i = 0; rc == 0 && i < run->scans.n; i++) {
 		if (run->scans.list[i] != NULL)
 			rc = query_fold_cells(query, scan_cells(run->scans.list[i]), err);
