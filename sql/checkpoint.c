@@ -456,16 +456,18 @@ static int sync_all(struct checkpoint *checkpoint, struct err *err)
 	return rc == 0 ? move_wal(checkpoint, err) : rc;
 }
 
-void checkpoint_tidy(struct checkpoint *checkpoint)
+bool checkpoint_is_untidy(const struct checkpoint *checkpoint)
 {
-	struct err err = ERR_INIT;
+	return checkpoint->wal_pages >= checkpoint->tidy_at_pages;
+}
 
-	if (checkpoint->wal_pages < checkpoint->tidy_at_pages || sync_all(checkpoint, &err) == 0)
-		return;
-	/* Nothing is lost, it stays in the WAL; tried again when that is twice as long. */
-	checkpoint->tidy_at_pages = checkpoint->wal_pages * 2;
-	notices_add(checkpoint->notices, "%s; the checkpoint's WAL grows until it can be moved",
-		err.text);
+int checkpoint_tidy(struct checkpoint *checkpoint, struct err *err)
+{
+	int rc = sync_all(checkpoint, err);
+
+	if (rc < 0)
+		checkpoint->tidy_at_pages = checkpoint->wal_pages * 2;
+	return rc;
 }
 
 int checkpoint_sync(struct checkpoint *checkpoint, struct err *err)

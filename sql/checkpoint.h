@@ -84,11 +84,15 @@ int checkpoint_commit(struct checkpoint *checkpoint, struct err *err)
 	__attribute__((warn_unused_result));
 void checkpoint_rollback(struct checkpoint *checkpoint);
 
+/* The WAL has grown long. */
+bool checkpoint_is_untidy(const struct checkpoint *checkpoint);
+
 /*
- * Moves the WAL into the file where it has grown long. Trouble is noticed and
- * left to the next commit.
+ * Moves it into the file. After a failure nothing is lost; it counts as long
+ * again when it is twice as long.
  */
-void checkpoint_tidy(struct checkpoint *checkpoint);
+int checkpoint_tidy(struct checkpoint *checkpoint, struct err *err)
+	__attribute__((warn_unused_result));
 
 int checkpoint_sync(struct checkpoint *checkpoint, struct err *err)
 	__attribute__((warn_unused_result));

@@ -17,17 +17,15 @@
 #include "sql/mirror.h"
 #include "sql/notices.h"
 #include "sql/restore.h"
+#include "sql/side_by_side.h"
 #include "sql/state.h"
+#include "sql/tidier.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* A batch with more changed rows is applied by two threads: starting one costs what 50 rows do. */
-#define PARALLEL_ROWS 2000
 
 /* The pulse counts on with so many of SQLite's operations: about a millisecond. */
 #define PULSE_OPS 100000
@@ -39,6 +37,7 @@ struct store {
 	struct setting *settings;      /* copies, for store_load */
 	size_t n_settings;
 	struct notices notices;
+	struct tidier tidier; /* of the checkpoint */
 	atomic_uint pulse;
 };
 
@@ -87,6 +86,16 @@ static int copy_settings(struct store *store, const struct store_options *option
 			return err_nomem(err);
 	}
 	return 0;
+}
+
+/* The checkpoint is ours again. */
+static void wait_for_tidier(struct store *store)
+{
+	struct err err = ERR_INIT;
+
+	if (tidier_wait(&store->tidier, &err) < 0)
+		notices_add(&store->notices, "%s; the checkpoint's WAL grows until it can be moved",
+			err.text);
 }
 
 /* Filling reads every page of the checkpoint, which is how most damage is found. */
@@ -140,6 +149,7 @@ void store_close(struct store *store)
 {
 	if (store == NULL)
 		return;
+	wait_for_tidier(store);
 	mirror_close(store->mirror);
 	checkpoint_close(store->checkpoint);
 	catalog_free(store->catalog);
@@ -232,6 +242,7 @@ int store_load(struct store *store, const struct spec *spec, struct stream *stre
 
 void store_rest(struct store *store)
 {
+	wait_for_tidier(store);
 	mirror_rest(store->mirror);
 	if (store->checkpoint != NULL)
 		(void)sqlite3_db_release_memory(checkpoint_db(store->checkpoint));
@@ -291,6 +302,7 @@ int store_set_spec(struct store *store, const struct spec *spec, struct stream *
 
 	if (rc < 0)
 		return rc;
+	wait_for_tidier(store);
 	catalog_inherit(catalog, store->catalog);
 	if (store->checkpoint != NULL) {
 		rc = reset_catalog(store, catalog, stream, settings, n_settings, err);
@@ -310,55 +322,11 @@ int store_set_spec(struct store *store, const struct spec *spec, struct stream *
 	return 0;
 }
 
-struct mirror_job {
-	struct mirror *mirror;
-	const struct changes *changes;
-	struct err err;
-	int rc;
-};
-
-static void *apply_to_mirror(void *arg)
+static int apply(struct store *store, const struct changes *changes, struct err *err)
 {
-	struct mirror_job *job = arg;
-
-	job->rc = mirror_apply(job->mirror, job->changes, &job->err);
-	return NULL;
-}
-
-static size_t count_rows(const struct changes *changes)
-{
-	size_t n = changes->n_files + changes->n_offsets + changes->n_rejects;
-	size_t i;
-
-	for (i = 0; i < changes->n_queries; i++)
-		n += changes->queries[i].n_rows + changes->queries[i].n_open_rows;
-	return n;
-}
-
-/* Open transactions with the changes in both, or in none. */
-static int apply_to_both(struct store *store, const struct changes *changes, struct err *err)
-{
-	struct mirror_job job = {.mirror = store->mirror, .changes = changes, .err = ERR_INIT};
-	pthread_t thread;
-	bool is_parallel = count_rows(changes) >= PARALLEL_ROWS &&
-			   pthread_create(&thread, NULL, apply_to_mirror, &job) == 0;
-	int rc = checkpoint_apply(store->checkpoint, changes, err);
-
-	if (is_parallel)
-		(void)pthread_join(thread, NULL);
-	else if (rc == 0)
-		(void)apply_to_mirror(&job);
-	else
-		return rc;
-	if (rc == 0 && job.rc == 0)
-		return 0;
-	if (job.rc == 0)
-		mirror_rollback(store->mirror);
-	if (rc < 0)
-		return rc;
-	checkpoint_rollback(store->checkpoint);
-	*err = job.err;
-	return job.rc;
+	if (store->checkpoint == NULL)
+		return mirror_apply(store->mirror, changes, err);
+	return side_by_side_apply(store->checkpoint, store->mirror, changes, err);
 }
 
 /* Commits the disk's transaction if there is a disk; on failure both are undone. */
@@ -397,13 +365,13 @@ int store_commit(struct store *store, const struct changes *changes, struct err 
 	size_t i;
 	int rc;
 
+	wait_for_tidier(store);
 	/* With each batch, since a checkpoint may have been opened anew. */
 	mirror_set_progress(store->mirror, PULSE_OPS, on_progress, &store->pulse);
 	if (store->checkpoint != NULL && checkpoint_db(store->checkpoint) != NULL)
 		sqlite3_progress_handler(
 			checkpoint_db(store->checkpoint), PULSE_OPS, on_progress, &store->pulse);
-	rc = store->checkpoint != NULL ? apply_to_both(store, changes, err)
-				       : mirror_apply(store->mirror, changes, err);
+	rc = apply(store, changes, err);
 	if (rc < 0)
 		return rc;
 	store_us = monotonic_us() - begun_us;
@@ -422,8 +390,8 @@ int store_commit(struct store *store, const struct changes *changes, struct err 
 		store->catalog->sources[i].is_new = false;
 	for (i = 0; i < store->catalog->spec->n_queries; i++)
 		store->catalog->queries[i].is_new = false;
-	if (store->checkpoint != NULL)
-		checkpoint_tidy(store->checkpoint);
+	if (store->checkpoint != NULL && checkpoint_is_untidy(store->checkpoint))
+		tidier_start(&store->tidier, store->checkpoint);
 	return 0;
 }
 
@@ -433,6 +401,7 @@ int store_sync(struct store *store, struct err *err)
 
 	if (store->checkpoint == NULL)
 		return 0;
+	wait_for_tidier(store);
 	rc = checkpoint_sync(store->checkpoint, err);
 	if (rc < 0)
 		notices_add(&store->notices,
@@ -452,6 +421,8 @@ struct snapshot_store *store_snapshots(struct store *store)
 
 const char *store_next_notice(struct store *store)
 {
+	if (tidier_is_done(&store->tidier))
+		wait_for_tidier(store);
 	return notices_take(&store->notices);
 }
 
@@ -462,5 +433,6 @@ int store_forget(struct store *store, const char *name, struct err *err)
 	if (store->catalog != NULL && catalog_find_query(store->catalog, name) != SIZE_MAX)
 		return err_set(err, ERR_INVALID,
 			"%s is configured: only a removed query is forgotten", name);
+	wait_for_tidier(store);
 	return state_forget(checkpoint_db(store->checkpoint), name, err);
 }

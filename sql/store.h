@@ -69,7 +69,11 @@ int store_set_spec(struct store *store, const struct spec *spec, struct stream *
 	const struct setting *settings, size_t n_settings, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Durable, then visible. On failure neither database has changed and the old snapshot stands. */
+/*
+ * Durable, then visible. On failure neither database has changed and the old
+ * snapshot stands. Where the checkpoint's WAL has grown long it is moved into
+ * the file behind the caller's back, by a thread that the next call waits for.
+ */
 int store_commit(struct store *store, const struct changes *changes, struct err *err)
 	__attribute__((warn_unused_result));
 

@@ -528,6 +528,33 @@ START_TEST(after_a_failed_sync_nothing_is_committed_until_it_is_written_anew)
 }
 END_TEST
 
+START_TEST(a_long_wal_that_cannot_be_moved_is_told_and_moved_later)
+{
+	struct changes *changes = sample_changes(0);
+	const char *notice;
+	char group[16];
+	int i;
+
+	start();
+	for (i = 0; i < 300000; i++) {
+		(void)snprintf(group, sizeof(group), "g%06d", i);
+		sample_add_row(changes, group, START, 1);
+	}
+	faulty_fail(FAULTY_SYNC, 1, SQLITE_IOERR_FSYNC, false);
+	ck_assert_int_eq(store_commit(store, changes, &(struct err)ERR_INIT), 0);
+	store_rest(store);
+	ck_assert_int_eq(faulty_passed(), 1);
+	notice = store_next_notice(store);
+	ck_assert_ptr_nonnull(notice);
+	has(notice, "the checkpoint's WAL grows until it can be moved");
+	ck_assert_ptr_null(store_next_notice(store));
+	commit(1);
+	stop();
+	start();
+	ck_assert_str_eq(ask("SELECT count(*) FROM counts"), "300002\n");
+}
+END_TEST
+
 START_TEST(a_disk_that_stays_full_keeps_readers_on_the_last_version)
 {
 	struct err err = ERR_INIT;
@@ -609,6 +636,7 @@ int main(void)
 	tcase_add_test(faults, each_write_in_turn_fails_and_nothing_is_lost);
 	tcase_add_test(faults, each_sync_in_turn_fails_and_the_file_is_written_anew);
 	tcase_add_test(faults, after_a_failed_sync_nothing_is_committed_until_it_is_written_anew);
+	tcase_add_test(faults, a_long_wal_that_cannot_be_moved_is_told_and_moved_later);
 	tcase_add_test(faults, a_disk_that_stays_full_keeps_readers_on_the_last_version);
 	suite_add_tcase(suite, faults);
 

@@ -533,6 +533,35 @@ START_TEST(a_large_batch_is_the_same_in_both_as_a_small_one)
 }
 END_TEST
 
+START_TEST(a_long_wal_is_moved_while_the_next_batch_comes)
+{
+	struct err err = ERR_INIT;
+	struct stat status;
+	char path[128];
+	char group[16];
+	int batch, i;
+
+	start();
+	for (batch = 0; batch < 3; batch++) {
+		struct changes *changes = sample_changes(batch);
+
+		for (i = 0; i < 300000; i++) {
+			(void)snprintf(group, sizeof(group), "g%06d", i);
+			sample_add_row(changes, group, START, (uint64_t)(batch + 1));
+		}
+		commit(changes);
+		ck_assert_str_eq(notices(), "");
+	}
+	must(store_sync(store, &err), &err);
+	path_of(path, "checkpoint-wal");
+	ck_assert_int_eq(stat(path, &status), 0);
+	ck_assert_int_eq(status.st_size, 0);
+	stop();
+	start();
+	ck_assert_str_eq(ask("SELECT count(*), sum(count) FROM counts"), "300000|900000\n");
+}
+END_TEST
+
 START_TEST(append_mode_keeps_its_open_windows_out_of_sight)
 {
 	struct changes *changes = sample_changes(0);
@@ -608,6 +637,7 @@ int main(void)
 	tcase_add_test(tests, a_reload_takes_a_removed_query_up_again);
 	tcase_add_test(tests, a_failed_query_stays_failed_and_says_why);
 	tcase_add_test(tests, a_large_batch_is_the_same_in_both_as_a_small_one);
+	tcase_add_test(tests, a_long_wal_is_moved_while_the_next_batch_comes);
 	tcase_add_test(tests, append_mode_keeps_its_open_windows_out_of_sight);
 	tcase_add_test(tests, without_a_directory_there_is_only_the_mirror);
 	tcase_add_test(tests, its_files_are_for_its_user_alone);
