@@ -65,6 +65,7 @@ static int open_all(struct once *once, bool rebuild, struct err *err)
 	const struct config *config = once->config;
 	struct store_options options = {.state_dir = config->state_dir,
 		.rebuild = rebuild,
+		.is_unseen = true,
 		.settings = config->settings,
 		.n_settings = config->n_settings,
 		.now_us = wall_us()};
@@ -107,7 +108,9 @@ static int count_all(struct once *once, struct err *err)
 	for (size_t i = 0; i < once->config->spec.n_sources; i++)
 		if (source_count(once, i, err) != 0)
 			return err->code;
-	return store_sync(once->store, err);
+	if (store_sync(once->store, err) != 0)
+		return err->code;
+	return store_show(once->store, err);
 }
 
 static int out_write(struct buf *out, struct err *err)

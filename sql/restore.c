@@ -329,16 +329,36 @@ static int restore_query(sqlite3 *db, const struct catalog *catalog, size_t inde
 	return rc;
 }
 
+static int restored_init(struct restored *restored, const struct catalog *catalog, struct err *err)
+{
+	*restored = (struct restored){
+		.queries = mem_new_array(catalog->spec->n_queries, sizeof(struct query_change))};
+	return restored->queries != NULL ? 0 : err_nomem(err);
+}
+
+int restore_totals(
+	sqlite3 *db, const struct catalog *catalog, struct restored *restored, struct err *err)
+{
+	int rc = restored_init(restored, catalog, err);
+
+	for (size_t i = 0; rc >= 0 && i < catalog->spec->n_queries; i++) {
+		struct query_change *change = &restored->queries[restored->n];
+
+		if (catalog->queries[i].is_new)
+			continue;
+		change->query = i;
+		rc = read_totals(db, catalog->queries[i].id, change, err);
+		restored->n += rc != 0;
+	}
+	return rc < 0 ? rc : 0;
+}
+
 int restore_stream(sqlite3 *db, const struct catalog *catalog, struct stream *stream,
 	struct restored *restored, struct err *err)
 {
 	size_t i;
-	int rc = 0;
+	int rc = restored_init(restored, catalog, err);
 
-	*restored = (struct restored){
-		.queries = mem_new_array(catalog->spec->n_queries, sizeof(struct query_change))};
-	if (restored->queries == NULL)
-		return err_nomem(err);
 	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++)
 		rc = restore_source(db, catalog, i, stream, err);
 	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++) {

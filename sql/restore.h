@@ -29,4 +29,8 @@ void restored_fini(struct restored *restored);
 int restore_stream(sqlite3 *db, const struct catalog *catalog, struct stream *stream,
 	struct restored *restored, struct err *err) __attribute__((warn_unused_result));
 
+/* The totals alone, of every query that has had a batch; the stream is told nothing. */
+int restore_totals(sqlite3 *db, const struct catalog *catalog, struct restored *restored,
+	struct err *err) __attribute__((warn_unused_result));
+
 #endif

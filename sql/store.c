@@ -36,6 +36,8 @@ struct store {
 	struct catalog *catalog;       /* NULL before store_load */
 	struct setting *settings;      /* copies, for store_load */
 	size_t n_settings;
+	bool is_unseen; /* batches are not shown one by one */
+	bool is_stale;  /* there was one since the mirror was filled */
 	struct notices notices;
 	struct tidier tidier; /* of the checkpoint */
 	atomic_uint pulse;
@@ -124,6 +126,7 @@ int store_open(struct store **out, const struct store_options *options, struct e
 	*out = NULL;
 	if (store == NULL)
 		return err_nomem(err);
+	store->is_unseen = options->is_unseen && options->state_dir != NULL;
 	rc = copy_settings(store, options, err);
 	if (rc == 0 && options->state_dir != NULL) {
 		struct checkpoint_options checkpoint = {.dir = options->state_dir,
@@ -240,6 +243,36 @@ int store_load(struct store *store, const struct spec *spec, struct stream *stre
 	return rc;
 }
 
+int store_show(struct store *store, struct err *err)
+{
+	struct restored restored = {0};
+	int rc;
+
+	if (!store->is_stale)
+		return 0;
+	wait_for_tidier(store);
+	rc = checkpoint_make_trusted(store->checkpoint, err);
+	if (rc < 0)
+		return rc;
+	/* The old version makes room for the new one. */
+	mirror_close(store->mirror);
+	rc = mirror_open(&store->mirror, err);
+	if (rc == 0)
+		rc = mirror_fill(store->mirror, checkpoint_db(store->checkpoint), err);
+	if (rc == 0)
+		rc = mirror_set_catalog(store->mirror, store->catalog, store->settings,
+			store->n_settings, NULL, err);
+	if (rc == 0)
+		rc = restore_totals(
+			checkpoint_db(store->checkpoint), store->catalog, &restored, err);
+	if (rc == 0)
+		rc = show_restored(store, &restored, err);
+	restored_fini(&restored);
+	if (rc == 0)
+		store->is_stale = false;
+	return rc;
+}
+
 void store_rest(struct store *store)
 {
 	wait_for_tidier(store);
@@ -326,6 +359,8 @@ static int apply(struct store *store, const struct changes *changes, struct err 
 {
 	if (store->checkpoint == NULL)
 		return mirror_apply(store->mirror, changes, err);
+	if (store->is_unseen)
+		return checkpoint_apply(store->checkpoint, changes, err);
 	return side_by_side_apply(store->checkpoint, store->mirror, changes, err);
 }
 
@@ -342,7 +377,7 @@ static int make_durable(
 	if (rc == 0)
 		rc = checkpoint_commit(store->checkpoint, err);
 	(void)fault_hit("after-commit");
-	if (rc < 0)
+	if (rc < 0 && !store->is_unseen)
 		mirror_rollback(store->mirror);
 	return rc;
 }
@@ -375,7 +410,8 @@ int store_commit(struct store *store, const struct changes *changes, struct err 
 	if (rc < 0)
 		return rc;
 	store_us = monotonic_us() - begun_us;
-	rc = mirror_apply_progress(store->mirror, changes, store_us, err);
+	if (!store->is_unseen)
+		rc = mirror_apply_progress(store->mirror, changes, store_us, err);
 	if (rc < 0) {
 		if (store->checkpoint != NULL)
 			checkpoint_rollback(store->checkpoint);
@@ -384,7 +420,10 @@ int store_commit(struct store *store, const struct changes *changes, struct err 
 	rc = make_durable(store, changes, store_us, err);
 	if (rc < 0)
 		return rc;
-	mirror_commit(store->mirror);
+	if (store->is_unseen)
+		store->is_stale = true;
+	else
+		mirror_commit(store->mirror);
 	(void)fault_hit("after-publish");
 	for (i = 0; i < store->catalog->spec->n_sources; i++)
 		store->catalog->sources[i].is_new = false;

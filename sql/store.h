@@ -33,6 +33,7 @@ struct setting {
 struct store_options {
 	const char *state_dir;  /* NULL: no checkpoint */
 	bool rebuild;           /* --rebuild: accept that counted files are gone */
+	bool is_unseen;         /* nobody looks at the mirror before store_show(); with a state_dir */
 	const struct setting *settings;
 	size_t n_settings;
 	int64_t now_us;         /* for the dated name of a file moved aside */
@@ -76,6 +77,13 @@ int store_set_spec(struct store *store, const struct spec *spec, struct stream *
  */
 int store_commit(struct store *store, const struct changes *changes, struct err *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * With is_unseen batches are only made durable, and the mirror is filled from
+ * the checkpoint once, as at a start: here. No reader is open. After a failure
+ * it may be tried again.
+ */
+int store_show(struct store *store, struct err *err) __attribute__((warn_unused_result));
 
 /*
  * Counts on while a batch is applied to the databases, for whoever watches that

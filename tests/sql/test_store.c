@@ -29,11 +29,14 @@ static void must(int rc, const struct err *err)
 	ck_assert_msg(rc == 0, "%s", err->text);
 }
 
+static bool is_unseen; /* how the store is opened */
+
 static int try_open(bool rebuild, struct err *err)
 {
 	struct setting settings[] = {{"tallyd.threads", "1", "default"}};
 	struct store_options options = {.state_dir = dir,
 		.rebuild = rebuild,
+		.is_unseen = is_unseen,
 		.settings = settings,
 		.n_settings = 1,
 		.now_us = START};
@@ -533,6 +536,58 @@ START_TEST(a_large_batch_is_the_same_in_both_as_a_small_one)
 }
 END_TEST
 
+/* A later batch: a count that goes on, one that is new, and a file that fails. */
+static struct changes *second_batch(void)
+{
+	struct changes *changes = sample_changes(1);
+
+	sample_add_row(changes, "Close", START, 12);
+	sample_add_row(changes, "Close", START + HOUR, 1);
+	sample_add_file(changes, 2, "file-1.json", FILE_ERROR);
+	sample_add_offset(changes, 1, 2, 500);
+	return changes;
+}
+
+START_TEST(what_nobody_looks_at_is_shown_whole_when_asked)
+{
+	static const char *const tables =
+		"SELECT (SELECT group_concat(action || window_start || window_end || count)"
+		"  FROM counts),"
+		" (SELECT group_concat(path || size || offset || mtime || state) FROM files),"
+		" (SELECT group_concat(file || line || text) FROM rejects),"
+		" (SELECT group_concat(reason || count) FROM reject_totals),"
+		" (SELECT group_concat(query || batch_id || num_input_rows) FROM progress),"
+		" (SELECT group_concat(name || state || message || source || events || batch_id)"
+		"  FROM queries),"
+		" (SELECT group_concat(query || coalesce(time, '')) FROM newest_events),"
+		" (SELECT group_concat(name || value) FROM settings)";
+	struct err err = ERR_INIT;
+	char *seen[2];
+
+	start();
+	commit(first_batch());
+	seen[0] = ask(tables);
+	commit(second_batch());
+	seen[1] = ask(tables);
+	teardown();
+	setup();
+	is_unseen = true;
+	start();
+	commit(first_batch());
+	ck_assert_str_eq(ask("SELECT count(*) FROM counts"), "0\n");
+	must(store_show(store, &err), &err);
+	ck_assert_str_eq(ask(tables), seen[0]);
+	commit(second_batch());
+	ck_assert_str_eq(ask(tables), seen[0]);
+	/* Durable without having been seen. */
+	stop();
+	start();
+	ck_assert_str_eq(ask(tables), seen[1]);
+	must(store_show(store, &err), &err);
+	ck_assert_str_eq(ask(tables), seen[1]);
+}
+END_TEST
+
 START_TEST(a_long_wal_is_moved_while_the_next_batch_comes)
 {
 	struct err err = ERR_INIT;
@@ -637,6 +692,7 @@ int main(void)
 	tcase_add_test(tests, a_reload_takes_a_removed_query_up_again);
 	tcase_add_test(tests, a_failed_query_stays_failed_and_says_why);
 	tcase_add_test(tests, a_large_batch_is_the_same_in_both_as_a_small_one);
+	tcase_add_test(tests, what_nobody_looks_at_is_shown_whole_when_asked);
 	tcase_add_test(tests, a_long_wal_is_moved_while_the_next_batch_comes);
 	tcase_add_test(tests, append_mode_keeps_its_open_windows_out_of_sight);
 	tcase_add_test(tests, without_a_directory_there_is_only_the_mirror);
