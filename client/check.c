@@ -9,6 +9,7 @@
 #include "client/clock.h"
 #include "client/range.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum status { STATUS_OK, STATUS_WARNING, STATUS_CRITICAL, STATUS_UNKNOWN };
@@ -92,6 +93,26 @@ static int check_queries(struct check *check, struct err *err)
 		add_text(check, text);
 		buf_printf(&check->values, "%s'events'=%lldc 'rejects'=%lldc 'files'=%lld",
 			check->values.len > 0 ? " " : "", events, rejects, files);
+	}
+	result_fini(&rows);
+	return rc;
+}
+
+/* A file that cannot be read is tried again for ever, and what is in it does not count. */
+static int check_files(struct check *check, struct err *err)
+{
+	struct result rows = {0};
+	int rc = shell_ask(check->shell,
+		"SELECT count(*), max(path) FROM files WHERE state = 'error'", &rows, err);
+	char text[256];
+
+	if (rc == 0 && rows.n_rows == 1 && result_integer(&rows, 0, 0) > 0) {
+		int64_t n = result_integer(&rows, 0, 0);
+
+		(void)snprintf(text, sizeof(text), "%" PRId64 " file%s in error, such as %.100s", n,
+			n == 1 ? "" : "s", result_text(&rows, 0, 1));
+		add_text(check, text);
+		raise(check, STATUS_WARNING);
 	}
 	result_fini(&rows);
 	return rc;
@@ -195,6 +216,8 @@ static int run_checks(struct check *check, const struct options *options, struct
 	if (rc == 0)
 		rc = check_queries(check, err);
 	if (rc == 0)
+		rc = check_files(check, err);
+	if (rc == 0)
 		rc = check_lag(check, options->sql != NULL, err);
 	/*
 	 * A statement that is wrong says nothing about
@@ -217,9 +240,10 @@ int action_check(struct shell *shell, const struct options *options)
 	buf_add_char(&check.text, '\0');
 	buf_add_char(&check.values, '\0');
 	if (buf_ok(&check.text) && buf_ok(&check.values)) {
-		/* A bar in the text would begin the performance data. */
+		/* A bar in the text would begin the performance data, and a control end the line.
+		 */
 		for (char *at = check.text.data; *at != '\0'; at++) {
-			if (*at == '|' || *at == '\n')
+			if (*at == '|' || (*at > '\0' && *at < ' '))
 				*at = ' ';
 		}
 		(void)printf("TALLY %s - %s%s%s\n", names[check.status], check.text.data,

@@ -46,7 +46,8 @@ static enum command_outcome on_rejects(struct shell *shell, const struct words *
 	if (words->n > 2)
 		return command_usage(".rejects ?N?");
 	outcome = show(shell,
-		sqlite3_mprintf("SELECT source, file, line, reason, detail, text FROM rejects"
+		sqlite3_mprintf("SELECT source, file, line, reason, detail, substr(text, 1, 80) ||"
+				" iif(length(text) > 80, '…', '') AS text FROM rejects"
 				" ORDER BY rowid DESC LIMIT %lld",
 			words->n == 2 ? (long long)words_integer(words->word[1]) : 20LL));
 	if (outcome == COMMAND_FAILED)

@@ -309,11 +309,71 @@ int result_fetch(struct connection *connection, const struct query *query,
 	return rc;
 }
 
+/* The bytes of the control character at `text`, 0 where it is none; of terminals U+0080 to U+009F
+ * are too. */
+static size_t control_length(const char *text, size_t len, const char *kept)
+{
+	unsigned char c = (unsigned char)text[0];
+
+	if (c < 0x20 || c == 0x7f)
+		return c == '\0' || strchr(kept, c) == NULL ? 1 : 0;
+	return c == 0xc2 && len > 1 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
+}
+
+static size_t count_controls(const struct value *value, const char *kept)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; value->type == VALUE_TEXT && i < value->len; i++)
+		n += control_length(value->data + i, value->len - i, kept) > 0;
+	return n;
+}
+
+static void escape_cell(struct value *value, const char *kept, struct buf *out)
+{
+	size_t begin = out->len;
+
+	for (size_t i = 0; i < value->len;) {
+		size_t n = control_length(value->data + i, value->len - i, kept);
+
+		if (n == 0)
+			buf_add_char(out, value->data[i++]);
+		for (; n > 0; n--)
+			buf_printf(out, "\\x%02x", (unsigned)(unsigned char)value->data[i++]);
+	}
+	value->data = out->data + begin;
+	value->len = out->len - begin;
+	buf_add_char(out, '\0');
+}
+
+int result_escape(struct result *result, const char *kept, struct err *err)
+{
+	size_t n_cells = result->n_rows * result->n_columns;
+	size_t room = 0;
+
+	for (size_t i = 0; i < n_cells; i++) {
+		size_t n = count_controls(&result->cells[i], kept);
+
+		/* A control of two bytes is eight, and each print wants room for its NUL. */
+		room += n > 0 ? result->cells[i].len + 8 * n + 2 : 0;
+	}
+	/* Once, so that the cells do not move. */
+	if (room == 0)
+		return 0;
+	if (buf_reserve(&result->escaped, room) == NULL)
+		return err_nomem(err);
+	for (size_t i = 0; i < n_cells; i++)
+		if (count_controls(&result->cells[i], kept) > 0)
+			escape_cell(&result->cells[i], kept, &result->escaped);
+	return 0;
+}
+
 void result_fini(struct result *result)
 {
 	free(result->names);
 	free(result->cells);
 	buf_fini(&result->text);
+	buf_fini(&result->escaped);
 	*result = (struct result){0};
 }
 

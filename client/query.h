@@ -76,6 +76,7 @@ struct result {
 	struct value *cells; /* row by row */
 	size_t cap_cells;
 	struct buf text;     /* what names and texts point into, once the result is whole */
+	struct buf escaped;  /* what texts point into after result_escape */
 	struct answer answer;
 	struct connection *connection; /* while it is filled */
 	struct progress *progress;
@@ -88,6 +89,13 @@ struct result {
  */
 int result_fetch(struct connection *connection, const struct query *query,
 	struct progress *progress, struct result *result, struct err *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Control characters in texts, which a terminal would obey, become \x1b and the like, but for those
+ * in `kept`.
+ */
+int result_escape(struct result *result, const char *kept, struct err *err)
 	__attribute__((warn_unused_result));
 
 void result_fini(struct result *result);

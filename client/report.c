@@ -13,6 +13,9 @@ int report_table(struct shell *shell, const char *sql, struct err *err)
 	struct result rows = {0};
 	int rc = shell_ask(shell, sql, &rows, err);
 
+	/* Names of files and pieces of input hold what others wrote. */
+	if (rc == 0)
+		rc = result_escape(&rows, "", err);
 	if (rc == 0 && rows.n_rows > 0) {
 		print_options_init(&print);
 		if (output_is_terminal(&shell->output)) {
@@ -37,6 +40,9 @@ int report_status(struct shell *shell, struct err *err)
 		"SELECT name || ': ' || coalesce(exception, message) AS message FROM queries"
 		" WHERE coalesce(exception, message, '') NOT IN ('', 'Waiting for data to arrive',"
 		" 'Waiting for next trigger', 'Processing new data') ORDER BY name";
+	static const char files[] =
+		"SELECT source, path, reason FROM files WHERE state = 'error' ORDER BY mtime DESC"
+		" LIMIT 8";
 	static const char batches[] =
 		"SELECT query, batch_id AS batch, substr(timestamp, 1, 19) AS at, files,"
 		" num_input_rows AS events, CAST(processed_rows_per_second AS INTEGER) AS "
@@ -45,9 +51,10 @@ int report_status(struct shell *shell, struct err *err)
 		"LIMIT 8";
 	static const struct {
 		const char *title, *sql;
-	} parts[] = {{"Queries", queries}, {"Messages", messages}, {"Last batches", batches}};
+	} parts[] = {{"Queries", queries}, {"Messages", messages}, {"Files in error", files},
+		{"Last batches", batches}};
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		size_t before = shell->text.len;
 		size_t begin;
 		int rc;

@@ -164,10 +164,13 @@ static int ask_whole(
 	*answer = result->answer;
 	showing->n_rows = result->n_rows;
 	if (rc == 0 && result->n_rows > 0) {
+		bool is_chart = shell->display == DISPLAY_CHART;
+
 		terminal_measure(&terminal, STDOUT_FILENO);
-		if (shell->display == DISPLAY_CHART)
+		shown = result_escape(result, is_chart ? "" : "\n\t", &shown_err);
+		if (shown == 0 && is_chart)
 			shown = chart_draw(result, &terminal, &shell->text, &shown_err);
-		else
+		else if (shown == 0)
 			shown = display_fitted(
 				result, &shell->print, terminal.columns, &shell->text, &shown_err);
 		if (shown < 0)

@@ -37,8 +37,12 @@ static void format_now(char text[32])
 static int add_answer(struct watch *watch, struct result *result, struct buf *out, struct err *err)
 {
 	struct shell *shell = watch->shell;
+	bool is_chart = shell->display == DISPLAY_CHART;
 
-	if (shell->display == DISPLAY_CHART) {
+	if ((is_chart || shell->display == DISPLAY_AUTO) &&
+		result_escape(result, is_chart ? "" : "\n\t", err) < 0)
+		return err->code;
+	if (is_chart) {
 		/* The head takes one line of the screen. */
 		struct terminal rest = watch->terminal;
 

@@ -133,6 +133,27 @@ def status_files_and_rejects(p):
 	done = p.run(".rejects 1")
 	same(done.stdout.count("bad.json"), 1)
 	holds(done.stdout, "bad_json")
+	p.add("hostile\x1b[31m.json", ["\x1b]0;title\x07\r" + "x" * 500])
+	p.wait(lambda: "hostile" in p.run(".rejects").stdout)
+	done = p.run(".rejects 1")
+	holds(done.stdout, "hostile\\x1b[31m.json")
+	holds(done.stdout, "\\x1b]0;title\\x07\\x0dxxx")
+	holds(done.stdout, "xxx…")
+	same([c for c in done.stdout if ord(c) < 32 and c != "\n"], [])
+
+
+def a_file_in_error_is_told(p):
+	# Broken, not forbidden: root reads everything.
+	(p.events / "broken.gz").write_bytes(b"\x1f\x8b\x08\x00" + b"\xff" * 100)
+	p.wait(lambda: p.run(".files error").stdout != "")
+	done = p.run(".status")
+	holds(done.stdout, "Files in error\n")
+	holds(done.stdout, "broken gzip data")
+	done = p.run("--check")
+	same(done.returncode, 1)
+	holds(done.stdout, "1 file in error, such as broken.gz")
+	(p.events / "broken.gz").unlink()
+	p.wait(lambda: p.run("--check").returncode == 0)
 
 
 def a_query_is_stopped_and_started(p):
