@@ -505,6 +505,24 @@ START_TEST(temp_objects_are_one_session_s_own)
 }
 END_TEST
 
+START_TEST(a_drop_of_nothing_is_none)
+{
+	assert_rows(session,
+		"drop table if exists mine; drop table if exists temp.mine;"
+		" drop view if exists nosuch; drop index if exists nosuch;"
+		" create temp table mine(a); create index temp.i on mine(a);"
+		" create index if not exists temp.i on mine(a);"
+		" create temp table if not exists mine(b); insert into mine values(7);"
+		" select a from mine; drop table if exists mine",
+		"7\n");
+	ck_assert(!sql_session_has_temp(session));
+	assert_fails(session, "drop table nosuch", ERR_SQL, "no such table: nosuch");
+	assert_fails(session, "drop table if exists counts", ERR_DENIED, "DROP TABLE counts");
+	assert_fails(
+		session, "create view if not exists v as select 1", ERR_DENIED, "CREATE VIEW v");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("guard");
@@ -518,6 +536,7 @@ int main(void)
 	tcase_add_test(tests, a_nul_inside_is_refused);
 	tcase_add_test(tests, every_function_of_sqlite_is_judged);
 	tcase_add_test(tests, temp_objects_are_one_session_s_own);
+	tcase_add_test(tests, a_drop_of_nothing_is_none);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }
