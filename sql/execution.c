@@ -31,6 +31,53 @@ static void unpin(struct sql_session *session)
 	session->pinned = NULL;
 }
 
+/* A question of our own, which has all the time and memory it wants: SQLITE_ROW, SQLITE_DONE or an
+ * error. */
+static int ask(struct connection *connection, const char *sql)
+{
+	struct budget *budget = &connection->budget;
+	int64_t stop_at_us = budget->stop_at_us, limit_bytes = budget->limit_bytes;
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	connection->guard.is_open = true;
+	budget_renew(budget, INT64_MAX);
+	budget->limit_bytes = INT64_MAX;
+	connection_enter(connection);
+	rc = sqlite3_prepare_v2(connection->db, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	(void)sqlite3_finalize(stmt);
+	connection_leave(connection);
+	/* Others of the session may be under way, with what they were given. */
+	budget->stop_at_us = stop_at_us;
+	budget->limit_bytes = limit_bytes;
+	connection->guard.is_open = false;
+	return rc;
+}
+
+/*
+ * TEMP objects come to a connection. Their pages are nobody else's and on no
+ * disk: with zeros instead of what was deleted, a DROP would first need as much
+ * memory again as it frees, and could not be had when that is all taken.
+ */
+static void taint(struct connection *connection)
+{
+	if (!connection->is_tainted)
+		(void)ask(connection, "PRAGMA temp.secure_delete=OFF");
+	connection->is_tainted = true;
+}
+
+/* What TEMP objects may not take is there to ask about them and to drop them. */
+static void leave_reserve(struct sql_session *session)
+{
+	int64_t share = session->limits.query_memory_bytes;
+	struct budget *budget = &session->connection->budget;
+
+	if (budget->limit_bytes > 2 * share - share / 8)
+		budget->limit_bytes = 2 * share - share / 8;
+}
+
 static int begin(struct statement *statement, int64_t budget_us, struct err *err)
 {
 	struct sql_session *session = statement->session;
@@ -50,12 +97,14 @@ static int begin(struct statement *statement, int64_t budget_us, struct err *err
 		*connection->clock_was_read = false;
 	}
 	if (statement->shape->saw & (GUARD_SAW_TEMP_SCHEMA | GUARD_SAW_TEMP_WRITE)) {
-		connection->is_tainted = true;
+		taint(connection);
 		session->has_temp = true;
 	}
 	connection->waited_us = 0;
 	pin(session);
 	connection_renew(connection, deadline_us);
+	if (session->n_running == 0 && (statement->shape->saw & GUARD_SAW_TEMP_GROWTH))
+		leave_reserve(session);
 	session->n_running++;
 	statement->is_running = true;
 	statement->is_cacheable = false;
@@ -66,25 +115,6 @@ static int begin(struct statement *statement, int64_t budget_us, struct err *err
 	statement->n_given = 0;
 	statement->n_skip = 0;
 	return 0;
-}
-
-/* A question of our own, which has all the time and memory it wants: SQLITE_ROW, SQLITE_DONE or an
- * error. */
-static int ask(struct connection *connection, const char *sql)
-{
-	sqlite3_stmt *stmt = NULL;
-
-	connection->guard.is_open = true;
-	budget_renew(&connection->budget, INT64_MAX);
-	connection->budget.limit_bytes = INT64_MAX;
-	connection_enter(connection);
-	int rc = sqlite3_prepare_v2(connection->db, sql, -1, &stmt, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(stmt);
-	(void)sqlite3_finalize(stmt);
-	connection_leave(connection);
-	connection->guard.is_open = false;
-	return rc;
 }
 
 /* Whether there are TEMP objects still: asked when some may have gone. */

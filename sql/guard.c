@@ -146,8 +146,14 @@ static int on_authorize(void *context, int action, const char *first, const char
 			return refuse(guard, "tallyd is read-only: PRAGMA %.64s", first);
 		guard->saw |= GUARD_SAW_PRAGMA;
 		return SQLITE_OK;
-	case SQLITE_INSERT: return judge_write(guard, "INSERT INTO", first, database);
-	case SQLITE_UPDATE: return judge_write(guard, "UPDATE", first, database);
+	case SQLITE_INSERT:
+		guard->saw |= GUARD_SAW_TEMP_GROWTH;
+		return judge_write(guard, "INSERT INTO", first, database);
+	case SQLITE_UPDATE:
+		/* A DROP announces one of the schema's table. */
+		if (!is_schema_table(first))
+			guard->saw |= GUARD_SAW_TEMP_GROWTH;
+		return judge_write(guard, "UPDATE", first, database);
 	case SQLITE_DELETE: return judge_write(guard, "DELETE FROM", first, database);
 	case SQLITE_CREATE_TEMP_TABLE:
 	case SQLITE_CREATE_TEMP_INDEX:

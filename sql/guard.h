@@ -30,7 +30,8 @@ enum guard_saw {
 	GUARD_SAW_FICKLE = 32,      /* a function whose answer does not follow from its arguments */
 	GUARD_SAW_CREATE_VIEW = 64, /* its names are not resolved yet */
 	GUARD_SAW_TEMP_READ = 128,  /* reads a TEMP object */
-	GUARD_SAW_CONTROL = 256     /* start, stop, process_all_available */
+	GUARD_SAW_CONTROL = 256,    /* start, stop, process_all_available */
+	GUARD_SAW_TEMP_GROWTH = 512 /* makes TEMP objects that hold more */
 };
 
 struct guard {

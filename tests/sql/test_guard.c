@@ -523,6 +523,32 @@ START_TEST(a_drop_of_nothing_is_none)
 }
 END_TEST
 
+START_TEST(what_fills_the_memory_can_be_dropped)
+{
+	static const char fill[] =
+		"insert into t with recursive n(i) as (select 1 union all select i"
+		" + 1 from n where i < %d) select randomblob(1000) from n";
+	struct err err = ERR_INIT;
+	char sql[200];
+
+	ck_assert_int_eq(
+		sql_env_set_limits(fixture.env, 10000000, 4 << 20, 1 << 30, "UTC", &err), 0);
+	assert_rows(session, "create temp table t(a)", "");
+	for (int n = 1000; n > 0; n /= 4) {
+		struct buf out = {0};
+
+		(void)snprintf(sql, sizeof(sql), fill, n);
+		while (run_sql(session, sql, &out, &err) == 0)
+			;
+		ck_assert_int_eq(err.code, ERR_NOMEM);
+		buf_fini(&out);
+	}
+	assert_rows(session, "select count(*) > 1000 from t", "1\n");
+	assert_rows(session, "drop table t", "");
+	ck_assert(!sql_session_has_temp(session));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("guard");
@@ -537,6 +563,7 @@ int main(void)
 	tcase_add_test(tests, every_function_of_sqlite_is_judged);
 	tcase_add_test(tests, temp_objects_are_one_session_s_own);
 	tcase_add_test(tests, a_drop_of_nothing_is_none);
+	tcase_add_test(tests, what_fills_the_memory_can_be_dropped);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }
