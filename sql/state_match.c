@@ -2,6 +2,7 @@
  * and definition. */
 #include "sql/state.h"
 
+#include "base/mounts.h"
 #include "sql/db.h"
 #include "sql/schema.h"
 
@@ -37,10 +38,18 @@ static int match_source(sqlite3 *db, struct catalog *catalog, size_t index, stru
 	return 0;
 }
 
-static bool is_same_directory(const char *path, const struct stat *status)
+/*
+ * The path may be of a source that is configured no more, on a server that is no more: it is looked
+ * at only where it is this machine's, or on the file system that has answered just now.
+ */
+static bool is_same_directory(const char *mountinfo, const char *path, const struct stat *status)
 {
+	struct mount mount;
 	struct stat other;
 
+	if (mounts_find(mountinfo, path, &mount) && mount.is_remote &&
+		mount.device != status->st_dev)
+		return false;
 	return stat(path, &other) == 0 && other.st_dev == status->st_dev &&
 	       other.st_ino == status->st_ino;
 }
@@ -50,6 +59,7 @@ static int match_directory(sqlite3 *db, struct catalog *catalog, size_t index, s
 {
 	const struct source_spec *spec = &catalog->spec->sources[index];
 	struct catalog_source *source = &catalog->sources[index];
+	struct buf mountinfo = {0};
 	struct stat status;
 	sqlite3_stmt *stmt;
 	int rc;
@@ -60,14 +70,18 @@ static int match_directory(sqlite3 *db, struct catalog *catalog, size_t index, s
 		db, "SELECT id, name, path FROM \"state:sources\" ORDER BY id DESC", &stmt, err);
 	if (rc < 0)
 		return rc;
-	while (source->is_new && (rc = db_step(stmt, err)) == 1) {
+	mounts_read(&mountinfo);
+	if (!buf_ok(&mountinfo))
+		rc = err_nomem(err);
+	while (rc >= 0 && source->is_new && (rc = db_step(stmt, err)) == 1) {
 		if (is_free(catalog, index, sqlite3_column_int64(stmt, 0), db_text(stmt, 1)) &&
-			is_same_directory(db_text(stmt, 2), &status)) {
+			is_same_directory(mountinfo.data, db_text(stmt, 2), &status)) {
 			source->id = sqlite3_column_int64(stmt, 0);
 			source->is_new = false;
 		}
 	}
 	(void)sqlite3_finalize(stmt);
+	buf_fini(&mountinfo);
 	return rc < 0 ? rc : 0;
 }
 
