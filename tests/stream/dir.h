@@ -7,80 +7,17 @@
 #define TESTS_STREAM_DIR_H
 
 #include "base/buf.h"
-#include "stream/stream.h"
+#include "tests/stream/kept.h"
 
-#include <check.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Check writes a note into a file for every ck_assert; what is asked for every row or event must not. */
-#define must(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			ck_abort_msg("%s", #condition);                                            \
-	} while (0)
-#define must_msg(condition, ...)                                                                   \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			ck_abort_msg(__VA_ARGS__);                                                 \
-	} while (0)
-
-/* What the checkpoint would hold of one query. */
-struct kept_row {
-	struct event_value *values;
-	int64_t start_us, end_us;
-	uint64_t count;
-	bool is_open;
-};
-
-struct kept_query {
-	struct kept_row *rows; /* sorted: (is_open, values, start) */
-	size_t n_rows, cap;
-	struct query_totals totals;
-	bool is_known;
-	char *exception;
-	struct progress progress;
-	size_t n_batches;
-};
-
-struct kept_file {
-	size_t source;
-	struct file file;
-	int64_t least_offset;
-};
-
-struct kept_offset {
-	size_t source;
-	struct offset_change offset;
-};
-
-struct kept_reject {
-	enum reject_reason reason;
-	int64_t line, offset;
-	char *path;
-	char *text; /* detail and text, up to a NUL */
-};
-
-/* A store in memory: applies changes and gives them back to a new stream. */
-struct store_copy {
-	struct kept_query *queries;
-	size_t n_queries;
-	struct kept_file *files;
-	size_t n_files, files_cap;
-	struct kept_offset *offsets;
-	size_t n_offsets, offsets_cap;
-	struct kept_reject *rejects;
-	size_t n_rejects, rejects_cap;
-	int64_t reject_totals[4][REJECT_REASONS];
-	size_t n_sources;
-};
 
 struct bench {
 	char dir[64];      /* the source's directory, removed by bench_close */
 	struct spec spec;
 	struct source_spec sources[2];
-	struct query_spec queries[8];
+	struct query_spec queries[KEPT_QUERIES];
 	struct stream *stream;
 	struct store_copy store;
 	int64_t now_us;
@@ -108,7 +45,17 @@ bool bench_batch(struct bench *bench);
 size_t bench_run(struct bench *bench);
 void bench_apply(struct bench *bench, const struct changes *changes);
 
+/* `n` events of the first hour, from its second `first` on; three actions take turns. */
+void bench_write_events(struct bench *bench, const char *name, int first, int n);
+
+/* A batch in its parts: a full look; what it finds (NULL: nothing to do); applied and accepted. */
+void bench_look(struct bench *bench);
+struct batch *bench_begin(struct bench *bench);
+void bench_finish(struct bench *bench, struct batch *batch, bool is_synced);
+
 /* `values|start|end|count` lines of the table, or of the open rows of append mode, in order. */
 const char *bench_rows(const struct bench *bench, size_t query, bool is_open, struct buf *text);
+/* The table's lines must be these. */
+void bench_expect_rows(const struct bench *bench, size_t query, const char *expected);
 
 #endif

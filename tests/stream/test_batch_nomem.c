@@ -11,7 +11,6 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static struct bench bench;
 static int64_t n_lines;
@@ -38,16 +37,6 @@ static void write_some(long round)
 	bench_append(&bench, "growing", lines.data, lines.len);
 	n_lines += 1802;
 	buf_fini(&lines);
-}
-
-static int64_t sum(size_t query)
-{
-	const struct kept_query *kept = &bench.store.queries[query];
-	int64_t n = 0;
-
-	for (size_t i = 0; i < kept->n_rows; i++)
-		n += (int64_t)kept->rows[i].count;
-	return n;
 }
 
 /* False: nothing failed, the batch has fewer allocations. */
@@ -83,9 +72,11 @@ START_TEST(after_a_batch_that_ended_for_want_of_memory_each_line_is_counted_once
 		n_whole = fail_one(n / 2) ? 0 : n_whole + 1;
 		bench.now_us += 400 * US_PER_S;
 		(void)bench_run(&bench);
-		ck_assert_msg(sum(0) == n_lines && sum(1) == n_lines,
+		ck_assert_msg((int64_t)kept_sum(&bench.store, 0) == n_lines &&
+				      (int64_t)kept_sum(&bench.store, 1) == n_lines,
 			"allocation %ld: %lld and %lld events of %lld lines", n / 2,
-			(long long)sum(0), (long long)sum(1), (long long)n_lines);
+			(long long)kept_sum(&bench.store, 0), (long long)kept_sum(&bench.store, 1),
+			(long long)n_lines);
 	}
 	ck_assert_int_gt(n, 20);
 	bench_close(&bench);

@@ -45,16 +45,6 @@ static void add_source(void)
 	bench.spec.n_sources = 2;
 }
 
-static uint64_t sum(size_t query)
-{
-	const struct kept_query *kept = &bench.store.queries[query];
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < kept->n_rows; i++)
-		n += kept->rows[i].count;
-	return n;
-}
-
 /* A copy of the spec, as a reload makes one: the stream must not hold on to the old. */
 struct copied {
 	struct spec spec;
@@ -151,7 +141,7 @@ START_TEST(five_queries_over_two_sources_stay_exact_over_a_hundred_reloads_under
 	}
 	(void)bench_run(&bench);
 	for (size_t i = 0; i < 5; i++)
-		ck_assert_uint_eq(sum(i), n[i % 2]);
+		ck_assert_uint_eq(kept_sum(&bench.store, i), n[i % 2]);
 	stream_close(bench.stream);
 	bench.stream = NULL;
 	free_copy(before);
@@ -180,13 +170,13 @@ START_TEST(a_new_query_catches_up_and_then_shares_the_prefix)
 	/* Both have their turns; the old one is not held up by the new one. */
 	ck_assert(bench_batch(&bench));
 	ck_assert(bench_batch(&bench));
-	ck_assert_uint_gt(sum(0), 8);
-	ck_assert_uint_gt(sum(1), 0);
+	ck_assert_uint_gt(kept_sum(&bench.store, 0), 8);
+	ck_assert_uint_gt(kept_sum(&bench.store, 1), 0);
 	ck_assert_int_ne(
 		bench.store.queries[0].totals.prefix_id, bench.store.queries[1].totals.prefix_id);
 	(void)bench_run(&bench);
-	ck_assert_uint_eq(sum(0), 12);
-	ck_assert_uint_eq(sum(1), 12);
+	ck_assert_uint_eq(kept_sum(&bench.store, 0), 12);
+	ck_assert_uint_eq(kept_sum(&bench.store, 1), 12);
 	ck_assert_int_eq(
 		bench.store.queries[0].totals.prefix_id, bench.store.queries[1].totals.prefix_id);
 	ck_assert_uint_eq(bench.store.n_rejects, 6);
@@ -195,8 +185,8 @@ START_TEST(a_new_query_catches_up_and_then_shares_the_prefix)
 	/* From here on one pass serves both. */
 	bench_write(&bench, "f9", "{\"time\":1,\"user\":\"u\"}\n");
 	ck_assert(bench_batch(&bench));
-	ck_assert_uint_eq(sum(0), 13);
-	ck_assert_uint_eq(sum(1), 13);
+	ck_assert_uint_eq(kept_sum(&bench.store, 0), 13);
+	ck_assert_uint_eq(kept_sum(&bench.store, 1), 13);
 	stream_close(bench.stream);
 	bench.stream = NULL;
 	free_copy(before);
@@ -272,7 +262,7 @@ START_TEST(a_reload_that_fails_changes_nothing)
 	free_copy(broken);
 	bench_write(&bench, "b", "{\"time\":1,\"action\":\"x\"}\n");
 	(void)bench_run(&bench);
-	ck_assert_uint_eq(sum(0), 2);
+	ck_assert_uint_eq(kept_sum(&bench.store, 0), 2);
 	stream_close(bench.stream);
 	bench.stream = NULL;
 	free_copy(before);
@@ -301,7 +291,7 @@ START_TEST(a_reload_that_is_prepared_and_dropped_changes_nothing)
 	}
 	bench_write(&bench, "b", "{\"time\":1,\"action\":\"x\"}\n");
 	(void)bench_run(&bench);
-	ck_assert_uint_eq(sum(0), 2);
+	ck_assert_uint_eq(kept_sum(&bench.store, 0), 2);
 	ck_assert_uint_eq(bench.stream->intakes[0].prefixes.n, 1);
 	ck_assert_str_eq(bench_rows(&bench, 0, false, &text),
 		"x|1970-01-01 00:00:00|1970-01-01 01:00:00|2\n");
@@ -327,13 +317,13 @@ START_TEST(a_stopped_query_keeps_its_state_and_goes_on_where_it_was)
 	ck_assert_int_eq(bench.store.queries[1].totals.batch_id, 0);
 	bench_write(&bench, "b", "{\"time\":1,\"action\":\"x\"}\n");
 	(void)bench_run(&bench);
-	ck_assert_uint_eq(sum(0), 2);
-	ck_assert_uint_eq(sum(1), 1);
+	ck_assert_uint_eq(kept_sum(&bench.store, 0), 2);
+	ck_assert_uint_eq(kept_sum(&bench.store, 1), 1);
 	bench_restart(&bench);
 	bench_write(&bench, "c", "{\"time\":1,\"action\":\"x\"}\n");
 	(void)bench_run(&bench);
-	ck_assert_uint_eq(sum(0), 3);
-	ck_assert_uint_eq(sum(1), 1);
+	ck_assert_uint_eq(kept_sum(&bench.store, 0), 3);
+	ck_assert_uint_eq(kept_sum(&bench.store, 1), 1);
 	{
 		struct query_view view;
 
@@ -343,7 +333,7 @@ START_TEST(a_stopped_query_keeps_its_state_and_goes_on_where_it_was)
 	}
 	ck_assert_int_eq(stream_start_query(bench.stream, 1, &err), 0);
 	(void)bench_run(&bench);
-	ck_assert_uint_eq(sum(1), 3);
+	ck_assert_uint_eq(kept_sum(&bench.store, 1), 3);
 	ck_assert_int_eq(bench.store.queries[1].totals.state, QUERY_ACTIVE);
 	ck_assert_uint_eq(bench.store.n_offsets, 3);
 }

@@ -2,7 +2,6 @@
 #include "stream/stream.h"
 
 #include "base/buf.h"
-#include "base/timestamp.h"
 #include "tests/run.h"
 #include "tests/stream/dir.h"
 
@@ -25,20 +24,6 @@ static void tear_down(void)
 	buf_fini(&text);
 }
 
-static void expect_rows(size_t query, const char *expected)
-{
-	ck_assert_str_eq(bench_rows(&bench, query, false, &text), expected);
-}
-
-static const struct kept_file *kept_file(const char *path)
-{
-	for (size_t i = 0; i < bench.store.n_files; i++) {
-		if (strcmp(bench.store.files[i].file.path, path) == 0)
-			return &bench.store.files[i];
-	}
-	ck_abort_msg("no file %s", path);
-}
-
 START_TEST(the_worked_example_of_five_files_gives_its_tables)
 {
 	bench.sources[0].max_files_per_trigger = 1;
@@ -58,28 +43,30 @@ START_TEST(the_worked_example_of_five_files_gives_its_tables)
 		"{\"time\":1469505601}\n{\"TIME\":1469505601,\"action\":\"Open\"}\n"
 		"{\"time\":null,\"action\":\"Open\"}\n");
 	ck_assert(bench_batch(&bench));
-	expect_rows(0, "Open|2016-07-26 02:00:00|2016-07-26 03:00:00|2\n");
+	bench_expect_rows(&bench, 0, "Open|2016-07-26 02:00:00|2016-07-26 03:00:00|2\n");
 	ck_assert(bench_batch(&bench));
 	ck_assert(bench_batch(&bench));
-	expect_rows(0, "Close|2016-07-26 03:00:00|2016-07-26 04:00:00|2\n"
-		       "Open|2016-07-26 02:00:00|2016-07-26 03:00:00|2\n");
+	bench_expect_rows(&bench, 0,
+		"Close|2016-07-26 03:00:00|2016-07-26 04:00:00|2\n"
+		"Open|2016-07-26 02:00:00|2016-07-26 03:00:00|2\n");
 	ck_assert_int_eq(bench.store.queries[0].totals.batch_id, 2);
 	ck_assert(bench_batch(&bench));
 	ck_assert(bench_batch(&bench));
 	ck_assert(!bench_batch(&bench));
-	expect_rows(0, "NULL|2016-07-26 04:00:00|2016-07-26 05:00:00|1\n"
-		       "7|2016-07-26 04:00:00|2016-07-26 05:00:00|1\n"
-		       "Close|2016-07-26 03:00:00|2016-07-26 04:00:00|2\n"
-		       "Open|2016-07-26 02:00:00|2016-07-26 03:00:00|2\n"
-		       "Open|2016-07-26 04:00:00|2016-07-26 05:00:00|1\n");
+	bench_expect_rows(&bench, 0,
+		"NULL|2016-07-26 04:00:00|2016-07-26 05:00:00|1\n"
+		"7|2016-07-26 04:00:00|2016-07-26 05:00:00|1\n"
+		"Close|2016-07-26 03:00:00|2016-07-26 04:00:00|2\n"
+		"Open|2016-07-26 02:00:00|2016-07-26 03:00:00|2\n"
+		"Open|2016-07-26 04:00:00|2016-07-26 05:00:00|1\n");
 	ck_assert_int_eq(bench.store.queries[0].totals.n_events, 7);
 	ck_assert_int_eq(bench.store.queries[0].totals.n_files, 5);
 	ck_assert_int_eq(bench.store.queries[0].totals.n_rejects, 4);
 	ck_assert_uint_eq(bench.store.n_rejects, 4);
 	ck_assert_int_eq(bench.store.reject_totals[0][REJECT_BAD_JSON], 2);
 	ck_assert_int_eq(bench.store.reject_totals[0][REJECT_NO_TIME], 2);
-	ck_assert_int_eq(kept_file("a.json")->file.state, FILE_DONE);
-	ck_assert_int_eq(kept_file("g.json")->file.n_rejects, 2);
+	ck_assert_int_eq(kept_find_file(&bench.store, "a.json")->file.state, FILE_DONE);
+	ck_assert_int_eq(kept_find_file(&bench.store, "g.json")->file.n_rejects, 2);
 }
 END_TEST
 
@@ -93,13 +80,15 @@ START_TEST(a_growing_file_is_counted_once_wherever_it_is_cut)
 		bench_append(&bench, "grows", line + i, 1);
 		(void)bench_run(&bench);
 	}
-	expect_rows(0, "Close|2016-07-26 02:00:00|2016-07-26 03:00:00|1\n"
-		       "Open|2016-07-26 02:00:00|2016-07-26 03:00:00|1\n");
-	ck_assert_int_eq(kept_file("grows")->file.state, FILE_DONE);
-	ck_assert_int_eq(kept_file("grows")->least_offset, (int64_t)sizeof(line) - 1);
+	bench_expect_rows(&bench, 0,
+		"Close|2016-07-26 02:00:00|2016-07-26 03:00:00|1\n"
+		"Open|2016-07-26 02:00:00|2016-07-26 03:00:00|1\n");
+	ck_assert_int_eq(kept_find_file(&bench.store, "grows")->file.state, FILE_DONE);
+	ck_assert_int_eq(
+		kept_find_file(&bench.store, "grows")->least_offset, (int64_t)sizeof(line) - 1);
 	bench_append(&bench, "grows", "\n{\"time\":1", 10);
 	(void)bench_run(&bench);
-	ck_assert_int_eq(kept_file("grows")->file.state, FILE_GROWING);
+	ck_assert_int_eq(kept_find_file(&bench.store, "grows")->file.state, FILE_GROWING);
 	bench_append(&bench, "grows", "x}\n", 3);
 	(void)bench_run(&bench);
 	ck_assert_uint_eq(bench.store.n_rejects, 1);
@@ -119,7 +108,7 @@ START_TEST(a_restart_goes_on_where_the_last_batch_stopped)
 	(void)bench_run(&bench);
 	bench_restart(&bench);
 	(void)bench_run(&bench);
-	expect_rows(0, "x|1970-01-01 00:00:00|1970-01-01 01:00:00|2\n");
+	bench_expect_rows(&bench, 0, "x|1970-01-01 00:00:00|1970-01-01 01:00:00|2\n");
 	ck_assert_int_eq(bench.store.queries[0].totals.n_events, 2);
 	ck_assert_int_eq(bench.store.queries[0].totals.n_files, 1);
 }
