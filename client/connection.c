@@ -97,6 +97,11 @@ static void say_denied(const char *path, struct err *err)
 
 static int say_unable(const char *path, int sys_errno, struct err *err)
 {
+	struct stat status;
+
+	/* What is no socket is so for everybody; who may write to it is beside the point. */
+	if (sys_errno == EACCES && stat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
+		sys_errno = ENOTSOCK;
 	switch (sys_errno) {
 	case EACCES:
 	case EPERM: say_denied(path, err); break;

@@ -79,13 +79,16 @@ def a_socket_closed_to_us_names_the_group(p):
 	os.chmod(p.dir, 0o755)
 	# A copy, because the build may be closed to that user.
 	shutil.copy(TALLY, p.dir / "tally")
+	def ask(path):
+		return subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", p.dir / "tally", path, "select 1"],
+			capture_output=True, text=True, env=environment(p.dir))
 	for gid, mode, sentence in ((2, 0o660, "the socket is open to the group "), (2, 0o600, "only its owner may"), (0, 0o660, "only its owner may")):
 		os.chown(p.sock, 0, gid)
 		os.chmod(p.sock, mode)
-		done = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", p.dir / "tally", p.sock, "select 1"],
-			capture_output=True, text=True, env=environment(p.dir))
+		done = ask(p.sock)
 		same(done.returncode, 1)
 		holds(done.stderr, "permission denied; " + sentence)
+	holds(ask(p.dir / "tally").stderr, "not tallyd's socket")
 
 
 def a_path_that_is_too_long_is_refused(p):
