@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#define NARROWEST_BAR 4
+
 /* A label is cut here so that a bar has room beside it. */
 static size_t widest_label(const struct chart *chart, size_t limit)
 {
@@ -61,6 +63,7 @@ bool chart_draw_bars(const struct chart *chart, const struct terminal *terminal,
 	size_t columns = (size_t)(terminal->columns > 30 ? terminal->columns : 30);
 	size_t label_width = widest_label(chart, columns / 3);
 	size_t number_width = 0;
+	size_t taken, room;
 	double largest = 0;
 	char text[32];
 
@@ -70,9 +73,11 @@ bool chart_draw_bars(const struct chart *chart, const struct terminal *terminal,
 		number_width = width > number_width ? width : number_width;
 		largest = fmax(largest, fabs(chart->points[i].value));
 	}
+	/* Beside long numbers a narrow window folds the lines rather than lose the bars. */
+	taken = label_width + number_width + 3;
+	room = columns > taken + NARROWEST_BAR ? columns - taken : NARROWEST_BAR;
 	for (size_t i = 0; i < chart->n; i++) {
 		double value = chart->points[i].value;
-		size_t room = columns - label_width - number_width - 3;
 
 		add_label(out, chart->points[i].label, label_width, terminal->has_unicode);
 		if (label_width > 0)

@@ -19,20 +19,6 @@ static enum command_outcome bad_output_word(
 	return COMMAND_FAILED;
 }
 
-/* A pipe's command is the rest of the line. */
-static char *join(const struct words *words, int from)
-{
-	struct buf text = {0};
-
-	for (int i = from; i < words->n; i++) {
-		if (i > from)
-			buf_add_char(&text, ' ');
-		buf_add_text(&text, words->word[i]);
-	}
-	buf_add_char(&text, '\0');
-	return text.data;
-}
-
 static enum command_outcome read_output(
 	struct shell *shell, const struct words *words, struct output_request *request)
 {
@@ -52,7 +38,8 @@ static enum command_outcome read_output(
 		} else if (request->file != NULL || request->opens_sheet || request->opens_editor) {
 			return bad_output_word(shell, "extra parameter", word, words->word[0]);
 		} else if (word[0] == '|') {
-			request->file = join(words, i);
+			/* A pipe's command is the rest of the line. */
+			request->file = words_join(words, i);
 			break;
 		} else {
 			request->file = strdup(word);

@@ -88,22 +88,6 @@ static enum command_outcome on_stop(struct shell *shell, const struct words *wor
 	return control(shell, words, "stop", ".stop NAME");
 }
 
-/* Words from `from` on, as they were typed but for the blanks between them. */
-static char *join(const struct words *words, int from)
-{
-	struct buf text = {0};
-
-	for (int i = from; i < words->n; i++) {
-		if (i > from)
-			buf_add_char(&text, ' ');
-		buf_add_text(&text, words->word[i]);
-	}
-	buf_add_char(&text, '\0');
-	if (!buf_ok(&text))
-		buf_fini(&text);
-	return text.data;
-}
-
 /* `.watch`'s and `.follow`'s SQL: the rest of the line, else the last statement. */
 static enum command_outcome with_sql(struct shell *shell, const struct words *words, int from,
 	bool (*run)(struct shell *shell, const char *sql, int64_t interval_us), int64_t interval_us,
@@ -152,7 +136,7 @@ static enum command_outcome on_pager(struct shell *shell, const struct words *wo
 	shell->output.may_page = !is_off && shell->is_interactive;
 	if (!is_off) {
 		free(shell->pager);
-		shell->pager = strcmp(words->word[1], "on") == 0 ? NULL : join(words, 1);
+		shell->pager = strcmp(words->word[1], "on") == 0 ? NULL : words_join(words, 1);
 		shell->output.pager = shell->pager;
 	}
 	return COMMAND_DONE;

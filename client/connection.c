@@ -215,6 +215,8 @@ static int send_all(struct connection *connection, struct err *err)
 		ssize_t n = send(connection->fd, connection->out.data + sent,
 			connection->out.len - sent, MSG_NOSIGNAL);
 
+		if (n < 0 && errno == EINTR && interrupt_count() > 0)
+			return err_set(err, ERR_INTERRUPTED, "interrupted");
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)

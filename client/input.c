@@ -185,7 +185,7 @@ static int read_all(struct shell *shell)
 		(n_errors == 0 || !shell->bails || is_typed)) {
 		const char *next;
 
-		(void)fflush(shell->output.file);
+		output_flush(&shell->output);
 		next = read_line(shell, &line, &cap, !pending_is_empty(&pending), &was_interrupted);
 		if (next == NULL) {
 			if (is_typed)

@@ -330,9 +330,14 @@ int main(int argc, char **argv)
 	}
 	shell_fini(&shell);
 	free(options.texts);
-	if (fflush(stdout) != 0 && status == 0) {
-		(void)fprintf(stderr, "Error: standard output took only a part of the answer\n");
-		status = 1;
+	/* Of a write that failed before there may be nothing left to flush. */
+	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+		if (status == 0)
+			(void)fprintf(
+				stderr, "Error: standard output took only a part of the answer\n");
+		shell.output.has_lost = true;
 	}
+	if (shell.output.has_lost && status == 0)
+		status = 1;
 	return status;
 }

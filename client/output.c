@@ -7,6 +7,7 @@
 #include "client/interrupt.h"
 #include "client/terminal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,10 +30,17 @@ bool output_is_terminal(const struct output *output)
 	return output->file == stdout && isatty(STDOUT_FILENO) != 0;
 }
 
+bool output_is_file(const struct output *output)
+{
+	return output->file != stdout && output->file != stderr && output->name[0] != '|';
+}
+
 static bool write_file(struct output *output, FILE *file, const struct buf *text)
 {
-	if (text->len > 0 && fwrite(text->data, 1, text->len, file) != text->len)
+	if (text->len > 0 && fwrite(text->data, 1, text->len, file) != text->len) {
 		output->failed = true;
+		output->sys_errno = errno;
+	}
 	return !output->failed;
 }
 
@@ -87,6 +95,14 @@ bool output_write(struct output *output, struct buf *text)
 	}
 	buf_clear(text);
 	return !output->failed;
+}
+
+void output_flush(struct output *output)
+{
+	if (fflush(output->file) == 0)
+		return;
+	output->failed = true;
+	output->sys_errno = errno;
 }
 
 void output_begin(struct output *output)
@@ -148,12 +164,25 @@ static void open_viewer(struct output *output)
 	output->opens_viewer = false;
 }
 
+/* The last bytes of a file are written when it is closed. */
+static void close_file(struct output *output)
+{
+	bool is_broken = ferror(output->file) != 0;
+	bool is_closed = fclose(output->file) == 0;
+
+	if (is_closed && !is_broken)
+		return;
+	(void)fprintf(stderr, "Error: \"%s\" is not whole: %s\n", output->name,
+		strerror(is_broken ? output->sys_errno : errno));
+	output->has_lost = true;
+}
+
 void output_reset(struct output *output)
 {
 	if (output->name[0] == '|')
 		(void)pclose(output->file);
-	else if (output->file != stdout && output->file != stderr)
-		(void)fclose(output->file);
+	else if (output_is_file(output))
+		close_file(output);
 	if (output->opens_viewer)
 		open_viewer(output);
 	output->name[0] = '\0';

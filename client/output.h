@@ -26,15 +26,22 @@ struct output {
 	struct buf held;     /* what was written before it is known to be long */
 	int n_lines;         /* lines in `held`, as the terminal folds them */
 	bool failed;         /* the pager was left, or the file is full */
+	int sys_errno;       /* with `failed`: why */
+	bool has_lost;       /* a file of ours is not whole; it was said */
 };
 
 void output_init(struct output *output);
 void output_fini(struct output *output);
 
 bool output_is_terminal(const struct output *output);
+/* A file of ours that has a name: what cannot be written there is an error. */
+bool output_is_file(const struct output *output);
 
 /* Writes what stands in `text` and empties it. False: nobody takes it any more. */
 bool output_write(struct output *output, struct buf *text);
+
+/* What was written is with the kernel, or the reason why not is kept. */
+void output_flush(struct output *output);
 
 /* Around one result: only there a pager may come up. */
 void output_begin(struct output *output);

@@ -67,10 +67,13 @@ static int on_columns(void *context, const char *const *names, const char *const
 	return rc;
 }
 
-/* The reader of our output has gone: stop, without a word. */
-static int stop_quietly(struct err *err)
+/* Nobody takes the rows: a reader that has gone wants no word, a full disk is an error. */
+static int stop_writing(const struct shell *shell, struct err *err)
 {
-	return err_set(err, ERR_INTERRUPTED, "%s", "");
+	if (!output_is_file(&shell->output))
+		return err_set(err, ERR_INTERRUPTED, "%s", "");
+	return err_set(err, ERR_INVALID, "cannot write to \"%s\": %s", shell->output.name,
+		strerror(shell->output.sys_errno));
 }
 
 static int on_row(void *context, const struct value *cells, size_t n, struct err *err)
@@ -86,7 +89,7 @@ static int on_row(void *context, const struct value *cells, size_t n, struct err
 	showing->n_rows++;
 	if (rc == 0 && shell->text.len >= FLUSH_BYTES &&
 		!output_write(&shell->output, &shell->text))
-		return stop_quietly(err);
+		return stop_writing(shell, err);
 	return rc;
 }
 
@@ -228,12 +231,14 @@ static int describe(struct shell *shell, const char *sql, int rc, const struct a
 			add_error_context(failure, sql, answer->offset);
 		return answer->code != 0 ? answer->code & 0xff : 1;
 	}
-	if ((rc == ERR_LIMIT || rc == ERR_NOMEM) && shell->connection != NULL) {
+	/* What went wrong on this side is no fault of the connection. */
+	if ((rc == ERR_LIMIT || rc == ERR_NOMEM || rc == ERR_INVALID) &&
+		shell->connection != NULL) {
 		buf_printf(failure, "stepping, %s", err->text);
 		return CODE_INTERRUPT;
 	}
 	/* A second Ctrl-C while the statement would not end: out. */
-	if (rc == ERR_INTERRUPTED && shell->is_interactive) {
+	if (rc == ERR_INTERRUPTED && shell->is_interactive && interrupt_count() > 1) {
 		shell->exits = true;
 		shell->exit_status = 1;
 	}

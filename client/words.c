@@ -1,6 +1,8 @@
 /* Quoting and numbers of dot-commands. */
 #include "client/words.h"
 
+#include "base/buf.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,21 @@ void words_fini(struct words *words)
 {
 	free(words->text);
 	*words = (struct words){0};
+}
+
+char *words_join(const struct words *words, int from)
+{
+	struct buf text = {0};
+
+	for (int i = from; i < words->n; i++) {
+		if (i > from)
+			buf_add_char(&text, ' ');
+		buf_add_text(&text, words->word[i]);
+	}
+	buf_add_char(&text, '\0');
+	if (!buf_ok(&text))
+		buf_fini(&text);
+	return text.data;
 }
 
 /* Up to three octal digits at *from, which is left on the last of them. */

@@ -22,6 +22,9 @@ struct words {
 bool words_split(struct words *words, const char *line) __attribute__((warn_unused_result));
 void words_fini(struct words *words);
 
+/* The words from `from` on with a blank between, malloc'd; NULL: no memory. */
+char *words_join(const struct words *words, int from);
+
 /* Turns \n, \t, \\, \", \012 … into what they stand for, in place. */
 void words_resolve_backslashes(char *text);
 

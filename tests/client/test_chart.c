@@ -49,6 +49,21 @@ static char *draw(struct result *result, int columns, int rows, bool has_unicode
 	return out.data;
 }
 
+START_TEST(bars_beside_long_numbers_have_their_room_in_a_narrow_window)
+{
+	static const char *const names[] = {"a", "n"};
+	static const char *const cells[] = {"a label of some length", "-999999999999999", "b", "1"};
+	struct result result = {0};
+	char *text;
+
+	fill(&result, names, 2, cells, 2);
+	text = draw(&result, 20, 24, true);
+	ck_assert_str_eq(text, "a label o… -999,999,999,999,999 ████\n"
+			       "b                             1 ▏\n");
+	free(text);
+}
+END_TEST
+
 START_TEST(a_label_and_a_number_become_bars)
 {
 	static const char *const names[] = {"action", "count"};
@@ -204,6 +219,7 @@ int main(void)
 
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	tcase_add_test(tcase, a_label_and_a_number_become_bars);
+	tcase_add_test(tcase, bars_beside_long_numbers_have_their_room_in_a_narrow_window);
 	tcase_add_test(tcase, without_unicode_bars_are_hashes);
 	tcase_add_test(tcase, times_become_a_line_with_axes_and_gaps);
 	tcase_add_test(tcase, each_label_is_a_series_with_the_same_axes);

@@ -2,6 +2,7 @@
 """tally where something is wrong: no daemon, the wrong file, a server that dies
 in the middle, a reader that leaves, a large answer, values of every kind."""
 import csv
+import fcntl
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -173,6 +175,44 @@ def a_full_disk_is_an_error(p):
 		done = subprocess.run([TALLY, p.sock, "select 1"], stdout=full, stderr=subprocess.PIPE, text=True)
 	same(done.returncode, 1)
 	holds(done.stderr, "took only a part")
+	many = "with recursive r(i) as (select 1 union all select i + 1 from r where i < 200000) select i from r"
+	with open("/dev/full", "w") as full:
+		done = subprocess.run([TALLY, p.sock, many], stdout=full, stderr=subprocess.PIPE, text=True)
+	same(done.returncode, 1)
+	holds(done.stderr, "took only a part")
+	for query in ("select 1", many):
+		done = p.run(p.sock, text=f".output /dev/full\n{query};\n.output\nselect 'after';\n")
+		same(done.returncode, 1)
+		holds(done.stderr, "No space left on device")
+		same(done.stdout, "after\n")
+
+
+def ctrl_c_ends_a_request_that_nobody_takes(p):
+	with socket.socket(socket.AF_UNIX) as listener:
+		listener.bind(str(p.sock))
+		listener.listen()
+		child = subprocess.Popen([TALLY, p.sock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+		child.stdin.write("select '" + "x" * 4000000 + "';\n")
+		child.stdin.flush()
+		server, _ = listener.accept()
+		# What a socket holds is there: it waits in its send().
+		while int.from_bytes(fcntl.ioctl(server, termios.FIONREAD, bytes(4)), sys.byteorder) < 100000:
+			time.sleep(0.01)
+		end = time.monotonic() + 20
+		while child.poll() is None and time.monotonic() < end:
+			child.send_signal(signal.SIGINT)
+			time.sleep(0.05)
+		server.close()
+		out, error = child.communicate(timeout=20)
+	same((child.returncode, out), (1, ""))
+	holds(error, "interrupted")
+
+
+def a_chart_that_cannot_be_drawn_costs_no_connection(p):
+	p.serve()
+	done = p.run(p.sock, text="create temp table t as select 'alive' a;\n.mode chart\nselect 'text';\n.mode list\nselect a from t;\n")
+	same((done.returncode, done.stdout), (1, "alive\n"))
+	holds(done.stderr, "nothing to draw")
 
 
 def sigint_cancels_a_statement_in_a_script(p):
