@@ -31,16 +31,18 @@ static void unpin(struct sql_session *session)
 	session->pinned = NULL;
 }
 
-/* A question of our own, which has all the time and memory it wants: SQLITE_ROW, SQLITE_DONE or an
- * error. */
+/* A question of our own, which has all the time and memory it wants and is not what a cancel means:
+ * SQLITE_ROW, SQLITE_DONE or an error. */
 static int ask(struct connection *connection, const char *sql)
 {
 	struct budget *budget = &connection->budget;
+	const _Atomic bool *cancelled = budget->cancelled;
 	int64_t stop_at_us = budget->stop_at_us, limit_bytes = budget->limit_bytes;
 	sqlite3_stmt *stmt = NULL;
 	int rc;
 
 	connection->guard.is_open = true;
+	budget->cancelled = NULL;
 	budget_renew(budget, INT64_MAX);
 	budget->limit_bytes = INT64_MAX;
 	connection_enter(connection);
@@ -52,6 +54,7 @@ static int ask(struct connection *connection, const char *sql)
 	/* Others of the session may be under way, with what they were given. */
 	budget->stop_at_us = stop_at_us;
 	budget->limit_bytes = limit_bytes;
+	budget->cancelled = cancelled;
 	connection->guard.is_open = false;
 	return rc;
 }

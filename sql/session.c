@@ -157,10 +157,22 @@ void session_begin_work(struct sql_session *session)
 
 void session_end_work(struct sql_session *session)
 {
-	if (session->n_running > 0)
+	if (session->n_running > 0 || session->is_held)
 		return;
 	atomic_store(&session->is_busy, false);
 	atomic_store(&session->is_cancelled, false);
+}
+
+void sql_session_hold(struct sql_session *session, bool is_held)
+{
+	session->is_held = is_held;
+	if (is_held) {
+		session_begin_work(session);
+		return;
+	}
+	/* What is half done beside the held work was not meant. */
+	atomic_store(&session->is_cancelled, false);
+	session_end_work(session);
 }
 
 int sql_session_error_code(const struct sql_session *session)

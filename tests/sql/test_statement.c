@@ -374,6 +374,35 @@ START_TEST(a_cancel_ends_what_runs_and_only_that)
 }
 END_TEST
 
+/* An endless statement is prepared, cancelled and stepped. */
+static void assert_cancelled_while_held(void)
+{
+	struct err err = ERR_INIT;
+	struct statement *endless;
+
+	sql_session_hold(session, true);
+	endless = prepare(session, SERIES(9000000000) "select count(*) from c");
+	sql_session_cancel(session);
+	ck_assert_int_eq(statement_step(endless, 0, &err), STEP_ERROR);
+	ck_assert_int_eq(err.code, ERR_INTERRUPTED);
+	statement_free(endless);
+	sql_session_hold(session, false);
+}
+
+START_TEST(a_cancel_between_two_calls_of_held_work_counts_and_ends_with_it)
+{
+	struct err err = ERR_INIT;
+	struct statement *half_done;
+
+	assert_cancelled_while_held();
+	half_done = prepare(session, "select action from counts");
+	ck_assert_int_eq(statement_step(half_done, 0, &err), STEP_ROW);
+	assert_cancelled_while_held();
+	ck_assert_int_eq(statement_step(half_done, 0, &err), STEP_ROW);
+	statement_free(half_done);
+}
+END_TEST
+
 START_TEST(a_cancel_too_late_hits_nobody)
 {
 	struct statement *statement;
@@ -834,6 +863,7 @@ int main(void)
 	tcase_add_test(tests, preparing_yields_too);
 	tcase_add_test(tests, a_statement_begun_here_is_finished_there);
 	tcase_add_test(tests, a_cancel_ends_what_runs_and_only_that);
+	tcase_add_test(tests, a_cancel_between_two_calls_of_held_work_counts_and_ends_with_it);
 	tcase_add_test(tests, a_cancel_too_late_hits_nobody);
 	tcase_add_test(tests, a_cancel_does_not_keep_a_transaction_from_ending);
 	tcase_add_test(tests, a_transaction_sees_one_snapshot);
