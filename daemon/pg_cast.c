@@ -213,19 +213,20 @@ static bool list_of_array(struct pg_rewrite *rewrite, size_t open, size_t close)
 
 int pg_cast_any(struct pg_rewrite *rewrite, size_t i, struct err *err)
 {
-	size_t operator= pg_rewrite_before(rewrite, i);
 	size_t open = pg_rewrite_skip(rewrite, i + 1);
 	size_t close = pg_rewrite_closing(rewrite, open);
 	size_t first = pg_rewrite_skip(rewrite, open + 1);
 	bool is_all = pg_rewrite_is(rewrite, i, "all");
+	size_t operator;
 
 	if (pg_rewrite_is(rewrite, i, "array") && pg_rewrite_is(rewrite, open, "["))
 		return err_set(
 			err, ERR_SQL, "arrays are not supported but in = ANY (…) and <> ALL (…)");
 	if ((!is_all && !pg_rewrite_is(rewrite, i, "any") && !pg_rewrite_is(rewrite, i, "some")) ||
-		!pg_rewrite_is(rewrite, open, "(") ||
-		close == rewrite->n ||
-		operator== SIZE_MAX || !pg_rewrite_is_kind(rewrite, operator, PG_TOKEN_OPERATOR))
+		!pg_rewrite_is(rewrite, open, "(") || close == rewrite->n)
+		return 0;
+	operator= pg_rewrite_before(rewrite, i);
+	if (operator== SIZE_MAX || !pg_rewrite_is_kind(rewrite, operator, PG_TOKEN_OPERATOR))
 		return 0;
 	if (is_all ? !pg_rewrite_is(rewrite, operator, "<>") &&
 				!pg_rewrite_is(rewrite, operator, "!=")

@@ -111,8 +111,8 @@ static bool is_operand_end(const struct pg_rewrite *rewrite, size_t i)
 	return token->kind != PG_TOKEN_OPERATOR || token->text[0] == ')' || token->text[0] == ']';
 }
 
-/* Binary ~ and its kin; a unary ~ stays SQLite's bitwise NOT. */
-static void regular_expressions(struct pg_rewrite *rewrite, size_t i)
+/* What ~ and its kin are written as; NULL: it is another operator. */
+static const char *regular_expression(const struct pg_rewrite *rewrite, size_t i)
 {
 	static const struct {
 		const char *operator, * replacement;
@@ -123,11 +123,23 @@ static void regular_expressions(struct pg_rewrite *rewrite, size_t i)
 		{"!~*", " NOT REGEXP '(?i)' || "},
 	};
 
-	if (!is_operand_end(rewrite, pg_rewrite_before(rewrite, i)))
-		return;
 	for (size_t k = 0; k < sizeof(table) / sizeof(table[0]); k++)
 		if (pg_rewrite_is(rewrite, i, table[k].operator))
-			rewrite->pieces[i].replacement = table[k].replacement;
+			return table[k].replacement;
+	return NULL;
+}
+
+/* Binary ones; a unary ~, as it is behind another one, stays SQLite's bitwise NOT. */
+static void regular_expressions(struct pg_rewrite *rewrite, size_t i)
+{
+	const char *replacement = regular_expression(rewrite, i);
+	size_t left = i;
+
+	while (left > 0 && pg_rewrite_is_kind(rewrite, left - 1, PG_TOKEN_SPACE))
+		left--;
+	if (replacement != NULL && left > 0 && regular_expression(rewrite, left - 1) == NULL &&
+		is_operand_end(rewrite, pg_rewrite_before(rewrite, i)))
+		rewrite->pieces[i].replacement = replacement;
 }
 
 /* extract(FIELD from X) is pg_extract('FIELD', X). */
@@ -269,13 +281,8 @@ static void whole_table(struct pg_rewrite *rewrite)
 		rewrite->pieces[first].replacement = "SELECT * FROM";
 }
 
-static bool has_backslash(const struct pg_rewrite *rewrite, size_t i)
-{
-	const struct pg_token *token = &rewrite->pieces[i].token;
-
-	return (token->kind == PG_TOKEN_STRING || token->kind == PG_TOKEN_ESCAPE_STRING) &&
-	       memchr(token->text, '\\', token->len) != NULL;
-}
+/* The name of a function is not longer: schema, dot, name. */
+#define NAME_PIECES 8
 
 /*
  * A backslash escapes in PostgreSQL's patterns without being asked to: in a
@@ -285,19 +292,18 @@ static int patterns(struct pg_rewrite *rewrite, size_t i, struct err *err)
 {
 	size_t first = pg_rewrite_skip(rewrite, i + 1);
 	size_t end = first;
-	bool has_one = false;
 
 	if (pg_rewrite_is(rewrite, i, "ilike"))
 		rewrite->pieces[i].replacement = "LIKE";
-	while (pg_rewrite_is_kind(rewrite, end, PG_TOKEN_NAME) || pg_rewrite_is(rewrite, end, "."))
+	while (end < first + NAME_PIECES && (pg_rewrite_is_kind(rewrite, end, PG_TOKEN_NAME) ||
+						    pg_rewrite_is(rewrite, end, ".")))
 		end++;
 	if (pg_rewrite_is(rewrite, end, "("))
 		end = pg_rewrite_closing(rewrite, end);
 	if (end >= rewrite->n)
 		return 0;
-	for (size_t k = first; k <= end && !has_one; k++)
-		has_one = has_backslash(rewrite, k);
-	if (!has_one || pg_rewrite_is(rewrite, pg_rewrite_skip(rewrite, end + 1), "escape"))
+	if (rewrite->pieces[end].n_backslashes == rewrite->pieces[first - 1].n_backslashes ||
+		pg_rewrite_is(rewrite, pg_rewrite_skip(rewrite, end + 1), "escape"))
 		return 0;
 	return pg_rewrite_append(rewrite, end, " ESCAPE '\\'", err);
 }
@@ -365,8 +371,12 @@ static int rewrite_all(struct pg_rewrite *rewrite, struct err *err)
 int pg_translate(const char *text, size_t len, struct buf *out, struct err *err)
 {
 	struct pg_rewrite rewrite;
-	int rc = pg_rewrite_init(&rewrite, text, len, err);
+	int rc;
 
+	if (len > PG_STATEMENT_MAX_BYTES)
+		return err_set(err, ERR_LIMIT, "a statement of more than %d bytes",
+			PG_STATEMENT_MAX_BYTES);
+	rc = pg_rewrite_init(&rewrite, text, len, err);
 	if (rc == 0 && pg_asks_for_nothing(&rewrite)) {
 		pg_write_nothing(&rewrite, out);
 	} else if (rc == 0 && pg_stands_for(&rewrite) != NULL) {

@@ -24,8 +24,9 @@ size_t pg_statement_length(const char *text, size_t len, bool *is_empty);
 /*
  * Appends the translation of one statement. Parameters `$n` stay `$n`, which
  * SQLite takes as names: SQLite numbers names by appearance, so they become
- * `?n`. ERR_NOMEM, or ERR_INVALID for an unclosed quote.
+ * `?n`. ERR_NOMEM, ERR_LIMIT, or ERR_INVALID for an unclosed quote.
  */
+#define PG_STATEMENT_MAX_BYTES (1024 * 1024)
 int pg_translate(const char *text, size_t len, struct buf *out, struct err *err)
 	__attribute__((warn_unused_result));
 

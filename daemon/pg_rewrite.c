@@ -13,6 +13,20 @@ static bool is_one_of(const struct pg_piece *piece, char a, char b)
 	       (piece->token.text[0] == a || piece->token.text[0] == b);
 }
 
+static void count_backslashes(struct pg_rewrite *rewrite)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rewrite->n; i++) {
+		struct pg_piece *piece = &rewrite->pieces[i];
+
+		n += (piece->token.kind == PG_TOKEN_STRING ||
+			     piece->token.kind == PG_TOKEN_ESCAPE_STRING) &&
+		     memchr(piece->token.text, '\\', piece->token.len) != NULL;
+		piece->n_backslashes = n;
+	}
+}
+
 /* Brackets find each other; `operand_start` of those that are open holds the one before. */
 static void pair_brackets(struct pg_rewrite *rewrite)
 {
@@ -52,6 +66,7 @@ int pg_rewrite_init(struct pg_rewrite *rewrite, const char *text, size_t len, st
 		at += token.len;
 	}
 	pair_brackets(rewrite);
+	count_backslashes(rewrite);
 	return 0;
 }
 

@@ -25,6 +25,7 @@ struct pg_piece {
 	size_t operand_start;    /* of the wrapped operand that ends here, as an index */
 	bool ends_operand;
 	size_t opening;          /* the newest of those in front, 1-based; 0: none */
+	size_t n_backslashes;    /* literals with a backslash up to here, this one included */
 };
 
 /* What stands in front of a piece: the newer of two there is the outer one. */

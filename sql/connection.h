@@ -32,7 +32,7 @@ struct shape {
 	_Atomic int n_refs;
 	char *text; /* NUL-terminated, as it was prepared: window.end is window_end here */
 	size_t len;
-	char *source;     /* as it was written; what the cache compares */
+	char *source; /* as it was written; what the cache compares */
 	bool ends_itself; /* the source ends with its semicolon: any text may follow */
 	size_t n_columns;
 	char **names;
@@ -40,8 +40,8 @@ struct shape {
 	size_t n_params;
 	char **params; /* NULL: nameless */
 	bool is_readonly, is_explain;
-	bool reads_files;    /* a virtual table that opens the sources' files */
-	unsigned saw;        /* GUARD_SAW_ bits of preparing */
+	bool reads_files; /* a virtual table that opens the sources' files */
+	unsigned saw;     /* GUARD_SAW_ bits of preparing */
 	atomic_bool is_long; /* see statement_is_long; sessions that share the shape all learn it */
 };
 
@@ -72,13 +72,13 @@ struct connection {
 	struct function_scope functions;
 	struct compiled *compiled; /* newest first */
 	size_t n_compiled;
-	int64_t waited_us;          /* spent in functions that wait: no part of query_timeout */
-	bool module_was_used;       /* one of our virtual tables ran since the statement began */
-	bool files_are_read;        /* one that opens files was planned since preparing began */
-	bool is_tainted;            /* had TEMP objects */
-	bool *clock_was_read;       /* the VFS's, see snapshot_clock_flag */
+	int64_t waited_us;  /* spent in functions that wait: no part of query_timeout */
+	bool module_was_used; /* one of our virtual tables ran since the statement began */
+	bool files_are_read;  /* one that opens files was planned since preparing began */
+	bool is_tainted;      /* had TEMP objects */
+	bool *clock_was_read; /* the VFS's, see snapshot_clock_flag */
 	struct statement *stepping; /* NULL: none; what the progress handler may interrupt */
-	bool has_yielded; /* the progress handler broke off at yield_at_us; memory goes on */
+	bool has_yielded;    /* the progress handler broke off at yield_at_us; memory goes on */
 	/* From then on it breaks off what can be replayed; INT64_MAX: never. */
 	int64_t yield_at_us;
 	/*
@@ -92,7 +92,7 @@ struct connection {
 struct sql_env {
 	struct sql_env_options options;
 	struct guard_unlisted unlisted; /* what each connection covers */
-	pthread_mutex_t mutex;          /* over what follows */
+	pthread_mutex_t mutex; /* over what follows */
 	struct limits limits;
 	struct zone *zone;
 	struct connection *idle; /* the last given back first: its caches are warm */
@@ -104,20 +104,20 @@ struct sql_session {
 	struct sql_env *env;
 	struct sql_session_options options;
 	struct connection *connection; /* NULL: none borrowed */
-	struct zone *zone;             /* its own or the env's when it was last asked */
+	struct zone *zone;   /* its own or the env's when it was last asked */
 	bool has_own_zone;
 	struct limits limits; /* as they were when it borrowed its connection */
-	int64_t timeout_us;   /* 0: the env's */
+	int64_t timeout_us;  /* 0: the env's */
 	_Atomic bool is_busy; /* something is prepared, stepped, or half done: may be cancelled */
 	_Atomic bool is_cancelled;
 	bool is_held; /* sql_session_hold */
 	int error_code, error_offset;
-	size_t n_statements;        /* alive */
+	size_t n_statements; /* alive */
 	struct statement *attached; /* those that hold a compiled form; they keep the connection */
-	size_t n_running;           /* of them, executions begun and not ended */
+	size_t n_running;    /* of them, executions begun and not ended */
 	/* what its statements see; NULL: none runs and no transaction is open */
 	struct snapshot *pinned;
-	bool has_temp; /* TEMP objects: the connection stays */
+	bool has_temp;           /* TEMP objects: the connection stays */
 };
 
 /* Lends a connection to the session, opened if none is idle; at once if it has one. */

@@ -28,8 +28,8 @@
 /* One row of `sessions`. Texts are copied by the callee into the row's buffers. */
 struct session_view {
 	int64_t id, pid, uid;
-	char protocol[16]; /* text, frames, postgres, http */
-	char state[24];    /* idle, running, idle in transaction */
+	char protocol[16];  /* text, frames, postgres, http */
+	char state[24];     /* idle, running, idle in transaction */
 	int64_t since_us;
 	char *query; /* malloc'd, freed by the caller; NULL */
 };
@@ -59,7 +59,7 @@ struct sql_env_options {
 	int64_t query_timeout_us;          /* 0: none */
 	int64_t query_memory_bytes;
 	int64_t max_result_bytes;
-	const char *timezone; /* IANA name */
+	const char *timezone;              /* IANA name */
 	/* for the events and static_ tables */
 	bool (*spec_ref)(void *context, const struct spec **spec);
 	void (*spec_unref)(void *context, const struct spec *spec);
@@ -237,7 +237,7 @@ bool statement_is_long(const struct statement *statement);
 void statement_set_long(struct statement *statement, bool is_long);
 
 enum step {
-	STEP_ROW, /* a row is there */
+	STEP_ROW,   /* a row is there */
 	STEP_DONE,
 	STEP_YIELD, /* the budget is over before the next row: step again, on any thread */
 	STEP_ERROR,
