@@ -100,6 +100,12 @@ static int line_judge(struct reading *r, const char *line, size_t len)
 	const char *close = memchr(line, ']', len);
 	if (close == NULL || memchr(line, ';', (size_t)(close - line)) != NULL)
 		return refuse(r, "the section's name has no closing ]");
+	const char *behind = close + 1;
+	while (behind < line + len && strchr(" \t\r", *behind) != NULL)
+		behind++;
+	if (behind < line + len && *behind != ';' && *behind != '#')
+		return refuse(
+			r, "something stands behind the section's ]; keys begin on the next line");
 	r->is_marker_due = true;
 	return 0;
 }

@@ -245,6 +245,9 @@ static const struct {
 			  "or [query NAME]"},
 	{"[tallyd\nthreads = 1\n", "F:1: the section's name has no closing ]"},
 	{"[source ;s]\n", "F:1: the section's name has no closing ]"},
+	{"[tallyd] threads = 1\n",
+		"F:1: something stands behind the section's ]; keys begin on the "
+		"next line"},
 	{"[daemon]\n", "F:1: [daemon]: no such section; there are [tallyd], [http], [source NAME] "
 		       "and [query NAME]"},
 	{"[source]\n", "F:1: [source]: no such section; there are [tallyd], [http], [source NAME] "
