@@ -18,15 +18,30 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 511
+/* A hundredth of a second each. */
+#define LOCK_TRIES 200
 
 static void address_fill(struct sockaddr_un *address, const char *path)
 {
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
 	/* The configuration has refused longer ones. */
 	snprintf(address->sun_path, sizeof(address->sun_path), "%s", path);
+}
+
+/*
+ * Another daemon holds it for a moment. Anybody who can read the directory may
+ * hold it for ever: the start does not depend on it.
+ */
+static void lock_try(int fd)
+{
+	static const struct timespec pause = {.tv_nsec = 10000000};
+
+	for (int i = 0; i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) != 0; i++)
+		(void)nanosleep(&pause, NULL);
 }
 
 static int directory_lock(const struct listener_options *options, int *fd, struct err *err)
@@ -54,8 +69,7 @@ static int directory_lock(const struct listener_options *options, int *fd, struc
 			"another with --socket",
 			directory, (unsigned)st.st_uid, (unsigned)st.st_mode & 07777);
 	}
-	while (flock(*fd, LOCK_EX) != 0 && errno == EINTR)
-		;
+	lock_try(*fd);
 	return 0;
 }
 
