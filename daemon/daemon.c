@@ -271,10 +271,12 @@ static void on_hangup(uv_signal_t *signal, int number)
 	struct daemon *d = signal->data;
 
 	(void)number;
-	if (d->state != STATE_SERVING)
+	if (d->state >= STATE_STOPPING)
 		return;
 	log_info("SIGHUP: reading the configuration again");
-	notify_reloading();
+	/* Before READY there is nothing that the service manager could call a reload. */
+	if (d->state == STATE_SERVING)
+		notify_reloading();
 	engine_reload(d->engine, &d->options->config);
 }
 
@@ -303,6 +305,9 @@ static void on_reloaded(void *context, struct config *fresh, const struct err *r
 	struct config *before = d->config;
 	struct err err = ERR_INIT;
 
+	/* Sockets and saver are on their way out: what was read is for the next start. */
+	if (d->state != STATE_SERVING)
+		return;
 	if (fresh == NULL) {
 		log_error("reload: %s; the configuration stays as it was", reload_err->text);
 		notify_ready();
@@ -333,6 +338,20 @@ static void signal_open(struct daemon *d, uv_signal_t *signal, uv_signal_cb call
 	uv_signal_start(signal, callback, number);
 }
 
+static void hangup_mask(int how)
+{
+	sigset_t hangup;
+
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	(void)pthread_sigmask(how, &hangup, NULL);
+}
+
+void daemon_keep_hangup(void)
+{
+	hangup_mask(SIG_BLOCK);
+}
+
 static int parts_open(struct daemon *d, struct err *err)
 {
 	struct engine_hooks hooks = {.context = d,
@@ -357,6 +376,7 @@ static int parts_open(struct daemon *d, struct err *err)
 	signal_open(d, &d->sigterm, on_stop_signal, SIGTERM);
 	signal_open(d, &d->sigint, on_stop_signal, SIGINT);
 	signal_open(d, &d->sighup, on_hangup, SIGHUP);
+	hangup_mask(SIG_UNBLOCK);
 	manager_open(&d->manager, &d->loop, d->engine);
 	return 0;
 }

@@ -19,9 +19,7 @@ struct subscriber {
 	struct subscriber *next;
 	struct request *request; /* owned */
 	struct subscription_sink sink;
-	struct subscription_set seen; /* what the peer knows */
-	uint64_t snapshot;            /* of it, or newer: where it was last looked at */
-	bool has_begun;               /* the first rows were sent */
+	uint64_t snapshot; /* where it was last looked at */
 };
 
 struct frames {
@@ -32,6 +30,7 @@ struct frames {
 	struct request *current;       /* runs; owned */
 	struct subscriber *refreshing; /* runs; in the list */
 	struct subscriber *subscribers;
+	size_t n_subscribers;
 	bool is_cancelled; /* what runs */
 	bool is_pumping;
 	struct execution execution;
@@ -63,7 +62,6 @@ static void subscriber_free(struct subscriber *subscriber)
 {
 	request_free(subscriber->request);
 	subscription_sink_fini(&subscriber->sink);
-	subscription_set_fini(&subscriber->seen);
 	free(subscriber);
 }
 
@@ -74,6 +72,7 @@ static void subscriber_remove(struct frames *frames, struct subscriber *subscrib
 	while (*link != subscriber)
 		link = &(*link)->next;
 	*link = subscriber->next;
+	frames->n_subscribers--;
 	subscriber_free(subscriber);
 }
 
@@ -116,35 +115,32 @@ static void first_rows_add(struct frames *frames, struct subscriber *subscriber)
 
 static void subscriber_answered(struct frames *frames, struct subscriber *subscriber)
 {
-	struct buf changes = {0};
+	struct subscription_sink *sink = &subscriber->sink;
 
 	if (subscriber->snapshot < frames->execution.snapshot)
 		subscriber->snapshot = frames->execution.snapshot;
-	if (!subscriber->has_begun)
+	if (!sink->has_seen)
 		first_rows_add(frames, subscriber);
-	else if (!subscription_compare(&subscriber->seen, &subscriber->sink.set, &changes))
-		session_close(frames->session);
-	else if (changes.len > 0)
-		changes_add(frames, subscriber, &changes);
-	buf_fini(&changes);
-	subscriber->has_begun = true;
-	struct subscription_set swap = subscriber->seen;
-	subscriber->seen = subscriber->sink.set;
-	subscriber->sink.set = swap;
+	else if (sink->changes.len > 0)
+		changes_add(frames, subscriber, &sink->changes);
+	subscription_sink_told(sink);
 }
 
-/* A subscription whose rows are older than the newest snapshot; a transaction holds all of them
- * back. */
+/* The subscription that was looked at the longest ago, if there is a newer snapshot; a transaction
+ * holds all of them back. */
 static struct subscriber *subscriber_due(const struct frames *frames)
 {
-	uint64_t newest = snapshot_newest_number(frames->session->service->snapshots);
+	uint64_t oldest = snapshot_newest_number(frames->session->service->snapshots);
+	struct subscriber *due = NULL;
 
 	if (sql_session_in_transaction(frames->session->sql))
 		return NULL;
 	for (struct subscriber *s = frames->subscribers; s != NULL; s = s->next)
-		if (s->snapshot < newest)
-			return s;
-	return NULL;
+		if (s->snapshot < oldest) {
+			oldest = s->snapshot;
+			due = s;
+		}
+	return due;
 }
 
 static bool subscriber_add(struct frames *frames, struct request *request)
@@ -156,6 +152,7 @@ static bool subscriber_add(struct frames *frames, struct request *request)
 	subscriber->request = request;
 	subscriber->next = frames->subscribers;
 	frames->subscribers = subscriber;
+	frames->n_subscribers++;
 	return true;
 }
 
@@ -221,6 +218,8 @@ static void special_take(struct frames *frames, struct request *request)
 	else if (sql_session_in_transaction(frames->session->sql))
 		sentence = "a subscription cannot begin inside a transaction, which stays at one "
 			   "snapshot";
+	else if (frames->n_subscribers == FRAMES_MAX_SUBSCRIPTIONS)
+		sentence = "a session can have 100 subscriptions; cancel one of them first";
 	else if (subscriber_add(frames, request))
 		return;
 	else
@@ -264,21 +263,20 @@ static bool run_refresh(struct frames *frames, struct subscriber *subscriber)
 	return run(frames, subscriber->request);
 }
 
-static bool is_running(const struct frames *frames)
-{
-	return frames->current != NULL || frames->refreshing != NULL;
-}
-
-/* Runs what waits until something is under way, the peer must read, or the turn is over. */
+/*
+ * Runs what waits until something is under way, be it a statement in plain text, the peer must
+ * read, or the turn is over.
+ */
 static void pump(struct frames *frames)
 {
-	uint64_t until_ns = uv_hrtime() + UINT64_C(1000000);
+	struct session *session = frames->session;
+	uint64_t turn = session_turn_begin();
 
 	if (frames->is_pumping)
 		return;
 	frames->is_pumping = true;
-	while (!is_running(frames) && session_is_open(frames->session) &&
-		!session_is_clogged(frames->session)) {
+	while (!session->wants_turn && session->n_under_way == 0 && session_is_open(session) &&
+		!session_is_clogged(session)) {
 		struct subscriber *due = NULL;
 		if (frames->first == NULL && (due = subscriber_due(frames)) == NULL)
 			break;
@@ -286,10 +284,7 @@ static void pump(struct frames *frames)
 			break;
 		if (frames->out.len >= PAGE_BYTES)
 			flush(frames);
-		if (uv_hrtime() >= until_ns) {
-			session_want_turn(frames->session);
-			break;
-		}
+		session_turn_look(session, turn);
 	}
 	frames->is_pumping = false;
 	flush(frames);
@@ -326,7 +321,10 @@ static void on_ended(struct execution *e)
 	if (!session_ran(session))
 		return;
 	execution_ended(frames);
-	pump(frames);
+	/* Lines that waited for this go before the next look at a snapshot. */
+	if (frames->first != NULL)
+		pump(frames);
+	flush(frames);
 	if (!frames_is_busy(frames))
 		frames->on_idle(session);
 }
@@ -369,7 +367,7 @@ void frames_free(struct frames *frames)
 bool frames_is_busy(const struct frames *frames)
 {
 	return frames->first != NULL || frames->current != NULL ||
-	       (frames->refreshing != NULL && !frames->refreshing->has_begun);
+	       (frames->refreshing != NULL && !frames->refreshing->sink.has_seen);
 }
 
 bool frames_is_full(const struct frames *frames)
@@ -385,7 +383,10 @@ bool frames_has_subscriptions(const struct frames *frames)
 
 static void interrupted_add(struct frames *frames, const char *id)
 {
-	frames_line_add_error(&frames->out, id, SQLITE_INTERRUPT, "interrupted", -1);
+	bool is_stopping = frames->session->service->is_stopping;
+
+	frames_line_add_error(&frames->out, id, SQLITE_INTERRUPT,
+		is_stopping ? "tallyd is shutting down" : "interrupted", -1);
 }
 
 /* One that waits is answered at its cancel, ahead of its turn. */
@@ -483,6 +484,7 @@ void frames_cancel_all(struct frames *frames)
 {
 	while (frames->first != NULL)
 		(void)cancel_waiting(frames, frames->first->id);
+	flush(frames);
 	frames->is_cancelled = true;
 	execution_cancel(&frames->execution);
 }

@@ -18,10 +18,15 @@
 /* Requests that may wait, and the bytes of all of them. */
 #define FRAMES_MAX_WAITING       1000
 #define FRAMES_MAX_WAITING_BYTES (1024 * 1024)
+/* Each looks at every snapshot and keeps what its peer knows. */
+#define FRAMES_MAX_SUBSCRIPTIONS 100
 
 struct frames;
 
-/* `on_idle`: requests that took their time are all answered now. NULL: no memory. */
+/*
+ * `on_idle`: what took its time is answered, and no request waits: whoever has
+ * lines goes on, and calls frames_on_snapshot when he has none. NULL: no memory.
+ */
 struct frames *frames_new(struct session *session, void (*on_idle)(struct session *session));
 /* Nothing is under way. NULL is accepted. */
 void frames_free(struct frames *frames);
@@ -29,7 +34,7 @@ void frames_free(struct frames *frames);
 /* One line without its newline. Answers may be written at once. */
 void frames_take(struct frames *frames, const char *line, size_t len);
 
-/* Requests are under way or wait (subscriptions that only watch do not count). */
+/* Requests are under way or wait (subscriptions that look at a new snapshot do not count). */
 bool frames_is_busy(const struct frames *frames);
 bool frames_is_full(const struct frames *frames);
 

@@ -37,7 +37,8 @@ void http_write_head(struct http_session *http, int status, const char *type, in
 		"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
 		"script-src 'unsafe-inline'; connect-src 'self'; img-src data:\r\n",
 		status, http_status_text(status), type);
-	http->is_closing = http->is_closing || (length < 0 && http->is_old);
+	http->is_closing = http->is_closing || (length < 0 && http->is_old) ||
+			   session_is_draining(&http->session);
 	if (length < 0 && !http->is_old)
 		buf_add_text(&http->out, "Transfer-Encoding: chunked\r\n");
 	else if (length >= 0)

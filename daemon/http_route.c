@@ -30,10 +30,9 @@ static bool is_address(const char *host)
  */
 static bool host_is_ours(const struct http_session *http, const struct http_request *request)
 {
-	const char *listen = http->session.service->config->http_listen;
 	char name[256];
 
-	if (listen == NULL || listen[0] == '/')
+	if (http->session.transport.uv.handle.type != UV_TCP)
 		return true;
 	if (request->host == NULL)
 		return false;

@@ -42,8 +42,10 @@ void http_ended(struct http_session *http)
 		session_close(&http->session);
 	} else if (e->end == EXECUTION_FAILED) {
 		buf_fini(&http->body);
-		http_refuse(http, http->session.service->is_stopping ? 503 : status_of(&e->err),
-			e->err.text);
+		if (http->session.service->is_stopping)
+			http_refuse(http, 503, "tallyd is shutting down");
+		else
+			http_refuse(http, status_of(&e->err), e->err.text);
 	} else if (e->end == EXECUTION_EMPTY) {
 		http_refuse(http, 400, "sql: no statement");
 	} else if (http->is_query) {

@@ -46,7 +46,8 @@ static void reading_adjust(struct http_session *http)
 	if (!session_is_open(&http->session) || http->has_ended)
 		return;
 	if (http->in.len >= HTTP_HEAD_MAX_BYTES &&
-		(http->state == HTTP_ANSWERING || session_is_clogged(&http->session)))
+		(http->state == HTTP_ANSWERING || http->session.wants_turn ||
+			session_is_clogged(&http->session)))
 		transport_read_stop(&http->session.transport);
 	else
 		transport_read_start(&http->session.transport);
@@ -84,35 +85,42 @@ static void give_up(struct http_session *http, int status, const char *sentence)
 	http_refuse(http, status, sentence);
 }
 
-static void go_on(struct http_session *http)
+/* Reads the next head and sees to its answer. False: it is not all here, or was the last. */
+static bool request_take(struct http_session *http)
 {
 	struct http_request request;
-	int rc;
+	int rc = http_request_parse(http->in.data, http->in.len, &request);
+
+	if (rc < 0)
+		give_up(http, -rc, http_status_text(-rc));
+	if (rc <= 0)
+		return false;
+	http_route(http, &request);
+	buf_drop(&http->in, (size_t)rc);
+	if (http->state == HTTP_READING)
+		http_flush(http);
+	return true;
+}
+
+static void go_on(struct http_session *http)
+{
+	struct session *session = &http->session;
+	uint64_t turn = session_turn_begin();
 
 	if (http->is_in_turn)
 		return;
 	http->is_in_turn = true;
-	while (http->state == HTTP_READING && http->in.len > 0 && session_is_open(&http->session) &&
-		!session_is_clogged(&http->session)) {
-		rc = http_request_parse(http->in.data, http->in.len, &request);
-		if (rc == 0)
-			break;
-		if (rc < 0) {
-			give_up(http, -rc, http_status_text(-rc));
-			break;
-		}
-		http_route(http, &request);
-		buf_drop(&http->in, (size_t)rc);
-		if (http->state == HTTP_READING)
-			http_flush(http);
-	}
+	while (!session->wants_turn && http->state == HTTP_READING && http->in.len > 0 &&
+		session_is_open(session) && !session_is_clogged(session) && request_take(http))
+		session_turn_look(session, turn);
 	http->is_in_turn = false;
 	if (http->state == HTTP_OVER)
 		return;
 	if (http->in.len == 0)
 		buf_shrink(&http->in);
 	http_flush(http);
-	if (http->state == HTTP_READING && http->has_ended && !session_is_clogged(&http->session)) {
+	if (http->state == HTTP_READING && http->has_ended && !session->wants_turn &&
+		!session_is_clogged(session)) {
 		http_leave(http);
 		return;
 	}
@@ -202,6 +210,16 @@ static void on_cancel(struct session *session)
 	execution_cancel(&http_of(session)->execution);
 }
 
+/* A request that is on its way has its answer then. */
+static void on_stop(struct session *session)
+{
+	struct http_session *http = http_of(session);
+
+	http->is_head = false;
+	http->is_old = false;
+	http_refuse(http, 503, "tallyd is shutting down");
+}
+
 static void on_fini(struct session *session)
 {
 	struct http_session *http = http_of(session);
@@ -225,5 +243,6 @@ const struct session_ops http_session_ops = {
 	.on_turn = on_turn,
 	.on_deadline = on_deadline,
 	.on_cancel = on_cancel,
+	.on_stop = on_stop,
 	.fini = on_fini,
 };

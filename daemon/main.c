@@ -109,6 +109,8 @@ static int run(const struct options *options, struct err *err)
 	struct config *config;
 	int rc;
 
+	if (options->action == ACTION_SERVE)
+		daemon_keep_hangup();
 	if (config_read(&config, &options->config, err) != 0)
 		return err->code;
 	process_prepare(config, options);

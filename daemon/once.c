@@ -153,7 +153,9 @@ static int rows_print(
 static int command_run(struct text_settings *settings, const char *line, struct buf *out,
 	size_t *len, bool *quits, struct err *err)
 {
+	static const char prefix[] = "Error: ";
 	size_t bare = strcspn(line, "\n");
+	size_t skip = 0;
 	char *copy = mem_copy_text(line, bare);
 	struct buf said = {0};
 	int rc = 0;
@@ -166,10 +168,15 @@ static int command_run(struct text_settings *settings, const char *line, struct 
 	case TEXT_COMMAND_DONE: buf_add(out, said.data, said.len); break;
 	case TEXT_COMMAND_FAILED:
 		buf_add_char(&said, '\0');
-		rc = buf_ok(&said) ? err_set(err, ERR_SQL, "%.*s",
-					     (int)strcspn(said.data + strlen("Error: "), "\n"),
-					     said.data + strlen("Error: "))
-				   : err_nomem(err);
+		if (!buf_ok(&said)) {
+			rc = err_nomem(err);
+			break;
+		}
+		/* The log has a word of its own for that. */
+		if (strncmp(said.data, prefix, sizeof(prefix) - 1) == 0)
+			skip = sizeof(prefix) - 1;
+		rc = err_set(err, ERR_SQL, "%.*s", (int)strcspn(said.data + skip, "\n"),
+			said.data + skip);
 	}
 	buf_fini(&said);
 	free(copy);
@@ -306,6 +313,9 @@ int once_available_now(const struct config *config, bool rebuild, const char *sq
 	int rc = open_all(&once, rebuild, err);
 	if (rc == 0)
 		rc = count_all(&once, err);
+	/* What is counted is durable: from here on a signal may simply end it. */
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
 	if (rc == 0)
 		rc = answer(&once, sql, err);
 	close_all(&once);

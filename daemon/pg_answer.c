@@ -28,28 +28,22 @@ static int position_of(const char *text, size_t len, int offset)
 	return (int)utf8_length(text, (size_t)offset) + 1;
 }
 
-/* ERROR, or FATAL for the last word of a daemon that stops. */
-static void fail(struct pg_session *pg, const char *state, const char *sentence, const char *text,
-	size_t len, int offset)
+static void refuse_at(struct pg_session *pg, const char *state, const char *sentence,
+	const char *text, size_t len, int offset)
 {
 	struct pg_report report = {.severity = "ERROR",
 		.sqlstate = state,
 		.text = sentence,
 		.position = position_of(text, len, offset)};
 
+	/* Whatever went wrong, it was that. */
 	if (pg->session.service->is_stopping) {
-		report.sqlstate = "57P01";
-		report.text = "terminating connection: tallyd is shutting down";
+		pg_say_stopping(pg);
+		return;
 	}
 	pg_write_error(&pg->out, &report);
 	if (sql_session_in_transaction(pg->session.sql) && !pg->is_implicit)
 		pg->is_failed = true;
-}
-
-static void refuse_at(struct pg_session *pg, const char *state, const char *sentence,
-	const char *text, size_t len, int offset)
-{
-	fail(pg, state, sentence, text, len, offset);
 	if (pg->query.len > 0) {
 		pg->query_at = pg->query.len;
 		pg->is_abandoned = true;
@@ -126,6 +120,11 @@ void pg_die(struct pg_session *pg, const char *state, const char *sentence)
 	pg->state = PG_STATE_OVER;
 	pg_flush(pg);
 	session_finish(&pg->session);
+}
+
+void pg_say_stopping(struct pg_session *pg)
+{
+	pg_die(pg, "57P01", "terminating connection: tallyd is shutting down");
 }
 
 void pg_write_description(

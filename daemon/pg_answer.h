@@ -26,6 +26,8 @@ bool pg_must_end(struct pg_session *pg, const struct pg_command *command);
 void pg_notice(struct pg_session *pg, const char *state, const char *sentence);
 /* The protocol was broken: FATAL, and the session ends. */
 void pg_die(struct pg_session *pg, const char *state, const char *sentence);
+/* The daemon stops: the same. */
+void pg_say_stopping(struct pg_session *pg);
 
 /* RowDescription, or NoData for none; `formats` NULL: all text. */
 void pg_write_description(struct buf *out, const struct pg_column *columns, size_t n,

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The protocol's version that is spoken, as it is written on the wire. */
+#define PG_PROTOCOL_3_0 (3 << 16)
 /* What a first packet may ask instead of a protocol version. */
 #define PG_CANCEL_REQUEST 80877102
 #define PG_SSL_REQUEST    80877103

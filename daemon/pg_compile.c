@@ -7,7 +7,6 @@
 #include "daemon/pg_param.h"
 #include "daemon/pg_rows.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,11 +117,6 @@ void pg_compile(struct pg_session *pg, struct pg_statement *made,
 	compile->work.on_ended = compile_on_ended;
 	compile->done = done;
 	pg->running = PG_RUN_COMPILE;
-	session_runs(&pg->session, made->text, made->len);
-	if (executor_try(pg->session.service->executor, &compile->work)) {
-		bool is_there = session_ran(&pg->session);
-
-		assert(is_there);
+	if (session_work(&pg->session, &compile->work, made->text, made->len))
 		compiled(pg);
-	}
 }

@@ -165,7 +165,7 @@ static int read_params(struct pg_portal *portal, struct pg_reader *reader,
 			.len = pg_read_int32(reader)};
 		int rc;
 
-		if (parameter.len > 0 || parameter.len == 0)
+		if (parameter.len >= 0)
 			parameter.data = pg_read_bytes(reader, (size_t)parameter.len);
 		if (reader->failed)
 			return err_set(err, ERR_PROTOCOL, "invalid Bind message");
@@ -296,6 +296,19 @@ static void describe_statement(struct pg_session *pg, const char *name)
 	pg_write_description(&pg->out, statement->columns, n_described(statement), NULL);
 }
 
+/* NULL: there is none, and it is said. */
+static struct pg_portal *portal_of(struct pg_session *pg, const char *name)
+{
+	struct pg_portal *portal = pg_portal_find(pg, name);
+	char sentence[160];
+
+	if (portal != NULL)
+		return portal;
+	(void)snprintf(sentence, sizeof(sentence), "portal \"%.60s\" does not exist", name);
+	pg_refuse(pg, PG_STATE_NO_CURSOR, sentence);
+	return NULL;
+}
+
 void pg_describe(struct pg_session *pg, const struct pg_message *message)
 {
 	struct pg_reader reader = pg_reader_of(message);
@@ -311,10 +324,8 @@ void pg_describe(struct pg_session *pg, const struct pg_message *message)
 		describe_statement(pg, name);
 		return;
 	}
-	portal = pg_portal_find(pg, name);
-	if (portal == NULL)
-		pg_refuse(pg, PG_STATE_NO_CURSOR, "portal does not exist");
-	else
+	portal = portal_of(pg, name);
+	if (portal != NULL)
 		pg_write_description(&pg->out, portal->statement->columns,
 			portal->is_cursor ? portal->statement->n_columns
 					  : n_described(portal->statement),
@@ -333,11 +344,9 @@ void pg_execute(struct pg_session *pg, const struct pg_message *message)
 		pg_die(pg, PG_STATE_PROTOCOL, "invalid Execute message");
 		return;
 	}
-	portal = pg_portal_find(pg, name);
-	if (portal == NULL) {
-		pg_refuse(pg, PG_STATE_NO_CURSOR, "portal does not exist");
+	portal = portal_of(pg, name);
+	if (portal == NULL || pg_must_end(pg, &portal->statement->command))
 		return;
-	}
 	statement = portal->statement;
 	if (statement->command.kind == PG_COMMAND_NONE) {
 		pg_write_empty(&pg->out, 'I');

@@ -91,6 +91,8 @@ static void greet(struct pg_session *pg, const struct err *warning)
 {
 	size_t mark = pg_begin(&pg->out, 'R');
 
+	(void)snprintf(pg->settings.timezone, sizeof(pg->settings.timezone), "%s",
+		sql_session_timezone(pg->session.sql));
 	pg_add_int32(&pg->out, 0);
 	pg_end(&pg->out, mark);
 	if (warning->code != 0)
@@ -119,7 +121,7 @@ static void negotiate(struct pg_session *pg, struct pg_reader options, bool is_n
 	if (n == 0 && !is_newer)
 		return;
 	mark = pg_begin(&pg->out, 'v');
-	pg_add_int32(&pg->out, 0);
+	pg_add_int32(&pg->out, PG_PROTOCOL_3_0);
 	pg_add_int32(&pg->out, n);
 	while ((name = pg_read_text(&again)) != NULL && *name != '\0') {
 		if (strncmp(name, "_pq_.", 5) == 0)
@@ -258,12 +260,24 @@ static void drop_consumed(struct pg_session *pg)
 		buf_shrink(&pg->in);
 }
 
-static void go_on(struct pg_session *pg)
+/*
+ * A message must be here whole before it can be taken, so the peer waits only
+ * while there is something that keeps whole ones from being taken.
+ */
+static void reading_adjust(struct pg_session *pg)
 {
-	if (pg->is_in_turn)
-		return;
-	pg->is_in_turn = true;
-	while (!is_waiting(pg)) {
+	if (pg->in.len >= READ_AHEAD_BYTES && (pg->session.wants_turn || is_waiting(pg)))
+		transport_read_stop(&pg->session.transport);
+	else
+		transport_read_start(&pg->session.transport);
+}
+
+/* What comes while it waits for its turn is for that turn. */
+static void turn(struct pg_session *pg)
+{
+	uint64_t begun = session_turn_begin();
+
+	while (!pg->session.wants_turn && !is_waiting(pg)) {
 		if (pg->query.len > 0)
 			pg_query_go_on(pg);
 		else if (!read_message(pg))
@@ -271,18 +285,31 @@ static void go_on(struct pg_session *pg)
 		/* What has piled up goes out before more is made. */
 		if (pg->out.len > READ_AHEAD_BYTES)
 			pg_flush(pg);
+		session_turn_look(&pg->session, begun);
 	}
+}
+
+static void go_on(struct pg_session *pg)
+{
+	if (pg->is_in_turn)
+		return;
+	pg->is_in_turn = true;
+	turn(pg);
 	pg->is_in_turn = false;
 	if (pg->state == PG_STATE_OVER)
 		return;
 	drop_consumed(pg);
-	if (pg->wants_channels && pg->running == PG_RUN_NONE && pg->query.len == 0 &&
-		pg_transaction_status(pg) == 'I')
+	bool is_at_rest =
+		!pg->session.wants_turn && pg->running == PG_RUN_NONE && pg->query.len == 0;
+	if (is_at_rest && pg->wants_channels && pg_transaction_status(pg) == 'I')
 		pg_channels_look(pg);
 	pg_flush(pg);
-	if (pg->in.len < READ_AHEAD_BYTES)
-		transport_read_start(&pg->session.transport);
-	if (pg->has_ended && pg->running == PG_RUN_NONE && !session_is_clogged(&pg->session))
+	reading_adjust(pg);
+	if (!is_at_rest || is_waiting(pg))
+		return;
+	if (pg->session.service->is_stopping)
+		pg_say_stopping(pg);
+	else if (pg->has_ended)
 		session_finish(&pg->session);
 }
 
@@ -325,12 +352,6 @@ static void on_bytes(struct session *session, const char *bytes, size_t len)
 		session_close(session);
 		return;
 	}
-	/*
-	 * A message must be here whole before it can be
-	 * taken, so only what lies behind one waits.
-	 */
-	if (pg->running != PG_RUN_NONE && pg->in.len >= READ_AHEAD_BYTES)
-		transport_read_stop(&session->transport);
 	go_on(pg);
 }
 
@@ -341,7 +362,7 @@ static void on_end(struct session *session)
 	pg->has_ended = true;
 	/* A client that went away wants no answer; PostgreSQL ends here as well. */
 	if (pg->running == PG_RUN_NONE)
-		session_finish(session);
+		go_on(pg);
 	else
 		pg_run_cancel(pg);
 }
@@ -381,6 +402,11 @@ static void on_cancel(struct session *session)
 	pg_run_cancel(pg_of(session));
 }
 
+static void on_stop(struct session *session)
+{
+	pg_say_stopping(pg_of(session));
+}
+
 static void on_fini(struct session *session)
 {
 	struct pg_session *pg = pg_of(session);
@@ -409,5 +435,6 @@ const struct session_ops pg_session_ops = {
 	.on_turn = on_turn,
 	.on_transaction_timeout = on_transaction_timeout,
 	.on_cancel = on_cancel,
+	.on_stop = on_stop,
 	.fini = on_fini,
 };

@@ -37,8 +37,6 @@ extern const struct session_ops pg_session_ops;
 /* Names of statements and portals, and how many of each a session may hold. */
 #define PG_NAME_BYTES  64
 #define PG_MAX_OBJECTS 1000
-/* PostgreSQL's own bound is 65,535; SQLite's is 32,766. */
-#define PG_MAX_PARAMS 32766
 
 enum pg_state {
 	PG_STATE_STARTUP,

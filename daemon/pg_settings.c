@@ -67,6 +67,8 @@ const char *pg_settings_get(const struct pg_settings *settings, const char *name
 	if (i < settings->n_changed)
 		return settings->changed[i].value;
 	i = find_known(name);
+	if (i < N_KNOWN && settings->timezone[0] != '\0' && strcmp(known[i].name, "TimeZone") == 0)
+		return settings->timezone;
 	return i < N_KNOWN ? known[i].value : NULL;
 }
 

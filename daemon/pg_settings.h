@@ -24,6 +24,7 @@ struct pg_setting {
 struct pg_settings {
 	struct pg_setting changed[PG_SETTINGS_MAX];
 	size_t n_changed;
+	char timezone[PG_SETTING_BYTES]; /* what RESET goes back to; "": UTC */
 };
 
 /* The value; NULL for a name that is neither known nor set. The name's case does not matter. */

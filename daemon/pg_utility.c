@@ -118,7 +118,7 @@ static void reset_all(struct pg_session *pg)
 	struct err err = ERR_INIT;
 
 	pg_settings_reset(&pg->settings, NULL);
-	(void)!apply(pg, "timezone", "UTC", &err);
+	(void)!apply(pg, "timezone", pg_settings_get(&pg->settings, "timezone"), &err);
 	(void)!apply(pg, "statement_timeout", "0", &err);
 	for (size_t i = 0; i < before.n_changed; i++)
 		report(pg, before.changed[i].name);

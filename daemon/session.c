@@ -16,8 +16,10 @@
 
 /* A statement that takes longer is worth a line in the log. */
 #define SLOW_US INT64_C(1000000)
-/* Peers of TCP have no uid: nobody's. */
-#define UID_NONE 65534
+/* What one session may do on the loop before the others have their turn. */
+#define TURN_NS UINT64_C(1000000)
+/* Peers of TCP have no uid: one that nobody can have, not even the daemon's own user. */
+#define UID_NONE UINT32_MAX
 
 int64_t session_wall_us(void)
 {
@@ -57,11 +59,17 @@ void session_close(struct session *session)
 	transport_close(&session->transport);
 }
 
-/* When the daemon stops nobody is waited for. */
+/*
+ * When the daemon stops only those are waited for who are not at rest: what they have sent
+ * meanwhile would make the kernel take back what they were told.
+ */
 void session_finish(struct session *session)
 {
-	transport_finish(&session->transport, !session->service->sessions->is_stopping);
-	session->finished_ms = uv_now(session->service->loop);
+	uint64_t now_ms = uv_now(session->service->loop);
+
+	transport_finish(&session->transport,
+		!session_is_draining(session) || !session_is_at_rest(session, now_ms));
+	session->finished_ms = now_ms;
 	if (session->transport.state < TRANSPORT_CLOSING)
 		session_list_watch(session->service->sessions);
 }
@@ -87,13 +95,16 @@ void session_page_written(struct session *session, struct execution *execution)
 		execution_continue(execution);
 }
 
-void session_runs(struct session *session, const char *text, size_t len)
+/* From now on `sessions` shows it, and the session is not freed. */
+static void runs(struct session *session, const char *text, size_t len)
 {
 	struct session_list *list = session->service->sessions;
 	size_t shown = len < SESSION_QUERY_BYTES ? len : SESSION_QUERY_BYTES;
 	int64_t now_us = session_wall_us();
 
-	session->n_under_way++;
+	assert(session->n_under_way == 0);
+	session->n_under_way = 1;
+	sql_session_hold(session->sql, true);
 	transport_expect_more(&session->transport, true);
 	pthread_mutex_lock(&list->lock);
 	session->state = SESSION_RUNNING;
@@ -126,9 +137,10 @@ bool session_ran(struct session *session)
 	int64_t now_us = session_wall_us();
 	int64_t started_us = session->since_us;
 
-	assert(session->n_under_way > 0);
-	session->n_under_way--;
-	transport_expect_more(&session->transport, session->n_under_way > 0);
+	assert(session->n_under_way == 1);
+	session->n_under_way = 0;
+	sql_session_hold(session->sql, false);
+	transport_expect_more(&session->transport, false);
 	session->idle_since_ms = uv_now(session->service->loop);
 	if (now_us - started_us >= SLOW_US)
 		slow_note(session, now_us - started_us);
@@ -139,14 +151,41 @@ bool session_ran(struct session *session)
 	return !session_free_if_done(session);
 }
 
+/* No session is freed from within its own turn. */
+static bool ran_at_once(struct session *session)
+{
+	bool is_there = session_ran(session);
+
+	assert(is_there);
+	return true;
+}
+
 bool session_execute(struct session *session, struct execution *execution)
 {
-	session_runs(session, execution->text, execution->len);
-	if (!execution_start(execution, session->service->executor))
-		return false;
-	bool is_there = session_ran(session);
-	assert(is_there); /* it is not closed from within its own turn */
-	return true;
+	runs(session, execution->text, execution->len);
+	return execution_start(execution, session->service->executor) && ran_at_once(session);
+}
+
+bool session_work(struct session *session, struct work *work, const char *text, size_t len)
+{
+	runs(session, text, len);
+	return executor_try(session->service->executor, work) && ran_at_once(session);
+}
+
+uint64_t session_turn_begin(void)
+{
+	return uv_hrtime();
+}
+
+void session_turn_look(struct session *session, uint64_t turn)
+{
+	if (uv_hrtime() - turn >= TURN_NS)
+		session_want_turn(session);
+}
+
+bool session_is_draining(const struct session *session)
+{
+	return session->service->sessions->is_stopping;
 }
 
 void session_set_protocol(struct session *session, const char *protocol)
@@ -174,11 +213,14 @@ static void on_bytes(struct transport *transport, const char *bytes, size_t len)
 	session->ops->on_bytes(session, bytes, len);
 }
 
+/* A peer that sends no more may still read, or be gone soon after: the watch sees which. */
 static void on_end(struct transport *transport)
 {
 	struct session *session = (struct session *)transport;
 
 	session->ops->on_end(session);
+	if (session_is_open(session))
+		session_list_watch(session->service->sessions);
 }
 
 static void on_drained(struct transport *transport)

@@ -78,6 +78,8 @@ struct session_ops {
 	void (*on_deadline)(struct session *session);
 	/* Ends what runs; called when the session closes and when the daemon stops. */
 	void (*on_cancel)(struct session *session);
+	/* The daemon stops, nothing runs, and the peer may be about to ask: says so and finishes. */
+	void (*on_stop)(struct session *session);
 	/* Nothing is under way; the members of its own are released. */
 	void (*fini)(struct session *session);
 };
@@ -94,7 +96,7 @@ struct session {
 	uint64_t finished_ms;    /* session_finish was called */
 	uint64_t deadline_ms;    /* session_set_deadline; 0: none */
 	uint64_t stuck_since_ms; /* the peer takes nothing since; 0: it does */
-	int n_under_way;         /* executions that hold `sql` */
+	int n_under_way;         /* executions that hold `sql`: one at most */
 	bool lost_transaction;   /* the next statement is answered with SESSION_LOST_TRANSACTION */
 	bool wants_turn;
 	bool has_spoken; /* the peer has sent something */
@@ -130,20 +132,20 @@ void session_finish(struct session *session);
 void session_close(struct session *session);
 
 /*
- * Around every execution: what `sessions` shows, and that the session must not
- * be freed. session_ran is called when it ended, however it did; false: the
- * session was closed meanwhile and is freed now, it must not be touched again.
- */
-void session_runs(struct session *session, const char *text, size_t len);
-bool session_ran(struct session *session) __attribute__((warn_unused_result));
-
-/*
- * session_runs and execution_start of a prepared execution. True: it has ended
- * already, within this turn; false: it is under way, and on_ended, which calls
- * session_ran, will tell.
+ * Starts a prepared execution, or another work, for which `sessions` shows the
+ * text. One at a time is under way (asserted). True: it has ended already,
+ * within this turn; false: its on_ended will tell, and calls session_ran.
  */
 bool session_execute(struct session *session, struct execution *execution)
 	__attribute__((warn_unused_result));
+bool session_work(struct session *session, struct work *work, const char *text, size_t len)
+	__attribute__((warn_unused_result));
+
+/*
+ * What was under way has ended, however it did. False: the session was closed
+ * meanwhile and is freed now, it must not be touched again.
+ */
+bool session_ran(struct session *session) __attribute__((warn_unused_result));
 
 /* A peer that turns out to speak another form of the protocol. `protocol` is static. */
 void session_set_protocol(struct session *session, const char *protocol);
@@ -153,6 +155,17 @@ void session_set_deadline(struct session *session, uint64_t after_ms);
 
 /* on_turn is called after the others had theirs: for what is left after a slice of work on the loop. */
 void session_want_turn(struct session *session);
+
+/*
+ * What a session does on the loop is cut into turns: a loop over what its peer
+ * has sent goes on while the session does not want another one, which it is
+ * made to by session_turn_look when this one was long enough.
+ */
+uint64_t session_turn_begin(void);
+void session_turn_look(struct session *session, uint64_t turn);
+
+/* The daemon stops: where a protocol has a word for it, this answer is the last of the session. */
+bool session_is_draining(const struct session *session);
 
 /*
  * The next connection of `listener`; over max_sessions it is refused with a

@@ -40,16 +40,27 @@ void session_drain_all(struct session_list *list)
 	session_list_tell_if_empty(list);
 }
 
+/* Who is at rest expects nothing; who polls without a pause learns why there is no answer. */
+static void stop(struct session *session, uint64_t now_ms)
+{
+	if (session_is_at_rest(session, now_ms))
+		session_finish(session);
+	else
+		session->ops->on_stop(session);
+}
+
 void session_stop_all(struct session_list *list, bool at_once)
 {
+	uint64_t now_ms = uv_now(list->service->loop);
+
 	list->is_stopping = true;
 	for (struct session *s = list->first, *next; s != NULL; s = next) {
 		next = s->next;
 		if (s->n_under_way > 0)
 			s->ops->on_cancel(s);
-		else if (!at_once)
-			session_finish(s);
-		if (at_once || s->transport.state == TRANSPORT_LINGERING)
+		else if (!at_once && session_is_open(s))
+			stop(s, now_ms);
+		if (at_once)
 			session_close(s);
 	}
 	session_list_tell_if_empty(list);

@@ -16,6 +16,7 @@ static bool needs_watch(const struct session *session)
 {
 	return session->n_under_way > 0 || session_is_clogged(session) ||
 	       session->state == SESSION_IN_TRANSACTION || session->deadline_ms != 0 ||
+	       session->transport.state == TRANSPORT_PEER_DONE ||
 	       session->transport.state == TRANSPORT_LINGERING;
 }
 
@@ -47,6 +48,8 @@ static void transaction_end(struct session *session)
 		session->ops->on_transaction_timeout(session, SESSION_LOST_TRANSACTION);
 	else
 		session->lost_transaction = true;
+	/* What its snapshot held back may go on. */
+	session_want_turn(session);
 }
 
 static void session_watch(struct session *session, uint64_t now_ms)

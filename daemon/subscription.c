@@ -1,7 +1,7 @@
 /*
- * The comparison is one pass with a hash table of the old rows: chains keep
- * the order of equal keys, so that the first of one meets the first of the
- * other.
+ * The comparison is two passes over the new rows with a hash table of the old
+ * ones: whole rows that stayed, then keys. Each costs the number of rows,
+ * however many of them are alike.
  */
 #include "daemon/subscription.h"
 
@@ -28,7 +28,9 @@ void subscription_set_fini(struct subscription_set *set)
 void subscription_sink_fini(struct subscription_sink *sink)
 {
 	subscription_set_fini(&sink->set);
+	subscription_set_fini(&sink->seen);
 	buf_fini(&sink->columns);
+	buf_fini(&sink->changes);
 	free(sink->kinds);
 	sink->kinds = NULL;
 }
@@ -131,32 +133,20 @@ static int on_row(void *context, const struct value *values, struct buf *page, s
 	return 0;
 }
 
-const struct execution_sink subscription_sink_ops = {.begin = on_begin, .row = on_row};
+/*
+ * Old rows by what they are looked for by: in a slot of the table stands the
+ * first of those that are alike, the others follow it in their order. One that
+ * is taken leaves its slot to the next; where there is none, a mark stays, for
+ * what lies behind it.
+ */
+#define TAKEN SIZE_MAX
 
-/* Open addressing over the rows of the old set; a slot holds a row's number plus one. */
 struct index {
-	size_t *slots;
+	struct subscription_set *set;
+	bool is_by_cells; /* of the whole row; else of its key */
+	size_t *slots;    /* row numbers from 1; 0: free */
 	size_t mask;
 };
-
-static bool index_make(struct index *index, const struct subscription_set *set)
-{
-	size_t n = 16;
-
-	while (n < set->n_rows * 2)
-		n *= 2;
-	index->slots = mem_new_array(n, sizeof(*index->slots));
-	index->mask = n - 1;
-	if (index->slots == NULL)
-		return false;
-	for (size_t i = 0; i < set->n_rows; i++) {
-		size_t at = set->rows[i].key_hash & index->mask;
-		while (index->slots[at] != 0)
-			at = (at + 1) & index->mask;
-		index->slots[at] = i + 1;
-	}
-	return true;
-}
 
 static bool is_same(const struct subscription_set *a, size_t a_at, size_t a_len,
 	const struct subscription_set *b, size_t b_at, size_t b_len)
@@ -165,23 +155,71 @@ static bool is_same(const struct subscription_set *a, size_t a_at, size_t a_len,
 	       (a_len == 0 || memcmp(a->bytes.data + a_at, b->bytes.data + b_at, a_len) == 0);
 }
 
-/* The first old row with this key that has no partner yet; with `equal`, its cells too must be the
- * same. */
-static struct subscription_row *partner_find(const struct index *index,
-	struct subscription_set *before, const struct subscription_set *after,
-	const struct subscription_row *row, bool equal)
+static bool is_alike(const struct index *index, const struct subscription_row *old,
+	const struct subscription_set *set, const struct subscription_row *row)
 {
-	for (size_t at = row->key_hash & index->mask; index->slots[at] != 0;
-		at = (at + 1) & index->mask) {
-		struct subscription_row *old = &before->rows[index->slots[at] - 1];
-		if (old->is_paired || old->key_hash != row->key_hash ||
-			!is_same(before, old->key, old->key_len, after, row->key, row->key_len))
-			continue;
-		if (!equal || is_same(before, old->cells, old->cells_len, after, row->cells,
-				      row->cells_len))
-			return old;
+	if (old->key_hash != row->key_hash ||
+		!is_same(index->set, old->key, old->key_len, set, row->key, row->key_len))
+		return false;
+	return !index->is_by_cells ||
+	       is_same(index->set, old->cells, old->cells_len, set, row->cells, row->cells_len);
+}
+
+/* Where the first old row stands that is like this one, or would stand. */
+static size_t *slot_find(const struct index *index, const struct subscription_set *set,
+	const struct subscription_row *row)
+{
+	uint64_t hash = row->key_hash;
+
+	if (index->is_by_cells)
+		hash = xxh64(set->bytes.data + row->cells, row->cells_len, hash);
+	for (size_t at = hash & index->mask;; at = (at + 1) & index->mask) {
+		size_t number = index->slots[at];
+
+		if (number == 0 ||
+			(number != TAKEN &&
+				is_alike(index, &index->set->rows[number - 1], set, row)))
+			return &index->slots[at];
 	}
-	return NULL;
+}
+
+/* The rows that have no partner yet. */
+static bool index_make(struct index *index, struct subscription_set *set, bool is_by_cells)
+{
+	size_t n = 16;
+
+	while (n < set->n_rows * 2)
+		n *= 2;
+	*index = (struct index){.set = set, .is_by_cells = is_by_cells, .mask = n - 1};
+	index->slots = mem_new_array(n, sizeof(*index->slots));
+	if (index->slots == NULL)
+		return false;
+	/* From the end, so that the first comes to stand in front. */
+	for (size_t i = set->n_rows; i-- > 0;) {
+		struct subscription_row *row = &set->rows[i];
+
+		if (row->is_paired)
+			continue;
+		size_t *slot = slot_find(index, set, row);
+		row->next = *slot;
+		*slot = i + 1;
+	}
+	return true;
+}
+
+/* The first old row that is like this one and has no partner yet; it is taken. NULL: none. */
+static struct subscription_row *partner_take(
+	struct index *index, const struct subscription_set *set, const struct subscription_row *row)
+{
+	size_t *slot = slot_find(index, set, row);
+	struct subscription_row *old;
+
+	if (*slot == 0)
+		return NULL;
+	old = &index->set->rows[*slot - 1];
+	*slot = old->next != 0 ? old->next : TAKEN;
+	old->is_paired = true;
+	return old;
 }
 
 static void change_add(struct buf *out, const char *what, const struct subscription_set *set,
@@ -194,32 +232,35 @@ static void change_add(struct buf *out, const char *what, const struct subscript
 	buf_add_char(out, ']');
 }
 
+/* Rows that stayed find each other first, so that one row's change does not shift the others. */
+static bool stayed_pair(struct subscription_set *before, struct subscription_set *after)
+{
+	struct index index;
+
+	for (size_t i = 0; i < before->n_rows; i++)
+		before->rows[i].is_paired = false;
+	if (!index_make(&index, before, true))
+		return false;
+	for (size_t i = 0; i < after->n_rows; i++)
+		after->rows[i].is_paired = partner_take(&index, after, &after->rows[i]) != NULL;
+	free(index.slots);
+	return true;
+}
+
 bool subscription_compare(
 	struct subscription_set *before, struct subscription_set *after, struct buf *out)
 {
 	struct index index;
 
-	if (!index_make(&index, before))
+	if (!stayed_pair(before, after) || !index_make(&index, before, false))
 		return false;
-	for (size_t i = 0; i < before->n_rows; i++)
-		before->rows[i].is_paired = false;
-	/* Rows that stayed find each other first, so that one row's change does not shift the
-	 * others. */
 	for (size_t i = 0; i < after->n_rows; i++) {
 		struct subscription_row *row = &after->rows[i];
-		struct subscription_row *old = partner_find(&index, before, after, row, true);
-		row->is_paired = old != NULL;
-		if (old != NULL)
-			old->is_paired = true;
-	}
-	for (size_t i = 0; i < after->n_rows; i++) {
-		struct subscription_row *row = &after->rows[i];
+
 		if (row->is_paired)
 			continue;
-		struct subscription_row *old = partner_find(&index, before, after, row, false);
-		if (old != NULL)
-			old->is_paired = true;
-		change_add(out, old != NULL ? "update" : "insert", after, row);
+		bool is_known = partner_take(&index, after, row) != NULL;
+		change_add(out, is_known ? "update" : "insert", after, row);
 	}
 	for (size_t i = 0; i < before->n_rows; i++)
 		if (!before->rows[i].is_paired)
@@ -227,3 +268,30 @@ bool subscription_compare(
 	free(index.slots);
 	return buf_ok(out);
 }
+
+static int on_end(void *context, const struct statement *statement, int64_t n_rows,
+	struct buf *page, struct err *err)
+{
+	struct subscription_sink *sink = context;
+
+	(void)statement;
+	(void)n_rows;
+	(void)page;
+	buf_clear(&sink->changes);
+	if (sink->has_seen && !subscription_compare(&sink->seen, &sink->set, &sink->changes))
+		return err_nomem(err);
+	return 0;
+}
+
+void subscription_sink_told(struct subscription_sink *sink)
+{
+	struct subscription_set swap = sink->seen;
+
+	sink->seen = sink->set;
+	sink->set = swap;
+	sink->has_seen = true;
+	buf_shrink(&sink->changes);
+}
+
+const struct execution_sink subscription_sink_ops = {
+	.begin = on_begin, .row = on_row, .end = on_end};

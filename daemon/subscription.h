@@ -26,7 +26,9 @@ struct subscription_row {
 	uint64_t key_hash;
 	size_t key, key_len; /* in the set's bytes */
 	size_t cells, cells_len; /* JSON, `1,"a"` without brackets */
-	bool is_paired; /* while two sets are compared */
+	/* While two sets are compared. */
+	bool is_paired;
+	size_t next; /* of those that are like it, 1-based; 0: none */
 };
 
 /* One answer. */
@@ -41,14 +43,22 @@ enum subscription_column { COLUMN_KEY, COLUMN_VALUE, COLUMN_ANY };
 
 struct subscription_sink {
 	struct subscription_set set; /* what arrives */
+	struct subscription_set seen; /* what the peer knows */
+	bool has_seen;                /* the first answer is there: the next are compared with it */
 	struct buf columns;          /* the line of the first answer */
+	struct buf changes;           /* of the one that arrived, as subscription_compare writes them */
 	enum subscription_column *kinds; /* per column; NULL before the first answer */
 	size_t n_columns;
 };
 
-/* Collects rows; its context is a struct subscription_sink, the page stays empty. */
+/*
+ * Collects rows and compares them, on whatever thread steps the statement; its
+ * context is a struct subscription_sink, the page stays empty.
+ */
 extern const struct execution_sink subscription_sink_ops;
 
+/* The answer that arrived was told: it is what the peer knows now. */
+void subscription_sink_told(struct subscription_sink *sink);
 void subscription_sink_fini(struct subscription_sink *sink);
 void subscription_set_fini(struct subscription_set *set);
 

@@ -9,8 +9,8 @@
  *   READY ──line completes a statement──▶ RUNNING ──answered──▶ READY
  *     └──.quit, .bail, end of input and all answered──▶ the session is finished
  *
- * A turn on the loop is short: after TURN_US the session stands behind the
- * others. Reading stops while enough is here to work on.
+ * Frames on the same connection run with the same SQL session, so one waits for the other. A turn
+ * on the loop is short, and reading stops while enough is here to work on.
  */
 #include "daemon/text_session.h"
 
@@ -23,11 +23,10 @@
 
 #include <string.h>
 
-/* What one session may do on the loop before the others have their turn. */
-#define TURN_US 1000
 /* With more than this here, the peer waits. */
 #define READ_AHEAD_BYTES (64 * 1024)
 #define TOO_LONG         "a statement or line of more than 1048576 bytes; goodbye"
+#define STOPPING         "tallyd is shutting down"
 
 enum text_state { TEXT_READY, TEXT_RUNNING, TEXT_OVER };
 
@@ -114,7 +113,7 @@ static void statement_ended(struct text_session *t)
 	buf_shrink(&e->page);
 	text_sink_reset(&t->sink);
 	if (e->end == EXECUTION_FAILED) {
-		fail(t, t->session.service->is_stopping ? "tallyd is shutting down" : e->err.text);
+		fail(t, t->session.service->is_stopping ? STOPPING : e->err.text);
 		return;
 	}
 	if (e->end == EXECUTION_EMPTY) {
@@ -228,18 +227,25 @@ static bool frames_are_busy(const struct text_session *t)
 	return t->frames != NULL && frames_is_busy(t->frames);
 }
 
+/* While frames are answered, or look at a new snapshot, only more frames may come in between. */
+static bool must_wait(const struct text_session *t)
+{
+	if (t->session.n_under_way == 0 && !frames_are_busy(t))
+		return false;
+	return !is_frame(t) || frames_is_full(t->frames);
+}
+
 /* One thing; false when there is nothing more to do now. */
 static bool do_next(struct text_session *t)
 {
 	if (t->state != TEXT_READY || !session_is_open(&t->session))
 		return false;
-	if (t->at > 0 && t->at < t->pending.len)
-		return statement_start(t);
-	if (t->at > 0)
+	if (t->at > 0 && t->at == t->pending.len)
 		pending_drop(t);
-	/* While frames are answered only more frames may come in between. */
-	if (frames_are_busy(t) && (!is_frame(t) || frames_is_full(t->frames)))
+	if (must_wait(t))
 		return false;
+	if (t->at > 0)
+		return statement_start(t);
 	size_t len;
 	char *line = text_lines_take(&t->lines, &len);
 	if (line != NULL) {
@@ -269,7 +275,7 @@ static void reading_adjust(struct text_session *t)
 		return;
 	/* More than that and nothing to wait for means a line that is not all here. */
 	if (text_lines_len(&t->lines) > READ_AHEAD_BYTES &&
-		(t->state == TEXT_RUNNING || t->session.wants_turn ||
+		(t->session.n_under_way > 0 || t->session.wants_turn ||
 			session_is_clogged(&t->session) || frames_are_busy(t)))
 		transport_read_stop(&t->session.transport);
 	else
@@ -286,22 +292,20 @@ static bool is_over(const struct text_session *t)
 /* Works until there is nothing to do, the peer must read first, or the turn is over. */
 static void turn(struct text_session *t)
 {
-	uint64_t until_ns = uv_hrtime() + TURN_US * UINT64_C(1000);
+	uint64_t begun = session_turn_begin();
 
-	while (!session_is_clogged(&t->session)) {
-		if (!do_next(t))
-			break;
+	while (!t->session.wants_turn && !session_is_clogged(&t->session) && do_next(t)) {
 		if (t->out.len >= PAGE_BYTES)
 			flush(t);
-		if (uv_hrtime() >= until_ns) {
-			session_want_turn(&t->session);
-			break;
-		}
+		session_turn_look(&t->session, begun);
 	}
 	if (!session_is_open(&t->session))
 		return;
 	flush(t);
 	text_lines_rest(&t->lines);
+	/* A snapshot that came while a statement ran or a transaction held it back. */
+	if (t->frames != NULL && !t->session.wants_turn)
+		frames_on_snapshot(t->frames);
 	if (t->session.service->is_stopping && t->state == TEXT_READY && !frames_are_busy(t))
 		leave(t);
 	else if (is_over(t) && !t->session.wants_turn)
@@ -402,9 +406,23 @@ static void text_on_turn(struct session *session)
 {
 	struct text_session *t = text_of(session);
 
-	if (t->frames != NULL)
+	if (frames_are_busy(t))
 		frames_on_turn(t->frames);
 	turn(t);
+}
+
+/* Whoever asks next reads it as the answer. */
+static void text_on_stop(struct session *session)
+{
+	struct text_session *t = text_of(session);
+
+	if (t->frames == NULL) {
+		error_add(t, STOPPING);
+	} else {
+		frames_cancel_all(t->frames);
+		frames_line_add_error(&t->out, "null", SQLITE_INTERRUPT, STOPPING, -1);
+	}
+	leave(t);
 }
 
 static void text_on_cancel(struct session *session)
@@ -458,5 +476,6 @@ const struct session_ops text_session_ops = {
 	.on_snapshot = text_on_snapshot,
 	.on_turn = text_on_turn,
 	.on_cancel = text_on_cancel,
+	.on_stop = text_on_stop,
 	.fini = text_fini,
 };

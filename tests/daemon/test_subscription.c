@@ -105,6 +105,31 @@ START_TEST(changes_applied_to_the_old_rows_give_the_new_ones)
 }
 END_TEST
 
+/* Rows that have nothing but numbers all have the same key, which is none. */
+START_TEST(any_number_of_rows_that_are_alike_is_compared)
+{
+	struct subscription_set before = {0}, after = {0};
+	char cells[16], *changes;
+	size_t n = 0;
+
+	for (int i = 0; i < 200000; i++) {
+		snprintf(cells, sizeof(cells), "%d", i);
+		row_add(&before, "", cells);
+		snprintf(cells, sizeof(cells), "%d", i + 100000);
+		row_add(&after, "", cells);
+	}
+	changes = compare(&before, &after);
+	for (const char *at = changes; (at = strstr(at, "update")) != NULL; at++)
+		n++;
+	ck_assert_uint_eq(n, 100000);
+	ck_assert_ptr_null(strstr(changes, "insert"));
+	ck_assert_ptr_null(strstr(changes, "delete"));
+	free(changes);
+	subscription_set_fini(&before);
+	subscription_set_fini(&after);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("daemon/subscription");
@@ -113,6 +138,7 @@ int main(void)
 	tcase_add_loop_test(
 		tests, changes_are_as_few_as_can_be, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	tcase_add_test(tests, changes_applied_to_the_old_rows_give_the_new_ones);
+	tcase_add_test(tests, any_number_of_rows_that_are_alike_is_compared);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 """JSON frames: requests and answers as lines, cancels, subscriptions."""
 
 import json
+import select
 import time
 
 import harness
@@ -201,6 +202,88 @@ class Subscriptions(harness.Case):
                 table[change[1]] = change[2]
         # 100 kB each: the socket holds a few, the rest was never made.
         self.assertLess(n_frames, 40)
+
+    SLOW = ("(with recursive n(i) as (select 1 union all select i+1 from n where i<300000) "
+            "select count(*) from n)")
+
+    def subscribe(self, sql):
+        f = self.d.frames()
+        f.request("SUBSCRIBE " + sql)
+        while "changes" not in f.frame():
+            pass
+        return f
+
+    def test_it_takes_turns_with_statements_in_plain_text(self):
+        f = self.subscribe("select %s, sum(count) as c from counts" % self.SLOW)
+        for number in range(5):
+            f.send("select 'text', %s;\n" % self.SLOW)
+            self.d.write("f%d" % number, ONE)
+            self.d.process_all()
+        n_texts, counted = 0, 0
+        while n_texts < 5 or counted < 5:
+            line = f.line()
+            if line.startswith("{"):
+                counted = json.loads(line)["changes"][-1][2]
+            else:
+                self.assertEqual(line, "text|300000")
+                n_texts += 1
+
+    def test_what_a_transaction_in_plain_text_held_back_comes_behind_it(self):
+        f = self.subscribe(TOTALS)
+        f.send("begin;\nselect count(*) from counts;\n")
+        self.assertEqual(f.line(), "0")
+        self.d.write("a", ONE)
+        self.d.process_all()
+        f.send("select count(*) from counts;\ncommit;\n")
+        self.assertEqual(f.line(), "0")
+        self.assertEqual(f.frame()["changes"], [["insert", "Open", 1]])
+
+    def test_who_goes_leaves_nothing_behind_though_nothing_changes(self):
+        for how in ("close", "half"):
+            for _ in range(10):
+                f = self.subscribe(TOTALS)
+                if how == "half":
+                    f.done()
+                f.close()
+            harness.wait_until(lambda: self.d.ask("select count(*) from sessions") == [[1]],
+                               "their sessions are gone")
+
+    def test_many_rows_that_are_alike_hold_nobody_up(self):
+        f = self.subscribe("with recursive n(i) as (select 1 union all select i+1 from n where "
+                           "i<200000) select i + (select count(*) from counts) as i from n")
+        self.d.write("a", ONE)
+        self.d.process_all()
+        self.assertEqual(self.d.ask("select 1"), [[1]])
+        self.assertEqual(f.frame()["changes"], [["update", 200001]])
+
+    def test_a_session_can_have_a_hundred(self):
+        f = self.d.frames()
+        for _ in range(101):
+            f.request("SUBSCRIBE select count(*) as n from counts")
+        error = {}
+        while "error" not in error:
+            error = f.frame()
+        self.assertEqual((error["id"], error["error"]["message"]), (
+            101, "a session can have 100 subscriptions; cancel one of them first"))
+        f.send('{"cancel":7}\n')
+        self.assertEqual(f.frame()["error"]["code"], 9)
+        again = f.request("SUBSCRIBE select 'again'")
+        self.assertEqual(f.frame()["id"], again)
+
+    def test_all_of_them_are_looked_at_however_often_there_is_something_new(self):
+        f = self.d.frames()
+        for _ in range(3):
+            f.request("SUBSCRIBE select %s as slow, sum(count) as c from counts" % self.SLOW)
+        seen = {1: 0, 2: 0, 3: 0}
+
+        def all_were():
+            # There is something new before each of them is done.
+            self.d.write("f%d" % sum(seen.values()), ONE)
+            while f.socket in select.select([f.socket], [], [], 0)[0]:
+                frame = f.frame()
+                seen[frame["id"]] += bool(frame.get("changes"))
+            return min(seen.values()) > 2
+        harness.wait_until(all_were, "each is looked at")
 
     def test_changes_add_up_to_the_table(self):
         f = self.d.frames()

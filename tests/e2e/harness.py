@@ -6,6 +6,7 @@ condition holds, and fails at a deadline.
 """
 
 import collections
+import contextlib
 import fcntl
 import json
 import os
@@ -264,6 +265,27 @@ class Daemon:
     def append(self, name, data):
         with open(os.path.join(self.events, name), "ab") as out:
             out.write(data if isinstance(data, bytes) else data.encode())
+
+
+def cpu_seconds(daemon):
+    with open("/proc/%d/stat" % daemon.process.pid, encoding="ascii") as stat:
+        words = stat.read().rsplit(") ", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def reached_before(daemon, floods, ask):
+    """A daemon finds the floods, (socket, bytes) each, of which a socket takes what it can, and then
+    a question for `sessions.query`. The statements of a flood end in their number as a comment:
+    the highest one when the question had its turn."""
+    daemon.process.send_signal(signal.SIGSTOP)
+    os.waitpid(daemon.process.pid, os.WUNTRACED)
+    for peer, data in floods:
+        peer.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while data:
+                data = data[peer.send(data):]
+    queries = ask(lambda: daemon.process.send_signal(signal.SIGCONT))
+    return max(map(int, re.findall(r"/\*(\d+)\*/", queries)), default=0)
 
 
 class Case(unittest.TestCase):

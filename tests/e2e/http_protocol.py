@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -211,6 +212,22 @@ class Routes(HttpCase):
                            failing.log(), "so it does at a start")
         self.assertEqual(failing.log().count(sentence), 1)
 
+    @unittest.skipUnless(os.geteuid() == 0, "becoming another user needs root")
+    def test_who_comes_by_an_address_is_nobody_not_even_where_the_daemon_is(self):
+        port = free_port()
+        directory = tempfile.mkdtemp(prefix="tallyd-e2e-")
+        os.makedirs(os.path.join(directory, "events"))
+        for path in (directory, os.path.join(directory, "events")):
+            os.chown(path, 65534, 65534)
+        daemon = self.daemon("--set", "http.listen=127.0.0.1:%d" % port, directory=directory,
+                             under=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+        shutil.copy(harness.TALLYD, os.path.join(directory, "tallyd"))
+        command = daemon.command
+        daemon.command = lambda *more: [os.path.join(directory, "tallyd")] + command(*more)[1:]
+        daemon.start()
+        self.port = port
+        self.assertEqual(self.query("select stop('counts')").status, 403)
+
     def test_only_names_and_addresses_of_this_machine_are_hosts(self):
         for host, status in (("evil.example", 421), ("127.0.0.1.evil.example", 421),
                              ("localhost:%d" % self.port, 200), ("[::1]", 200),
@@ -280,6 +297,19 @@ class Connections(HttpCase):
         self.assertEqual(answer.count(b"HTTP/1.1 200 OK"), n + 1)
         places = [answer.index(b'"rows":[[%d,' % i) for i in range(n)]
         self.assertEqual(places, sorted(places))
+
+    def test_requests_in_one_write_let_others_through(self):
+        flood = b"".join(b"GET /query?sql=select+1/*%d*/ HTTP/1.1\r\nHost: localhost\r\n\r\n" % i
+                         for i in range(20000))
+        client = self.http.client()
+
+        def ask(go):
+            client.send("select group_concat(query) from sessions;\n")
+            go()
+            return client.line()
+        # A turn is a millisecond.
+        self.assertLess(harness.reached_before(
+            self.http, [(self.raw(), flood) for _ in range(5)], ask), 1500)
 
     def test_a_head_byte_by_byte_is_a_head(self):
         peer = self.raw()

@@ -4,6 +4,7 @@ may cost its own session; the daemon and the session beside it never notice."""
 
 import os
 import random
+import select
 import struct
 
 import harness
@@ -267,7 +268,7 @@ class Hostile(harness.Case):
         session = Wire(self.path, start=False)
         session.send(startup(0x00030002, **{"_pq_.x": "1"}))
         answer = session.until_ready()
-        self.assertEqual(answer[0], (b"v", struct.pack("!ii", 0, 1) + b"_pq_.x\0"))
+        self.assertEqual(answer[0], (b"v", struct.pack("!ii", 0x00030000, 1) + b"_pq_.x\0"))
         for version in (0, 0x00020000, 0x00040000):
             session = Wire(self.path, start=False)
             session.send(startup(version))
@@ -286,6 +287,20 @@ class Hostile(harness.Case):
             session.send(startup(options=options))
             self.assertEqual(wire.state(session.until_closed())[:2], "55" if "version" in options else "22")
 
+    def test_a_discarded_session_is_in_the_zone_it_began_in(self):
+        daemon = self.daemon("--set", "tallyd.timezone=Europe/Berlin").start()
+        hour = query("select date_format('2016-07-26T00:00:00Z', 'HH')")
+        zone = query("show timezone")
+        for given, expected in (({}, [b"02", b"Europe/Berlin"]),
+                                ({"TimeZone": "Asia/Tokyo"}, [b"09", b"Asia/Tokyo"])):
+            session = Wire(os.path.join(daemon.directory, ".s.PGSQL.5432"), **given)
+            for change in ("select 1", "set timezone = 'UTC'; discard all",
+                           "set timezone = 'UTC'; reset timezone"):
+                for part in change.split(";"):
+                    session.ask(query(part))
+                self.assertEqual([wire.rows(session.ask(ask))[0][0] for ask in (hour, zone)],
+                                 expected, change)
+
     def test_limits_have_their_states(self):
         session = Wire(self.path)
         for n in range(1000):
@@ -293,6 +308,8 @@ class Hostile(harness.Case):
         self.assertIsNone(wire.state(session.ask(SYNC)))
         self.assertEqual(wire.state(session.ask(parse("select 1", "more"), SYNC)), "53400")
         self.assertEqual(wire.rows(session.ask(close(b"S", "s0"), bind(name="s999"), execute(), SYNC)), [[b"1"]])
+        answer = session.ask(query("select '%s'" % ("x" * (1 << 20))))
+        self.assertEqual(wire.state(answer), "53400")
         small = self.daemon("--set", "tallyd.max_sessions=2").start()
         path = os.path.join(small.directory, ".s.PGSQL.5432")
         first, second = Wire(path), Wire(path)
@@ -305,6 +322,70 @@ class Hostile(harness.Case):
         self.assertEqual(wire.rows(first.ask(query("select 1"))), [[b"1"]])
         second.close()
         first.close()
+
+    def test_a_failed_transaction_runs_no_portal_from_before(self):
+        session = Wire(self.path)
+        session.ask(query("begin"))
+        session.send(parse("select 1", "s"), bind(portal="p", name="s"))
+        session.ask(SYNC)
+        self.assertEqual(wire.state(session.ask(query("nonsense"))), "42601")
+        self.assertEqual(wire.state(session.ask(execute("p"), SYNC)), "25P02")
+        self.assertEqual(wire.kinds(session.ask(query("rollback"))), "CZ")
+
+    def test_a_cancel_ends_one_statement_and_not_what_is_half_done_beside_it(self):
+        session = Wire(self.path)
+        pid, secret = struct.unpack("!ii", session.key)
+        endless = "with recursive n(i) as (select 1 union all select i+1 from n) select %s from n"
+        session.ask(query("begin"))
+        session.ask(query("declare c cursor for " + endless % "i"))
+        self.assertEqual(wire.rows(session.ask(query("fetch 2 from c"))), [[b"1"], [b"2"]])
+        session.ask(query("savepoint s"))
+        session.send(query(endless % "count(*)"))
+        harness.wait_until(lambda: self.d.ask(
+            "select 1 from sessions where id = %d and state = 'running'" % pid), "it runs")
+        other = Wire(self.path, start=False)
+        other.send(struct.pack("!iiii", 16, 80877102, pid, secret))
+        self.assertEqual(wire.state(session.until_ready()), "57014")
+        session.ask(query("rollback to s"))
+        answer = session.ask(query("fetch 100000 from c"))
+        self.assertEqual(len(wire.rows(answer)), 100000, wire.state(answer))
+        session.ask(query("commit"))
+
+    def test_who_sends_and_never_reads_is_not_read_for_ever(self):
+        session = Wire(self.path)
+        block = query("select 1") * 5000
+        session.socket.setblocking(False)
+        sent = 0
+        while sent < 64 << 20 and select.select([], [session.socket], [], 2)[1]:
+            try:
+                sent += session.socket.send(block[sent % len(block):])
+            except BlockingIOError:
+                pass
+        self.assertLess(sent, 16 << 20)
+        self.assert_untouched()
+        session.socket.settimeout(harness.DEADLINE)
+        for _ in range(sent // len(query("select 1"))):
+            self.assertEqual(wire.rows(session.until_ready()), [[b"1"]])
+
+    def test_a_long_message_behind_one_that_runs_is_taken_in_its_turn(self):
+        session = Wire(self.path)
+        slow = ("select count(*) from (with recursive n(i) as (select 1 union all select i+1 "
+                "from n where i<1000000) select * from n)")
+        session.send(query(slow), query("select length('%s')" % ("x" * 700000)))
+        self.assertEqual(wire.rows(session.until_ready()), [[b"1000000"]])
+        self.assertEqual(wire.rows(session.until_ready()), [[b"700000"]])
+
+    def test_many_messages_in_one_write_let_others_through(self):
+        flood = b"".join(query("select 1 /*%d*/" % i) for i in range(20000))
+        sessions = [Wire(self.path) for _ in range(5)]
+
+        def ask(go):
+            self.neighbour.send(query("select group_concat(query) from sessions"))
+            go()
+            return wire.rows(self.neighbour.until_ready())[0][0].decode()
+        # A turn is a millisecond.
+        self.assertLess(harness.reached_before(
+            self.d, [(session.socket, flood) for session in sessions], ask), 1500)
 
     def test_a_cancel_needs_the_right_secret(self):
         session = Wire(self.path)

@@ -2,7 +2,10 @@
 """The process: signals, exit statuses, reloads, the service manager, what it costs at rest."""
 
 import ctypes
+import fcntl
 import glob
+import http.client
+import json
 import os
 import re
 import shutil
@@ -11,10 +14,12 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import threading
 import time
 import unittest
 
 import harness
+import wire
 from harness import TOTALS
 
 PTRACE_ATTACH, PTRACE_DETACH, WALL = 16, 17, 0x40000000
@@ -27,6 +32,12 @@ ENDLESS = ("with recursive n(i) as (select 1 union all select i+1 from n) "
 def status_of(pid, key):
     with open("/proc/%d/status" % pid) as status:
         return int(re.search(r"^%s:\s+(\d+)" % key, status.read(), re.M).group(1))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def wakeups_of(pid):
@@ -58,6 +69,80 @@ class Life(harness.Case):
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(client.all(), b"Error: tallyd is shutting down\n")
         self.assertEqual(idle.all(), b"")
+
+    def poll_until_told(self, ask, told):
+        """Asks without a pause until there is a last word and then the end, nothing else."""
+        last = b""
+        try:
+            while last is not None and not told(last):
+                last = ask()
+            return last
+        except OSError as error:
+            return error
+
+    def test_who_polls_without_a_pause_is_told_of_the_stop(self):
+        port = free_port()
+        daemon = self.daemon("--set", "http.listen=127.0.0.1:%d" % port).start()
+        text, frames = daemon.client(), daemon.frames()
+        postgres = wire.Wire(os.path.join(daemon.directory, ".s.PGSQL.5432"))
+        web = http.client.HTTPConnection("127.0.0.1", port, timeout=harness.DEADLINE)
+
+        def ask_text():
+            text.send("select 1;\n")
+            return text.line()
+
+        def ask_frames():
+            frames.request("select 1")
+            return json.dumps(frames.answer()[1])
+
+        def ask_postgres():
+            postgres.send(wire.query("select 1"))
+            while True:
+                kind, body = postgres.read()
+                if kind in b"ZE":
+                    return body.decode()
+
+        def ask_web():
+            web.request("GET", "/query?sql=select+1")
+            answer = web.getresponse()
+            answer.read()
+            return str(answer.getheader("Connection"))
+        asked = {"text": (ask_text, "Error: tallyd is shutting down"),
+                 "frames": (ask_frames, "tallyd is shutting down"),
+                 "postgres": (ask_postgres, "57P01"), "web": (ask_web, "close")}
+        last, threads = {}, []
+        for name, (ask, word) in asked.items():
+            def run(name=name, ask=ask, word=word):
+                last[name] = self.poll_until_told(ask, lambda said: word in str(said))
+            threads.append(threading.Thread(target=run))
+            threads[-1].start()
+        self.assertEqual(daemon.stop(), 0)
+        for thread in threads:
+            thread.join()
+        for name, (_, word) in asked.items():
+            self.assertIn(word, str(last[name]))
+        # Behind the last word comes the end, in order.
+        self.assertIsNone(text.line())
+        self.assertIsNone(frames.line())
+        self.assertFalse(postgres.more())
+
+    def test_a_lock_that_a_stranger_holds_does_not_keep_it_from_starting(self):
+        daemon = self.daemon()
+        directory = os.open(daemon.directory, os.O_RDONLY)
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        daemon.start()
+        os.close(directory)
+
+    def test_an_answer_at_the_end_of_a_count_can_be_broken_off(self):
+        daemon = self.daemon()
+        daemon.write("a", ONE)
+        process = subprocess.Popen(daemon.command("--available-now", "--sql", ENDLESS),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        daemon.process = process
+        harness.wait_until(lambda: harness.cpu_seconds(daemon) > 0.3, "it counts and counts")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=harness.DEADLINE)
+        self.assertEqual(process.returncode, -signal.SIGINT)
 
     def test_a_stop_in_the_middle_of_counting_loses_nothing(self):
         files = harness.made_stream(seed=21, n_files=40, n_lines=500)
@@ -228,6 +313,31 @@ class Reload(harness.Case):
         daemon = self.daemon(config=self.CONFIG).start()
         self.reload(daemon, self.CONFIG.replace("[tallyd]", "[tallyd]\nthreads = 7"))
         self.assertIn("reload: tallyd.threads: waiting for a restart", daemon.log())
+
+    def test_a_stop_in_the_middle_of_a_reload_ends_in_order(self):
+        config = self.CONFIG.replace("= off", "= on\nsnapshot_file = @EVENTS@/../snapshot\n"
+                                     "snapshot_interval = 1 hour")
+        for _ in range(3):
+            daemon = self.daemon(config=config).start()
+            daemon.process.send_signal(signal.SIGHUP)
+            self.assertEqual(daemon.stop(), 0, daemon.log())
+            self.assertEqual(daemon.log().count("TERMINATED"), 1)
+
+    def test_a_reload_is_heard_from_the_first_moment_on(self):
+        config = self.CONFIG + "[query counts]\n"
+        for _ in range(10):
+            daemon = self.daemon(config=config)
+            with open(daemon.log_path, "w") as log:
+                daemon.process = subprocess.Popen(daemon.command(), stderr=log)
+            # It was configured by now, and has not begun to load.
+            harness.wait_until(lambda: os.path.exists(daemon.socket), "its socket")
+            daemon.config = config + "[query daily]\nwindow = 1 day\n"
+            daemon.command()  # writes the file
+            daemon.process.send_signal(signal.SIGHUP)
+            harness.wait_until(lambda: daemon.process.poll() is not None or
+                               "was read again" in daemon.log(), "it is read again")
+            self.assertEqual(daemon.ask("select count(*) from daily"), [[0]])
+            self.assertEqual(daemon.stop(), 0)
 
     def test_sockets_come_go_and_move(self):
         daemon = self.daemon(config=self.CONFIG).start()
