@@ -121,6 +121,14 @@ int judge_refuse(struct feed *feed, enum reject_reason reason, const char *what,
 	return is_in_array ? feed->sink->on_array(feed->sink->context, JUDGE_ARRAY_DROP) : 0;
 }
 
+/* A file that begins with the byte order mark of UTF-16, as some programs write by default. */
+static bool is_utf16(const struct reject *reject)
+{
+	return reject->reason == REJECT_BAD_JSON && reject->offset == 0 && reject->text_len >= 2 &&
+	       (memcmp(reject->text, "\xff\xfe", 2) == 0 ||
+		       memcmp(reject->text, "\xfe\xff", 2) == 0);
+}
+
 static int give_pending_reject(struct feed *feed)
 {
 	struct judge *judge = feed->judge;
@@ -137,6 +145,10 @@ static int give_pending_reject(struct feed *feed)
 	reject.text = pending->text;
 	reject.text_len = pending->text_len;
 	memcpy(reject.detail, pending->detail, sizeof(reject.detail));
+	if (is_utf16(&reject))
+		(void)snprintf(reject.detail, sizeof(reject.detail),
+			"UTF-16, by its first bytes; JSON is UTF-8 (iconv -f UTF-16 -t UTF-8 makes "
+			"it so)");
 	return feed->sink->on_reject(feed->sink->context, &reject);
 }
 

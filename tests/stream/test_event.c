@@ -561,6 +561,10 @@ START_TEST(the_detail_of_a_bad_json_names_the_place_and_what_is_wrong)
 		{"[1,2\n", "the line ends inside an array at byte 5 of this"},
 		{"[1 2]\n", "a comma or the closing bracket is expected at byte 4 of this"},
 		{"{\"a\":1} x\n", "a value is expected at byte 1 of this"},
+		{"\xff\xfe{\n",
+			"UTF-16, by its first bytes; JSON is UTF-8 (iconv -f UTF-16 -t UTF-8 "
+			"makes it so)"},
+		{"{}\n\xff\xfe{\n", "a value is expected at byte 1 of this"},
 	};
 	struct judged judged;
 	size_t i;
