@@ -27,6 +27,8 @@ ENCODING = "strict UTF-8, a byte order mark at the start of a file alone; Spark 
 SURROGATE = "half a surrogate pair is U+FFFD; a question mark in Spark"
 DUPLICATE = "the last duplicate is the time also where it is none; Spark keeps the one before"
 NAN = "NaN and Infinity are no JSON; Spark takes them as text"
+RETURN = "a line ends at a newline alone; Spark ends one at a carriage return too"
+DOUBLE = "numbers are exact in decimal; Spark 3.5 reads them as floating point"
 TABLE_OF_35 = "a number, object or array is its source text; Spark 3.5 writes it anew"
 
 
@@ -47,8 +49,8 @@ class Case:
         return getattr(self, reading) or (self.old if spark_major < 4 else "")
 
 
-def time(name, value, runner="", notebook=""):
-    return Case(f"time {name}", f'{{"id":{json.dumps("time " + name)},"time":{value},"action":"a"}}'.encode(), runner, notebook)
+def time(name, value, runner="", notebook="", old=""):
+    return Case(f"time {name}", f'{{"id":{json.dumps("time " + name)},"time":{value},"action":"a"}}'.encode(), runner, notebook, old)
 
 
 def action(name, value, runner="", notebook="", old=""):
@@ -70,10 +72,15 @@ CASES = [
     # From bytes to events
     raw("an object", "{ID,TT,AA}"),
     raw("a carriage return before the newline", "{ID,TT,AA}\r"),
+    raw("a carriage return within", "{ID,\r TT,AA}", notebook=RETURN),
+    raw("garbage, a carriage return, an object", "x\r{ID,TT,AA}", notebook=RETURN),
+    raw("a form feed before", "\f{ID,TT,AA}"),
+    raw("a NUL", b"{ID,TT,\0AA}"),
     raw("white space around", " \t {ID , TT , AA}\t "),
     raw("nothing", ""),
     raw("white space alone", " \t "),
     raw("an array of objects", "[{ID,TT,AA},{ID,TT,AA}]"),
+    raw("an array of two objects, 18 MiB together", "[{ID,TT," + " " * (9 << 20) + "AA},{ID,TT," + " " * (9 << 20) + "AA}]"),
     raw("an empty array", "[]"),
     raw("an array that breaks off", "[{ID,TT,AA},{ID,TT"),
     raw("an array with a scalar in it", "[{ID,TT,AA},2]", **BOTH(ELEMENTS)),
@@ -95,6 +102,8 @@ CASES = [
     raw("no comma", "{ID,TT AA}"),
     raw("a comma at the end", "{ID,TT,AA,}"),
     raw("a wrong bracket", "{ID,TT,AA]"),
+    raw("a leading zero in a number nobody reads", '{ID,TT,AA,"more":01}'),
+    raw("an open text behind a backslash", '{ID,TT,"action":"a\\"}'),
     raw("names without quotes", '{ID,TT,action:"a"}'),
     raw("single quotes", "{ID,TT,'action':'a'}", notebook=QUOTES),
     raw("a comment", "{ID,TT,/* */AA}"),
@@ -106,8 +115,10 @@ CASES = [
     raw("overlong UTF-8", b'{ID,TT,"action":"\xc0\xaf"}', **BOTH(ENCODING)),
     raw("a surrogate in UTF-8", b'{ID,TT,"action":"\xed\xa0\x80"}', some=True, **BOTH(ENCODING)),
     raw("a byte order mark within the file", b"\xef\xbb\xbf{ID,TT,AA}", **BOTH(ENCODING)),
+    Case("UTF-16", '{"id":"UTF-16","time":1469501107,"action":"a"}'.encode("utf-16-le"), notebook=ENCODING, old=ENCODING),
     raw("a blank that is none", b"\xc2\xa0{ID,TT,AA}"),
     raw("900 levels deep", '{ID,TT,AA,"more":' + "[" * 899 + "]" * 899 + "}"),
+    raw("1,000 levels deep", '{ID,TT,AA,"more":' + "[" * 999 + "]" * 999 + "}"),
     raw("1,001 levels deep", '{ID,TT,AA,"more":' + "[" * 1000 + "]" * 1000 + "}"),
     raw("a name in escapes", '{ID,"t\\u0069me":1469501107,AA}'),
     raw("names in capitals", '{ID,"Time":1469501107,"ACTION":"a"}'),
@@ -126,6 +137,9 @@ CASES = [
     time("the last second of 9999", "253402300799"), time("the first second of 10000", "253402300800", notebook=YEARS),
     time("the first second of year 1", "-62135596800"), time("the second before it", "-62135596801", notebook=YEARS),
     time("decimal", "1469501107.5", notebook=DECIMAL), time("decimal before 1970", "-0.5", notebook=DECIMAL),
+    time("of many nines", "1469501999.99999999999999999", notebook=DECIMAL, old=DOUBLE),
+    time("exponent of many nines", "1.46950199999999999999e9", notebook=DECIMAL, old=DOUBLE),
+    time("a hair before 1970", "-0.0000000001", notebook=DECIMAL),
     time("exponent", "1.469501107e9", notebook=DECIMAL), time("leading zero", "01"), time("plus", "+1"), time("hexadecimal", "0x1F"),
     time("point first", ".5"), time("point last", "5."), time("NaN", "NaN"), time("Infinity", "Infinity"), time("true", "true"),
     time("object", "{}"), time("array", "[1469501107]"), time("null", "null"), raw("time missing", "{ID,AA}"),
@@ -141,13 +155,21 @@ CASES = [
     time("year and month", '"2016-07"', notebook=GRAMMAR), time("zone by name", '"2016-07-26 02:45:07 Europe/Paris"', notebook=GRAMMAR),
     time("zone UTC", '"2016-07-26 02:45:07 UTC"', notebook=GRAMMAR), time("point without digits", '"2016-07-26 02:45:07."', notebook=GRAMMAR),
     time("year 10000", '"10000-01-01"', notebook=GRAMMAR), time("year 0000", '"0000-01-01"', notebook=YEARS), time("empty text", '""'),
+    time("a newline behind", '"2016-07-26\\n"', notebook=GRAMMAR), time("digits and a newline", '"1469501107\\n"'),
+    time("minutes of one digit", '"2016-07-26 2:5:7"', notebook=GRAMMAR), time("hours alone", '"2016-07-26 02"', notebook=GRAMMAR),
+    time("clock alone", '"12:34:56"', notebook=GRAMMAR), time("T behind a date", '"2016-07-26T"'), time("comma", '"2016-07-26 02:45:07,5"'),
+    time("year with a sign", '"+2016-07-26"', notebook=GRAMMAR), time("year of five digits", '"12016-07-26"', notebook=GRAMMAR),
+    time("offset minus zero", '"2016-07-26 02:45:07-00:00"'), time("offset of one digit", '"2016-07-26 02:45:07+2"', notebook=GRAMMAR),
+    time("offset of 18 hours and a minute", '"2016-07-26 20:45:07+18:01"'), time("offset of 60 minutes", '"2016-07-26 20:45:07+02:60"'),
+    time("of year 10000 by its zone", '"9999-12-31T23:59:59-01:00"', notebook=YEARS), time("of year 0 by its zone", '"0001-01-01T00:00:00+01:00"', notebook=YEARS),
     time("epoch", '"epoch"'), time("now", '"now"'), time("digits in quotes", '"1469501107"', runner=TEXT), time("words", '"yesterday"'),
     # the group
     action("empty", '""'), action("null", "null"), raw("action missing", "{ID,TT}"), action("in escapes", '"\\u0041\\u00e9\\n\\/"'),
     action("pair of surrogates", '"\\ud83d\\ude00"'), action("half a pair", '"\\ud83d"', **BOTH(SURROGATE)),
+    action("second half of a pair", '"\\ude00"', **BOTH(SURROGATE)), action("half a pair, then a letter", '"\\ud83dx"', **BOTH(SURROGATE)),
     action("NUL", '"a\\u0000b"'), action("in UTF-8", '"é😀"'), action("number", "7"), action("number as written", "1.50", old=TABLE_OF_35),
-    action("exponent as written", "1E+2", old=TABLE_OF_35), action("minus zero", "-0", old=TABLE_OF_35), action("true", "true"),
-    action("object as written", '{"a": 1 }', old=TABLE_OF_35), action("array as written", "[1, 2]", old=TABLE_OF_35), action("NaN", "NaN", **BOTH(NAN)),
+    action("exponent as written", "1E+2", old=TABLE_OF_35), action("minus zero", "-0", old=TABLE_OF_35), action("true", "true"), action("false", "false"),
+    action("object as written", '{"a": 1 }', old=TABLE_OF_35), action("array as written", "[1, 2]", old=TABLE_OF_35), action("NaN", "NaN", notebook=NAN),
     action("65,536 bytes", '"' + "x" * 65536 + '"'), action("65,537 bytes", '"' + "x" * 65537 + '"', **BOTH(LONG)),
 ]
 

@@ -3,12 +3,12 @@
 # prints where it is. Without a network, or without the tools the kind needs, it says why on
 # standard error and ends with 77; the tests that want it are then skipped.
 #
-#   clients.sh python|node|java|go
+#   clients.sh python|node|java|go|jdbc
 #
 # The place is $TALLYD_CLIENTS, or else tallyd-clients in the user's cache directory.
 set -u
 
-kind=${1:?"usage: clients.sh python|node|java|go"}
+kind=${1:?"usage: clients.sh python|node|java|go|jdbc"}
 source=$(cd "$(dirname "$0")/clients" && pwd) || exit 1
 cache=${TALLYD_CLIENTS:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/tallyd-clients}
 place=$cache/$kind
@@ -46,6 +46,15 @@ fetch_java() {
 	mkdir -p "$place"
 	run mvn -q "-Dmaven.repo.local=$cache/m2" dependency:copy \
 		-Dartifact=org.postgresql:postgresql:42.7.4 "-DoutputDirectory=$place"
+}
+
+# Drivers alone, for programs in Java that are not ours.
+fetch_jdbc() {
+	need java mvn
+	mkdir -p "$place"
+	for artifact in org.postgresql:postgresql:42.7.4 org.xerial:sqlite-jdbc:3.46.1.3; do
+		run mvn -q "-Dmaven.repo.local=$cache/m2" dependency:copy "-Dartifact=$artifact" "-DoutputDirectory=$place"
+	done
 }
 
 # The program is built as well: its module knows the driver.
