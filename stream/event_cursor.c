@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "stream/array_verdict.h"
 #include "stream/fields.h"
 #include "stream/held.h"
 #include "stream/listing.h"
@@ -15,6 +16,14 @@
 #include <string.h>
 
 #define READ_BYTES ((size_t)256 * 1024)
+
+/* The top-level array that the judge is in. */
+enum array_state {
+	ARRAY_NONE,
+	ARRAY_HELD,    /* nobody knows yet whether it counts */
+	ARRAY_KEPT,    /* it does: what comes is handed out */
+	ARRAY_DROPPED, /* it does not: what comes is passed by */
+};
 
 struct event_cursor {
 	const struct event_filter *filter;
@@ -35,10 +44,10 @@ struct event_cursor {
 	bool is_at_end;     /* the file has no more bytes */
 	struct buf data;
 	struct held held;
-	size_t array; /* held items from here on belong to an array that has not ended */
-	bool is_in_array;
-	size_t next;     /* of the held items */
-	struct err *err; /* of the running call */
+	enum array_state array;
+	size_t array_from; /* ARRAY_HELD: held items from here on are its */
+	size_t next;       /* of the held items */
+	struct err *err;   /* of the running call */
 };
 
 int spec_source_fields(const struct spec *spec, size_t source, struct field_spec **fields,
@@ -145,11 +154,37 @@ void event_cursor_close(struct event_cursor *cursor)
 	free(cursor);
 }
 
+/* So much of an array is held that its end is looked for. */
+static int find_verdict(struct event_cursor *cursor)
+{
+	const struct array_reading reading = {
+		.shape = &cursor->shape,
+		.reader = cursor->reader,
+		.judge = cursor->judge,
+		.cancelled = cursor->cancelled,
+		.context = cursor->context,
+	};
+	bool is_kept;
+	int rc = array_verdict(&reading, &is_kept, cursor->err);
+
+	if (rc != 0)
+		return rc;
+	cursor->array = is_kept ? ARRAY_KEPT : ARRAY_DROPPED;
+	if (!is_kept)
+		held_cut(&cursor->held, cursor->array_from);
+	return 0;
+}
+
 static int on_event(void *context, const struct event *event)
 {
 	struct event_cursor *cursor = context;
 
 	if (event->time_us < cursor->filter->min_us || event->time_us > cursor->filter->max_us)
+		return 0;
+	if (cursor->array == ARRAY_HELD && cursor->held.n - cursor->array_from >= ARRAY_HELD_MAX &&
+		find_verdict(cursor) != 0)
+		return cursor->err->code;
+	if (cursor->array == ARRAY_DROPPED)
 		return 0;
 	return held_add_event(&cursor->held, event, SIZE_MAX, cursor->err);
 }
@@ -165,10 +200,10 @@ static int on_array(void *context, enum judge_array what)
 {
 	struct event_cursor *cursor = context;
 
-	cursor->is_in_array = what == JUDGE_ARRAY_BEGIN;
-	if (what == JUDGE_ARRAY_DROP)
-		held_cut(&cursor->held, cursor->array);
-	cursor->array = cursor->held.n;
+	if (what == JUDGE_ARRAY_DROP && cursor->array == ARRAY_HELD)
+		held_cut(&cursor->held, cursor->array_from);
+	cursor->array = what == JUDGE_ARRAY_BEGIN ? ARRAY_HELD : ARRAY_NONE;
+	cursor->array_from = cursor->held.n;
 	return 0;
 }
 
@@ -245,8 +280,7 @@ static int open_next(struct event_cursor *cursor)
 	judge_begin(cursor->judge, &start, 0);
 	buf_clear(&cursor->data);
 	held_cut(&cursor->held, 0);
-	cursor->array = 0;
-	cursor->is_in_array = false;
+	cursor->array = ARRAY_NONE;
 	cursor->is_at_end = false;
 	return 1;
 }
@@ -254,7 +288,7 @@ static int open_next(struct event_cursor *cursor)
 /* Held items that may be handed out: those of an array only when it has ended. */
 static size_t n_ready(const struct event_cursor *cursor)
 {
-	return cursor->is_in_array ? cursor->array : cursor->held.n;
+	return cursor->array == ARRAY_HELD ? cursor->array_from : cursor->held.n;
 }
 
 /* 1: something is ready behind `next`; 0: the end. */
@@ -265,9 +299,8 @@ static int fill(struct event_cursor *cursor)
 
 		if (cursor->cancelled != NULL && cursor->cancelled(cursor->context))
 			return err_set(cursor->err, ERR_INTERRUPTED, "interrupted");
-		if (!cursor->is_in_array) {
+		if (cursor->array != ARRAY_HELD) {
 			held_cut(&cursor->held, 0);
-			cursor->array = 0;
 			cursor->next = 0;
 		}
 		if (cursor->file.name != NULL && !cursor->is_at_end) {

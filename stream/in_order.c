@@ -1,41 +1,34 @@
 /*
  * One buffer, one judge. What lies inside a top-level array is held back, as
- * copies, until the judge says that the array counts.
+ * copies, until it is known that the array counts.
  */
 #include "stream/in_order.h"
 
 #include "base/buf.h"
+#include "stream/array_verdict.h"
 #include "stream/held.h"
 
 #define READ_BYTES ((size_t)256 * 1024)
 
+/* The top-level array that the judge is in. */
+enum array_state {
+	ARRAY_NONE,
+	ARRAY_HELD,    /* nobody knows yet whether it counts */
+	ARRAY_KEPT,    /* it does */
+	ARRAY_DROPPED, /* it does not */
+};
+
 struct pass {
 	const struct in_order_sink *sink;
+	const struct event_shape *shape;
 	struct judge *judge;
+	struct reader *reader;
 	struct err *err;
 	size_t file;
-	bool is_in_array;
+	enum array_state array;
 	struct held held;
 	struct buf data;
 };
-
-static int on_event(void *context, const struct event *event)
-{
-	struct pass *pass = context;
-
-	if (pass->is_in_array)
-		return held_add_event(&pass->held, event, REJECT_TEXT_MAX_BYTES, pass->err);
-	return pass->sink->on_event(pass->sink->context, pass->file, event, pass->err);
-}
-
-static int on_reject(void *context, const struct reject *reject)
-{
-	struct pass *pass = context;
-
-	if (pass->is_in_array)
-		return held_add_reject(&pass->held, reject, pass->err);
-	return pass->sink->on_reject(pass->sink->context, pass->file, reject, pass->err);
-}
 
 static int release(struct pass *pass)
 {
@@ -53,15 +46,64 @@ static int release(struct pass *pass)
 	return rc;
 }
 
+/* So much of an array is held that its end is looked for. */
+static int find_verdict(struct pass *pass)
+{
+	const struct array_reading reading = {
+		.shape = pass->shape, .reader = pass->reader, .judge = pass->judge};
+	bool is_kept;
+	int rc = array_verdict(&reading, &is_kept, pass->err);
+
+	if (rc != 0)
+		return rc;
+	pass->array = is_kept ? ARRAY_KEPT : ARRAY_DROPPED;
+	if (is_kept)
+		rc = release(pass);
+	held_cut(&pass->held, 0);
+	return rc;
+}
+
+/* Before one more is held. */
+static int make_room(struct pass *pass)
+{
+	if (pass->array == ARRAY_HELD && pass->held.n >= ARRAY_HELD_MAX)
+		return find_verdict(pass);
+	return 0;
+}
+
+static int on_event(void *context, const struct event *event)
+{
+	struct pass *pass = context;
+	int rc = make_room(pass);
+
+	if (rc != 0 || pass->array == ARRAY_DROPPED)
+		return rc;
+	if (pass->array == ARRAY_HELD)
+		return held_add_event(&pass->held, event, REJECT_TEXT_MAX_BYTES, pass->err);
+	return pass->sink->on_event(pass->sink->context, pass->file, event, pass->err);
+}
+
+static int on_reject(void *context, const struct reject *reject)
+{
+	struct pass *pass = context;
+	int rc = make_room(pass);
+
+	if (rc != 0 || pass->array == ARRAY_DROPPED)
+		return rc;
+	if (pass->array == ARRAY_HELD)
+		return held_add_reject(&pass->held, reject, pass->err);
+	return pass->sink->on_reject(pass->sink->context, pass->file, reject, pass->err);
+}
+
 static int on_array(void *context, enum judge_array what)
 {
 	struct pass *pass = context;
 	int rc = 0;
 
-	pass->is_in_array = what == JUDGE_ARRAY_BEGIN;
-	if (what == JUDGE_ARRAY_KEEP)
+	if (what == JUDGE_ARRAY_KEEP && pass->array == ARRAY_HELD)
 		rc = release(pass);
 	held_cut(&pass->held, 0);
+	pass->array = what == JUDGE_ARRAY_BEGIN ? ARRAY_HELD : ARRAY_NONE;
 	return rc;
 }
 
@@ -94,7 +136,7 @@ static int judge_file(struct pass *pass, const struct plan_file *file, struct re
 	judge_begin(pass->judge, from, position_in_stream(from, file->read.is_compressed));
 	buf_clear(&pass->data);
 	held_cut(&pass->held, 0);
-	pass->is_in_array = false;
+	pass->array = ARRAY_NONE;
 	for (;;) {
 		size_t n = 0;
 		size_t consumed = 0;
@@ -140,7 +182,7 @@ static int run_file(struct pass *pass, const struct plan_file *file, struct read
 int in_order_run(const struct plan *plan, const struct event_shape *shape, struct reader *reader,
 	const struct in_order_sink *sink, struct err *err)
 {
-	struct pass pass = {.sink = sink, .err = err};
+	struct pass pass = {.sink = sink, .shape = shape, .reader = reader, .err = err};
 	int rc = 0;
 
 	held_init(&pass.held, shape->n_fields);

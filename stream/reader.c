@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,6 +109,23 @@ static int check_identity(
 	return rc == 1 ? 0 : err_prefix(err, "%s", reader->path.data);
 }
 
+/* Nothing has been read of what is open. */
+static void begin_at(struct reader *reader, const struct position *at, int64_t limit)
+{
+	reader->at = *at;
+	reader->limit = limit;
+	reader->offset = at->offset;
+	reader->is_format_known = false;
+	reader->is_cut_magic = false;
+	reader->head.fp_offset = 0;
+	reader->n_next = 0;
+	reader->unpacked = 0;
+	reader->is_in_frame = false;
+	reader->is_output_cut = false;
+	reader->failure.code = ERR_NONE;
+	reader_frames_clear(&reader->frames);
+}
+
 int reader_open(struct reader *reader, const struct reader_target *target, struct err *err)
 {
 	int fd;
@@ -129,18 +147,23 @@ int reader_open(struct reader *reader, const struct reader_target *target, struc
 			return rc;
 		}
 	}
-	reader->at = target->at;
-	reader->limit = target->limit;
-	reader->offset = target->at.offset;
-	reader->is_format_known = false;
-	reader->is_cut_magic = false;
-	reader->head.fp_offset = 0;
-	reader->n_next = 0;
-	reader->unpacked = 0;
-	reader->is_in_frame = false;
-	reader->is_output_cut = false;
-	reader->failure.code = ERR_NONE;
-	reader_frames_clear(&reader->frames);
+	begin_at(reader, &target->at, target->limit);
+	return 0;
+}
+
+int reader_open_again(struct reader *reader, const struct reader *other, const struct position *at,
+	struct err *err)
+{
+	reader_close(reader);
+	buf_clear(&reader->path);
+	buf_add(&reader->path, other->path.data, other->path.len);
+	if (!buf_ok(&reader->path))
+		return err_nomem(err);
+	reader->fd = fcntl(other->fd, F_DUPFD_CLOEXEC, 0);
+	if (reader->fd < 0)
+		return err_set_errno(err, errno, "cannot open %s again", other->path.data);
+	reader->status = other->status;
+	begin_at(reader, at, other->limit);
 	return 0;
 }
 

@@ -41,6 +41,10 @@ int reader_open(struct reader *reader, const struct reader_target *target, struc
 	__attribute__((warn_unused_result));
 void reader_close(struct reader *reader);
 
+/* Opens what `other` has open once more, whatever its name is by now, at what reader_position gave. */
+int reader_open_again(struct reader *reader, const struct reader *other, const struct position *at,
+	struct err *err) __attribute__((warn_unused_result));
+
 /* By the first bytes: looks at them if nothing was read yet. */
 int reader_format(struct reader *reader, enum reader_format *format, struct err *err)
 	__attribute__((warn_unused_result));

@@ -147,6 +147,39 @@ START_TEST(a_value_too_long_is_a_reject_only_for_queries_that_group_by_it)
 }
 END_TEST
 
+static void add_too_long(struct buf *line)
+{
+	buf_add_text(line, "{\"time\":1,\"action\":\"");
+	for (int i = 0; i < 70000; i++)
+		buf_add_char(line, 'x');
+	buf_add_text(line, "\"}");
+}
+
+START_TEST(a_value_too_long_in_a_long_array_is_a_reject_if_the_array_counts)
+{
+	static const char *const endings[] = {"]\n", ",oops]\n"};
+	struct buf line = {0};
+
+	bench_open(&bench);
+	buf_add_text(&line, "{\"time\":1,\"action\":\"y\"}\n [");
+	add_too_long(&line);
+	for (int i = 0; i < 20000; i++)
+		buf_printf(&line, ",{\"time\":%d,\"action\":\"x\"}", i % 3600);
+	buf_add_text(&line, ",{}");
+	buf_add_text(&line, endings[_i]);
+	/* So that the file is gone over again in any case. */
+	add_too_long(&line);
+	buf_add_text(&line, "\n");
+	bench_append(&bench, "a", line.data, line.len);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(bench.store.reject_totals[0][REJECT_GROUP_TOO_LONG], 2 - _i);
+	ck_assert_int_eq(bench.store.reject_totals[0][REJECT_NO_TIME], 1 - _i);
+	ck_assert_int_eq(bench.store.reject_totals[0][REJECT_BAD_JSON], _i);
+	ck_assert_uint_eq(kept_sum(&bench.store, 0), _i == 0 ? 20001 : 1);
+	buf_fini(&line);
+}
+END_TEST
+
 START_TEST(a_value_too_long_moves_the_watermark_only_of_queries_that_count_it)
 {
 	static const char *const user[] = {"user"};
@@ -234,6 +267,8 @@ int main(void)
 	TCase *tcase = tcase_create("batch_rejects");
 
 	tcase_set_timeout(tcase, 120);
+	tcase_add_loop_test(
+		tcase, a_value_too_long_in_a_long_array_is_a_reject_if_the_array_counts, 0, 2);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, on_malformed_fail_stops_the_query_with_file_line_and_reason);
 	tcase_add_loop_test(

@@ -6,6 +6,7 @@
 #include "tests/run.h"
 #include "tests/stream/dir.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,45 @@ static bool yes(void *context)
 	return true;
 }
 
+/* On one line an event, an array of so many and what ends it; then a line of one more. */
+static void write_array(const char *name, int n, const char *ending)
+{
+	struct buf lines = {0};
+
+	buf_add_text(&lines, "{\"time\":1,\"action\":\"first\"} [");
+	for (int i = 0; i < n; i++)
+		buf_printf(&lines, "%s{\"time\":%d,\"action\":\"x\"}", i > 0 ? "," : "", i);
+	buf_printf(&lines, "%s\n{\"time\":2,\"action\":\"last\"}\n", ending);
+	bench_append(&bench, name, lines.data, lines.len);
+	buf_fini(&lines);
+}
+
+START_TEST(a_long_array_takes_no_more_memory_than_a_short_one_and_counts_if_it_ends)
+{
+	enum { N = 200000 };
+	const struct event_filter all = {.min_us = INT64_MIN, .max_us = INT64_MAX};
+	struct event_cursor *cursor;
+	const struct event *event;
+	struct err err = ERR_INIT;
+	size_t before, most = 0;
+	const char *file;
+	int64_t n = 0;
+
+	write_array("a", N, _i == 0 ? "]" : ",oops]");
+	before = mallinfo2().uordblks;
+	ck_assert_int_eq(event_cursor_open(&cursor, &bench.spec, 0, &all, NULL, NULL, &err), 0);
+	while (event_cursor_next(cursor, &event, &file, &err) == 1) {
+		if (n++ % 1000 == 0 && mallinfo2().uordblks > most)
+			most = mallinfo2().uordblks;
+	}
+	ck_assert_int_eq(err.code, 0);
+	ck_assert_int_eq(n, _i == 0 ? N + 2 : 2);
+	/* The copies of all of them would be four times as much. */
+	ck_assert_uint_lt(most, before + (16 << 20));
+	event_cursor_close(cursor);
+}
+END_TEST
+
 START_TEST(both_end_when_they_are_cancelled)
 {
 	struct event_filter all = {.min_us = INT64_MIN, .max_us = INT64_MAX};
@@ -287,6 +327,8 @@ int main(void)
 	tcase_add_test(tcase, a_cursor_reads_each_file_once_when_names_move_on_under_it);
 	tcase_add_test(tcase, a_cursor_gives_long_files_and_arrays_whole);
 	tcase_add_test(tcase, a_recount_counts_each_file_once_when_names_move_on_under_it);
+	tcase_add_loop_test(tcase,
+		a_long_array_takes_no_more_memory_than_a_short_one_and_counts_if_it_ends, 0, 2);
 	tcase_add_test(tcase, both_end_when_they_are_cancelled);
 	tcase_add_test(tcase, a_recount_of_many_groups_ends_at_its_limit_and_below_it_does_not);
 	suite_add_tcase(suite, tcase);
