@@ -12,6 +12,7 @@
 #include "sql/execution.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* The newest snapshot for the session's first running statement; later ones see the same. */
 static void pin(struct sql_session *session)
@@ -247,8 +248,21 @@ static enum step fail(struct statement *statement, int rc, struct err *err)
 /* A compiled form is made anew when the schema has changed; then its columns may be others. */
 static bool has_changed_shape(const struct statement *statement)
 {
-	return (size_t)sqlite3_column_count(statement->compiled->stmt) !=
-	       statement->shape->n_columns;
+	const struct shape *shape = statement->shape;
+	sqlite3_stmt *stmt = statement->compiled->stmt;
+
+	if ((size_t)sqlite3_column_count(stmt) != shape->n_columns)
+		return true;
+	if (sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_REPREPARE, 0) == 0)
+		return false;
+	for (size_t i = 0; i < shape->n_columns; i++) {
+		const char *name = sqlite3_column_name(stmt, (int)i);
+
+		if (name == NULL || strcmp(name, shape->names[i]) != 0)
+			return true;
+	}
+	(void)sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_REPREPARE, 1);
+	return false;
 }
 
 /*
@@ -305,7 +319,8 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 		return finish(statement);
 	if (rc != SQLITE_ROW)
 		return fail(statement, rc, err);
-	if (has_changed_shape(statement)) {
+	/* SQLite looks at the schema as a run begins, and what is done again sees the same one. */
+	if (statement->n_given == 0 && has_changed_shape(statement)) {
 		(void)err_set(err, ERR_SQL, "the table has changed meanwhile: ask again");
 		statement->session->error_code = SQLITE_SCHEMA;
 		compile_forget(connection, statement->compiled);

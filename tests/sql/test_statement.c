@@ -843,6 +843,37 @@ START_TEST(a_protocol_brings_functions_and_tables_of_its_own)
 }
 END_TEST
 
+START_TEST(other_columns_are_noticed_by_their_names)
+{
+	static const char ask[] = "select * from counts";
+	struct statement *statement;
+	struct buf out = {0};
+	struct err err = ERR_INIT;
+	size_t tail;
+
+	/* TEMP objects hold the connection, and with it what it compiled before. */
+	assert_rows(session,
+		"create temp table mine(a); select count(*) from (select * from counts)", "4\n");
+	assert_rows(session, ask,
+		"Close|2016-07-26 02:00:00|2016-07-26 03:00:00|11\n"
+		"Open|2016-07-26 02:00:00|2016-07-26 03:00:00|179\n"
+		"Close|2016-07-26 03:00:00|2016-07-26 04:00:00|344\n"
+		"Open|2016-07-26 03:00:00|2016-07-26 04:00:00|1001\n");
+	write_sql(&fixture, "create table other(a)");
+	ck_assert_int_eq(run_sql(session, ask, &out, &err), 0);
+	write_sql(&fixture, "drop table counts; create table counts(who, a, b, c);"
+			    "insert into counts values('me', 1, 2, 3)");
+	ck_assert_int_eq(run_sql(session, ask, &out, &err), ERR_SQL);
+	ck_assert_str_eq(err.text, "the table has changed meanwhile: ask again");
+	ck_assert_int_eq(
+		statement_prepare(session, ask, sizeof(ask) - 1, 0, &tail, &statement, &err), 0);
+	ck_assert_str_eq(statement_column_name(statement, 0), "who");
+	statement_free(statement);
+	assert_rows(session, ask, "me|1|2|3\n");
+	buf_fini(&out);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("statement");
@@ -879,6 +910,7 @@ int main(void)
 	tcase_add_test(tests, the_daemon_s_user_controls_it);
 	tcase_add_test(tests, no_reader_sees_half_a_batch_or_goes_back);
 	tcase_add_test(tests, a_protocol_brings_functions_and_tables_of_its_own);
+	tcase_add_test(tests, other_columns_are_noticed_by_their_names);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }
