@@ -263,7 +263,9 @@ static void trim(sqlite3_context *context, int argc, sqlite3_value **argv, enum 
 {
 	struct trim_set set;
 	const char *text, *members = " ";
-	size_t len, cut;
+	struct budget *budget = sqlite3_user_data(context);
+	size_t len, cut, n = 0;
+	bool is_stopped = false;
 
 	text = (const char *)sqlite3_value_text(argv[0]);
 	if (text == NULL)
@@ -277,13 +279,21 @@ static void trim(sqlite3_context *context, int argc, sqlite3_value **argv, enum 
 		sqlite3_result_error(context, "trim: more than 256 characters to take away", -1);
 		return;
 	}
-	while ((side & TRIM_LEFT) != 0 && (cut = trimmed(&set, text, len, false)) > 0) {
+	while ((side & TRIM_LEFT) != 0 && !is_stopped &&
+		(cut = trimmed(&set, text, len, false)) > 0) {
 		text += cut;
 		len -= cut;
+		is_stopped = ++n % CHECK_EVERY == 0 && !budget_check(budget);
 	}
-	while ((side & TRIM_RIGHT) != 0 && (cut = trimmed(&set, text, len, true)) > 0)
+	while ((side & TRIM_RIGHT) != 0 && !is_stopped &&
+		(cut = trimmed(&set, text, len, true)) > 0) {
 		len -= cut;
-	sqlite3_result_text64(context, text, len, SQLITE_TRANSIENT, SQLITE_UTF8);
+		is_stopped = ++n % CHECK_EVERY == 0 && !budget_check(budget);
+	}
+	if (is_stopped)
+		stop(context);
+	else
+		sqlite3_result_text64(context, text, len, SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
 static void on_trim(sqlite3_context *context, int argc, sqlite3_value **argv)

@@ -5,7 +5,7 @@
  */
 #include "sql/bounded.h"
 
-#define CHECK_EVERY 65536 /* characters between two looks at the budget: about 0.1 ms */
+#define CHECK_EVERY 65536 /* bytes of pattern between two looks at the budget: about 0.1 ms */
 
 struct reader {
 	const unsigned char *at, *end;
@@ -103,11 +103,16 @@ enum wildcard_match wildcard_match(const struct wildcard *wildcard, const char *
 	struct reader text = {
 		(const unsigned char *)text_text, (const unsigned char *)text_text + len};
 	struct reader behind_star = {0}, retry = {0};
-	uint32_t n_steps = 0;
+	size_t work = 0;
 
 	for (;;) {
-		if (++n_steps % CHECK_EVERY == 0 && !budget_check(budget))
-			return WILDCARD_STOPPED;
+		const unsigned char *element = pattern.at;
+
+		if (++work >= CHECK_EVERY) {
+			work = 0;
+			if (!budget_check(budget))
+				return WILDCARD_STOPPED;
+		}
 		if (pattern.at < pattern.end && *pattern.at == star && !star_is_escape) {
 			pattern.at++;
 			behind_star = pattern;
@@ -118,8 +123,12 @@ enum wildcard_match wildcard_match(const struct wildcard *wildcard, const char *
 		}
 		if (pattern.at == pattern.end && text.at == text.end)
 			return WILDCARD_YES;
-		if (pattern.at < pattern.end && take_one(wildcard, &pattern, &text))
+		if (pattern.at < pattern.end && take_one(wildcard, &pattern, &text)) {
+			/* A set is as much work as it is long. */
+			work += (size_t)(pattern.at - element);
 			continue;
+		}
+		work += (size_t)(pattern.at - element);
 		/* The newest star takes one character more; without one, or without text, it is
 		 * over. */
 		if (behind_star.at == NULL || retry.at == retry.end)

@@ -197,6 +197,11 @@ static const struct {
 		BOUNDED, NULL},
 	{"select hex(zeroblob(1000000)) glob '*[^0]*[^0]*'", BOUNDED, NULL},
 	{"select trim(hex(zeroblob(1000000)), hex(randomblob(1000000)))", ERR_SQL, "256"},
+	{"select length(ltrim(hex(zeroblob(2000000)), (with recursive n(i) as (select 1 union all"
+	 " select i + 1 from n where i < 255) select group_concat(char(19968 + i), '') from n) || "
+	 "'0'))",
+		BOUNDED, NULL},
+	{"select hex(zeroblob(30000)) glob '*[' || hex(zeroblob(2000000)) || ']Z'", BOUNDED, NULL},
 	{"select group_concat(a.action||b.action||c.action) from counts a, counts b, counts c, "
 	 "counts d, counts e,"
 	 " counts f, counts g, counts h, counts i, counts j",
