@@ -100,17 +100,38 @@ static bool is_as_read(int dir_fd, const char *path, const struct file *file)
 	       status.mtime_ns == file->mtime_ns;
 }
 
+/* Where the file system knows no renaming without overwriting: a link does not overwrite either. */
+static int link_new(int from_fd, const char *from, int to_fd, const char *to)
+{
+	int failure;
+
+	if (linkat(from_fd, from, to_fd, to, 0) != 0)
+		return errno;
+	if (unlinkat(from_fd, from, 0) == 0)
+		return 0;
+	failure = errno;
+	(void)unlinkat(to_fd, to, 0);
+	return failure;
+}
+
 /* Renames without overwriting. 0 or an errno. */
 static int rename_new(int from_fd, const char *from, int to_fd, const char *to)
 {
+	struct entry_status status;
+	int failure;
+
 	if (renameat2(from_fd, from, to_fd, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return errno;
-	/* The file system knows no such rename; a link does not overwrite either. */
-	if (linkat(from_fd, from, to_fd, to, 0) != 0)
-		return errno;
-	return unlinkat(from_fd, from, 0) == 0 ? 0 : errno;
+	failure = link_new(from_fd, from, to_fd, to);
+	if (failure != EPERM && failure != EOPNOTSUPP && failure != ENOSYS)
+		return failure;
+	/* Nor links, or none to files of others: looking first is the best that there is. */
+	failure = entry_stat(to_fd, to, &status);
+	if (failure != ENOENT)
+		return failure == 0 ? EEXIST : failure;
+	return renameat(from_fd, from, to_fd, to) == 0 ? 0 : errno;
 }
 
 /* Where a file is taken to, below dir_fd or absolute, and for what. */

@@ -153,6 +153,9 @@ END_TEST
 /* What happens between the last look at the file and the renaming; once. */
 static void (*before_rename)(void);
 
+/* What a file system answers that knows neither; 0: it is done. */
+static int rename_failure, link_failure;
+
 int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
 int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
@@ -161,7 +164,15 @@ int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned
 	before_rename = NULL;
 	if (what != NULL)
 		what();
-	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+	errno = rename_failure;
+	return rename_failure != 0 ? -1
+				   : (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+}
+
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+	errno = link_failure;
+	return link_failure != 0 ? -1 : (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
 }
 
 /* What deleting is answered with; 0: it is done. */
@@ -247,6 +258,30 @@ START_TEST(a_file_that_cannot_be_deleted_keeps_its_name)
 	unlink_failure = 0;
 	fixture_expect(&f, "");
 	ck_assert_int_eq(clean("a"), 1);
+}
+END_TEST
+
+START_TEST(a_file_system_without_links_is_cleaned_too)
+{
+	f.spec.clean_source = _i % 2 == 0 ? CLEAN_SOURCE_ARCHIVE : CLEAN_SOURCE_DELETE;
+	rename_failure = EINVAL;
+	link_failure = _i < 2 ? 0 : EPERM;
+	for (int i = 0; i < 2; i++) {
+		fixture_write(&f, "a", i == 0 ? "1 " : "2 ");
+		fixture_expect(&f, i == 0 ? "1 " : "2 ");
+		ck_assert_int_eq(clean("a"), 1);
+		ck_assert_int_ne(access(fixture_path(&f, "a"), F_OK), 0);
+	}
+	if (_i % 2 == 0) {
+		in_archive("a", "1 ");
+		in_archive("a.1", "2 ");
+	}
+	fixture_write(&f, "a", "3 ");
+	fixture_expect(&f, "3 ");
+	before_rename = append_to_a;
+	ck_assert_int_eq(clean("a"), 0);
+	fixture_expect(&f, "2 ");
+	rename_failure = link_failure = 0;
 }
 END_TEST
 
@@ -375,6 +410,7 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(tc, not_when_it_is_written_to_at_the_last_moment, 0, 2);
 	tcase_add_loop_test(
 		tc, a_file_that_goes_at_the_last_moment_is_told_and_found_missing, 0, 2);
+	tcase_add_loop_test(tc, a_file_system_without_links_is_cleaned_too, 0, 4);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
