@@ -20,7 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_SUFFIX 10000
+#define MAX_SUFFIX     10000
+#define DELETED_PREFIX ".tallyd-delete-"
 
 /* True when `path` is `dir` or below it; both absolute, without links. */
 static bool is_inside(const char *path, const char *dir)
@@ -145,8 +146,11 @@ struct away {
 static int rename_away(const struct source *source, const struct file *file, struct away *away)
 {
 	size_t bare_len = away->path.len - 1;
+	int fault = fault_hit("clean-rename");
 	int failure = EEXIST;
 
+	if (fault > 0)
+		return fault;
 	for (int suffix = 0; failure == EEXIST && suffix <= MAX_SUFFIX; suffix++) {
 		away->path.len = bare_len;
 		if (suffix > 0)
@@ -190,12 +194,9 @@ static int take_away(
 static int archive_file(const struct source *source, const struct file *file, struct err *err)
 {
 	struct away away = {.deed = "archive", .dir_fd = AT_FDCWD};
-	int fault = fault_hit("clean-rename");
 	char *slash;
 	int rc;
 
-	if (fault > 0)
-		return err_set_errno(err, fault, "cannot archive %s", file->path);
 	buf_printf(&away.path, "%s/%s", source->spec->archive_dir, file->path);
 	buf_add_char(&away.path, '\0');
 	if (!buf_ok(&away.path)) {
@@ -217,29 +218,73 @@ static int archive_file(const struct source *source, const struct file *file, st
 	return rc;
 }
 
-/* Under a name beside its own that no source reads. */
+/* 0 or an errno. */
+static int unlink_away(const struct away *away)
+{
+	int fault = fault_hit("clean-unlink");
+
+	if (fault > 0)
+		return fault;
+	return unlinkat(away->dir_fd, away->path.data, 0) == 0 ? 0 : errno;
+}
+
+/* Under a name beside its own that no source reads; see clean_undo(). */
 static int delete_file(const struct source *source, const struct file *file, struct err *err)
 {
 	const char *slash = strrchr(file->path, '/');
 	int dir_len = slash == NULL ? 0 : (int)(slash + 1 - file->path);
 	struct away away = {.deed = "delete", .dir_fd = source->dir_fd};
-	int fault = fault_hit("clean-unlink");
+	int failure;
 	int rc;
 
-	if (fault > 0)
-		return err_set_errno(err, fault, "cannot delete %s", file->path);
-	buf_printf(&away.path, "%.*s.tallyd-delete-%lld", dir_len, file->path, (long long)file->id);
+	buf_printf(
+		&away.path, "%.*s" DELETED_PREFIX "%lld", dir_len, file->path, (long long)file->id);
 	buf_add_char(&away.path, '\0');
 	rc = buf_ok(&away.path) ? take_away(source, file, &away, err) : err_nomem(err);
-	if (rc == 1 && unlinkat(away.dir_fd, away.path.data, 0) != 0) {
-		int failure = errno;
-
+	failure = rc == 1 ? unlink_away(&away) : 0;
+	if (failure != 0) {
 		rc = put_back(source, file, &away, err);
 		if (rc == 0)
 			rc = err_set_errno(err, failure, "cannot delete %s", file->path);
 	}
 	buf_fini(&away.path);
 	return rc;
+}
+
+/* The remembered file that `path`, a name for deleting, was given to; NULL: it is another one. */
+static const struct file *find_deleted(const struct source *source, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t dir_len = slash == NULL ? 0 : (size_t)(slash + 1 - path);
+	size_t slot =
+		source_find_id(source, strtoll(path + dir_len + strlen(DELETED_PREFIX), NULL, 10));
+	const struct file *file = slot == NO_SLOT ? NULL : file_at(source, slot);
+	struct entry_status status;
+
+	if (file == NULL || file_is_gone(file) || strncmp(file->path, path, dir_len) != 0 ||
+		strchr(file->path + dir_len, '/') != NULL ||
+		entry_stat(source->dir_fd, path, &status) != 0 || !S_ISREG(status.mode) ||
+		file->identity.inode != status.inode || file->identity.birth_ns != status.birth_ns)
+		return NULL;
+	return file;
+}
+
+bool clean_is_deleted_name(const char *name)
+{
+	return strncmp(name, DELETED_PREFIX, strlen(DELETED_PREFIX)) == 0;
+}
+
+const char *clean_undo(struct source *source, const char *path)
+{
+	const struct file *file = find_deleted(source, path);
+
+	if (file == NULL || rename_new(source->dir_fd, path, source->dir_fd, file->path) != 0) {
+		note_say_once(source, path,
+			"left by a deletion that was broken off, and not read under this name");
+		return NULL;
+	}
+	note_say(source, "%s: its deletion was broken off, it has its name again", file->path);
+	return file->path;
 }
 
 int source_clean(struct source *source, size_t slot, struct err *err)

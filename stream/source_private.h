@@ -207,6 +207,15 @@ void source_set_trouble(struct source *source, const char *path, int failure);
 /* ERR_CONFIG where archive_dir cannot be right. */
 int clean_check(const struct source *source, struct err *err) __attribute__((warn_unused_result));
 
+/* Whether an entry's name is one that a file has while it is deleted. */
+bool clean_is_deleted_name(const char *name);
+
+/*
+ * A kill may have left `path`, of such a name, in the middle of a deletion: a remembered file gets
+ * its own name back, which is returned. NULL: it stays, and that is said.
+ */
+const char *clean_undo(struct source *source, const char *path);
+
 /* source_notes.c */
 
 /* The sentence after "source NAME: "; control characters (file names have them) become \xNN. */

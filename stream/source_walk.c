@@ -128,6 +128,30 @@ static int visit_batch(struct walk *walk, int fd, const char *dir_path, struct e
 	return rc;
 }
 
+static int look_at_name(
+	struct walk *walk, int fd, const char *dir_path, const char *name, struct err *err)
+{
+	if (!stat_batch_add(walk->batch, name))
+		return err_nomem(err);
+	return stat_batch_is_full(walk->batch) ? visit_batch(walk, fd, dir_path, err) : 0;
+}
+
+/* What was being deleted when the daemon was killed is looked at under its own name. */
+static int take_back(
+	struct walk *walk, int fd, const char *dir_path, const char *name, struct err *err)
+{
+	const char *own = NULL;
+	const char *slash;
+	int rc = set_path(walk, dir_path, name, err);
+
+	if (rc == 0)
+		own = clean_undo(walk->source, walk->path.data);
+	if (own == NULL)
+		return rc;
+	slash = strrchr(own, '/');
+	return look_at_name(walk, fd, dir_path, slash == NULL ? own : slash + 1, err);
+}
+
 /* A listed name: directories are remembered, what may be wanted is looked at with others. */
 static int take_entry(struct walk *walk, int fd, const char *dir_path, const struct dirent *entry,
 	struct err *err)
@@ -135,6 +159,9 @@ static int take_entry(struct walk *walk, int fd, const char *dir_path, const str
 	const struct source_spec *spec = walk->source->spec;
 	int rc;
 
+	/* At a start; in a run whoever deletes is this thread. */
+	if (walk->source->is_matching && clean_is_deleted_name(entry->d_name))
+		return take_back(walk, fd, dir_path, entry->d_name, err);
 	if (file_name_is_ignored(entry->d_name))
 		return 0;
 	if (entry->d_type == DT_DIR) {
@@ -143,9 +170,7 @@ static int take_entry(struct walk *walk, int fd, const char *dir_path, const str
 	}
 	if (entry->d_type != DT_UNKNOWN && !file_name_matches(entry->d_name, spec->glob))
 		return 0;
-	if (!stat_batch_add(walk->batch, entry->d_name))
-		return err_nomem(err);
-	return stat_batch_is_full(walk->batch) ? visit_batch(walk, fd, dir_path, err) : 0;
+	return look_at_name(walk, fd, dir_path, entry->d_name, err);
 }
 
 /* Reads one directory; `dir_path` is "" or ends in no slash. */

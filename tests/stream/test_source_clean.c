@@ -285,6 +285,58 @@ START_TEST(a_file_system_without_links_is_cleaned_too)
 }
 END_TEST
 
+/* As a kill leaves it between the two steps of a deletion, and found at the next start. */
+static const char *break_off_deletion(const char *name, const char *dir)
+{
+	static char left[64];
+
+	(void)snprintf(left, sizeof(left), "%s.tallyd-delete-%lld", dir,
+		(long long)fixture_file(&f, name)->id);
+	fixture_rename(&f, name, left);
+	return left;
+}
+
+START_TEST(a_deletion_that_was_broken_off_is_taken_back_at_the_next_start)
+{
+	f.spec.clean_source = CLEAN_SOURCE_DELETE;
+	f.spec.recursive = true;
+	fixture_mkdir(&f, "x");
+	fixture_write(&f, "a", "1 ");
+	fixture_write(&f, "x/b", "2 ");
+	fixture_expect(&f, "1 2 ");
+	(void)break_off_deletion("a", "");
+	/* Somebody had it open. */
+	fixture_append(&f, break_off_deletion("x/b", "x/"), "3 ");
+	fixture_restart(&f, 0);
+	fixture_expect(&f, "3 ");
+	fixture_noted(&f, "x/b: its deletion was broken off");
+	ck_assert_int_eq(clean("a"), 1);
+	ck_assert_int_eq(clean("x/b"), 1);
+	fixture_remove(&f, "x");
+	fixture_remove(&f, "");
+}
+END_TEST
+
+START_TEST(what_is_left_of_a_deletion_and_has_no_name_to_go_back_to_is_told)
+{
+	const char *left;
+
+	f.spec.clean_source = CLEAN_SOURCE_DELETE;
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	left = break_off_deletion("a", "");
+	fixture_write(&f, _i == 0 ? ".b" : "a", "2 ");
+	if (_i == 0)
+		fixture_rename(&f, ".b", left);
+	fixture_restart(&f, 0);
+	fixture_expect(&f, _i == 0 ? "" : "2 ");
+	fixture_noted(&f, "left by a deletion that was broken off");
+	ck_assert_int_eq(access(fixture_path(&f, left), F_OK), 0);
+	fixture_scan(&f);
+	fixture_noted_nothing(&f);
+}
+END_TEST
+
 START_TEST(a_failure_leaves_the_file_and_names_it)
 {
 	struct err err = ERR_INIT;
@@ -392,6 +444,7 @@ static Suite *make_suite(void)
 		not_when_its_time_changed_since_it_was_read,
 		not_when_another_file_has_its_name,
 		a_file_that_cannot_be_deleted_keeps_its_name,
+		a_deletion_that_was_broken_off_is_taken_back_at_the_next_start,
 		a_failure_leaves_the_file_and_names_it,
 		another_file_system_is_refused_with_a_sentence,
 		archive_dir_inside_the_source_is_refused,
@@ -411,6 +464,8 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(
 		tc, a_file_that_goes_at_the_last_moment_is_told_and_found_missing, 0, 2);
 	tcase_add_loop_test(tc, a_file_system_without_links_is_cleaned_too, 0, 4);
+	tcase_add_loop_test(
+		tc, what_is_left_of_a_deletion_and_has_no_name_to_go_back_to_is_told, 0, 2);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
