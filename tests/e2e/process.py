@@ -112,6 +112,8 @@ class Life(harness.Case):
                  "postgres": (ask_postgres, "57P01"), "web": (ask_web, "close")}
         last, threads = {}, []
         for name, (ask, word) in asked.items():
+            ask()
+
             def run(name=name, ask=ask, word=word):
                 last[name] = self.poll_until_told(ask, lambda said: word in str(said))
             threads.append(threading.Thread(target=run))
