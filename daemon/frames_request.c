@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "daemon/sql_text.h"
+#include "sql/tokens.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -202,6 +203,16 @@ static void subscribe_skip(struct request *request)
 	request->sql_skipped = skipped;
 }
 
+/* What is looked at again with each snapshot must not change anything. */
+static bool is_select(const struct request *request)
+{
+	struct tokens tokens = {request->sql, request->sql + request->sql_len};
+	struct token first = tokens_next(&tokens);
+
+	return token_is_word(&first, "select") || token_is_word(&first, "with") ||
+	       token_is_word(&first, "values");
+}
+
 static int statement_take(struct parsing *p)
 {
 	struct request *request = p->request;
@@ -214,6 +225,8 @@ static int statement_take(struct parsing *p)
 	if (memchr(request->sql, '\0', request->sql_len) != NULL)
 		return refuse(p, "a NUL byte in a statement");
 	subscribe_skip(request);
+	if (request->kind == REQUEST_SUBSCRIBE && !is_select(request))
+		return refuse(p, "a subscription is SUBSCRIBE SELECT ...");
 	if (sql_text_has_rest(request->sql, request->sql_len))
 		return refuse(p, "one statement a request");
 	if (member(p, "params", &value))

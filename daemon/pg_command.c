@@ -161,7 +161,7 @@ static void parse_fetch(struct words *words, struct pg_command *command)
 	if (!take(words, "forward"))
 		(void)take(words, "next");
 	if (take(words, "all")) {
-		command->n_rows = 0;
+		command->n_rows = INT64_MAX;
 	} else if (words->token.kind == PG_TOKEN_NUMBER) {
 		take_value(words, number);
 		command->n_rows = strtoll(number, NULL, 10);

@@ -102,7 +102,11 @@ static void cursor_fetch(struct pg_session *pg, const struct pg_command *command
 		memcpy(cursor->rows.formats, from->rows.formats, n);
 	else
 		memset(cursor->rows.formats, 0, n);
-	pg_run_portal(pg, cursor, command->n_rows, true);
+	/* The row that it stands on again, which no cursor that only goes forward has. */
+	if (command->n_rows == 0)
+		pg_write_complete(&pg->out, "FETCH 0");
+	else
+		pg_run_portal(pg, cursor, command->n_rows, true);
 }
 
 void pg_cursor_use(

@@ -326,6 +326,7 @@ static int on_open(struct session *session, struct err *err)
 	if (getrandom(&pg->secret, sizeof(pg->secret), 0) != sizeof(pg->secret))
 		return err_set_errno(err, errno, "cannot make a secret for the session");
 	execution_init(&pg->execution);
+	pg->execution.needs_all_params = true;
 	pg->rows.owner = pg;
 	return 0;
 }

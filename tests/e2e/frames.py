@@ -177,6 +177,18 @@ class Subscriptions(harness.Case):
         self.d.process_all()
         self.assertEqual(f.ask("select 2"), [[2]])
 
+    def test_only_what_selects_is_subscribed_to(self):
+        f = self.d.frames()
+        for sql in ("begin", "create temp table t(a)", "explain select 1", "pragma table_list"):
+            f.request("SUBSCRIBE " + sql)
+            self.assertEqual(f.frame()["error"]["message"], "a subscription is SUBSCRIBE SELECT ...")
+        for sql in ("values (1)", "with n(i) as (select 1) select i from n", "/* one */ select 1"):
+            f.request("subscribe " + sql)
+            self.assertEqual((f.frame()["id"], f.frame()["rows"]), (f.next_id - 1, [[1]]))
+            f.frame()
+        self.assertEqual(self.d.ask("select count(*) from sessions where state like '%transaction'"),
+                         [[0]])
+
     def test_a_bad_subscription_ends_with_its_error(self):
         f = self.d.frames()
         f.request("subscribe select nonsense")

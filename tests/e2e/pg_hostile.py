@@ -301,6 +301,14 @@ class Hostile(harness.Case):
                 self.assertEqual([wire.rows(session.ask(ask))[0][0] for ask in (hour, zone)],
                                  expected, change)
 
+    def test_numbers_that_ask_for_nothing_give_nothing(self):
+        session = Wire(self.path)
+        self.assertEqual(wire.state(session.ask(query("select $1"))), "42P02")
+        session.ask(query("begin"))
+        session.ask(query("declare c cursor for select 1 union all select 2"))
+        for fetch, kinds in (("0", "TCZ"), ("1", "TDCZ"), ("0", "TCZ"), ("all", "TDCZ"), ("0", "TCZ")):
+            self.assertEqual(wire.kinds(session.ask(query("fetch %s from c" % fetch))), kinds)
+
     def test_limits_have_their_states(self):
         session = Wire(self.path)
         for n in range(1000):
