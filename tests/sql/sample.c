@@ -4,8 +4,26 @@
 #include "base/buf.h"
 
 #include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+void must(int rc, const struct err *err)
+{
+	ck_assert_msg(rc == 0, "%s", err->text);
+}
+
+void shell(const char *format, ...)
+{
+	char command[600];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	ck_assert_msg(system(command) == 0, "%s", command);
+}
 
 /* A chain of everything kept. */
 struct kept {

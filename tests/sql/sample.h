@@ -5,6 +5,7 @@
 #ifndef TESTS_SQL_SAMPLE_H
 #define TESTS_SQL_SAMPLE_H
 
+#include "base/err.h"
 #include "stream/changes.h"
 #include "stream/spec.h"
 
@@ -32,6 +33,12 @@ void sample_add_row(struct changes *changes, const char *group, int64_t start_us
 void sample_add_file(struct changes *changes, int64_t id, const char *path, enum file_state state);
 void sample_add_offset(struct changes *changes, int64_t prefix_id, int64_t file_id, int64_t offset);
 void sample_add_reject(struct changes *changes, int64_t line);
+
+/* Ends the test with the sentence where `rc` is not 0. */
+void must(int rc, const struct err *err);
+
+/* A command that has to succeed. */
+void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* All rows as sqlite3 prints them: `|` between columns, a newline behind each row. */
 char *sample_ask(sqlite3 *db, const char *sql);

@@ -16,11 +16,6 @@ static sqlite3 *db;
 static struct catalog *catalog;
 static struct apply *apply;
 
-static void must(int rc, const struct err *err)
-{
-	ck_assert_msg(rc == 0, "%s", err->text);
-}
-
 /* A checkpoint's tables in memory, for the sample's query. */
 static void open_checkpoint(const char *field)
 {

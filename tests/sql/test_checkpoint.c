@@ -27,22 +27,6 @@ static struct store *store;
 static struct told told;
 static struct spec *spec;
 
-static void must(int rc, const struct err *err)
-{
-	ck_assert_msg(rc == 0, "%s", err->text);
-}
-
-__attribute__((format(printf, 1, 2))) static void shell(const char *format, ...)
-{
-	char command[600];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
-
 static void setup(void)
 {
 	faulty_install();

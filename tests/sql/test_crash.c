@@ -30,22 +30,6 @@ static char dir[64], state[80], events[80], archive[80];
 static struct stream *stream;
 static struct store *store;
 
-static void must(int rc, const struct err *err)
-{
-	ck_assert_msg(rc == 0, "%s", err->text);
-}
-
-static void shell(const char *format, ...)
-{
-	char command[600];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
-
 static void setup(void)
 {
 	strcpy(dir, "/tmp/test_crash.XXXXXX");

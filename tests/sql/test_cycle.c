@@ -12,7 +12,6 @@
 
 #include <check.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,22 +32,6 @@ static struct stream *stream;
 static struct store *store;
 static int64_t counted[N_ACTIONS][N_HOURS]; /* complete lines written so far */
 static int64_t now_us = START;
-
-static void must(int rc, const struct err *err)
-{
-	ck_assert_msg(rc == 0, "%s", err->text);
-}
-
-__attribute__((format(printf, 1, 2))) static void shell(const char *format, ...)
-{
-	char command[600];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
 
 static void start(void)
 {

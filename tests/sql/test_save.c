@@ -18,11 +18,6 @@ static char path[128];
 static struct store *store;
 static struct told told;
 
-static void must(int rc, const struct err *err)
-{
-	ck_assert_msg(rc == 0, "%s", err->text);
-}
-
 static void setup(void)
 {
 	struct store_options options = {.state_dir = NULL};

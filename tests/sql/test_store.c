@@ -24,11 +24,6 @@ static struct store *store;
 static struct told told;
 static struct spec *spec;
 
-static void must(int rc, const struct err *err)
-{
-	ck_assert_msg(rc == 0, "%s", err->text);
-}
-
 static bool is_unseen; /* how the store is opened */
 
 static int try_open(bool rebuild, struct err *err)

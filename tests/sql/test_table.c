@@ -39,11 +39,6 @@ static uint64_t counts[N_KEYS]; /* what should stand there, by key in order; 0: 
 static int64_t ends[N_KEYS];
 static struct row_change rows[N_KEYS];
 
-static void must(int rc, const struct err *err)
-{
-	ck_assert_msg(rc == 0, "%s", err->text);
-}
-
 static void setup(void)
 {
 	struct err err = ERR_INIT;
