@@ -391,7 +391,7 @@ bool prefix_may_become(
 			continue;
 		own = prefix_stand(prefix, file, slot);
 		others = prefix_stand(other, file, slot);
-		for (size_t i = 0; prefix_compare(file, &own, &others) > 0 && i < prefixes->n;
+		for (size_t i = 0; prefix_compare(file, &own, &others) != 0 && i < prefixes->n;
 			i++) {
 			const struct prefix *third = prefixes->list[i];
 			struct stand stand = prefix_stand(third, file, slot);

@@ -117,10 +117,10 @@ size_t prefix_find_further_in_gone(const struct prefixes *prefixes, const struct
 	const struct prefix *b, size_t slot);
 
 /*
- * May the queries of `prefix` stand where `other` stands? Not where it knows a
- * file that went better and a third one does too: `other` takes over what it
- * knows, and when the file came back and was read up to the third, nothing
- * would tell any more that those of `other` have missed a part of it.
+ * May the queries of `prefix` stand where `other` stands? Not where the two know
+ * a file that went unequally and a third knows it better: together they stand
+ * where the better one stood, and when the file came back and was read up to the
+ * third, nothing would tell any more that some of them have missed a part of it.
  */
 bool prefix_may_become(
 	const struct prefixes *prefixes, const struct prefix *prefix, const struct prefix *other);

@@ -7,6 +7,7 @@
 #include "tests/stream/dir.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -236,6 +237,94 @@ START_TEST(a_file_that_comes_back_is_not_counted_again_by_who_joined_those_who_m
 }
 END_TEST
 
+#define N_FILES   5
+#define N_QUERIES 3
+
+/* Files that grow, go and come back, under a hidden name meanwhile. */
+static struct {
+	bool is_made[N_FILES], is_away[N_FILES];
+	uint64_t n_events;
+} files;
+
+static void name_of(int file, bool is_away, char name[8])
+{
+	(void)snprintf(name, 8, "%sf%d", is_away ? "." : "", file);
+}
+
+static void grow(int file)
+{
+	int n = 1 + rand() % 3;
+	char name[8];
+
+	name_of(file, files.is_away[file], name);
+	bench_write_events(&bench, name, rand() % 3600, n);
+	files.is_made[file] = true;
+	files.n_events += (uint64_t)n;
+}
+
+static void move(int file, bool is_away)
+{
+	char from[256], to[256], name[8];
+
+	if (!files.is_made[file] || files.is_away[file] == is_away)
+		return;
+	name_of(file, !is_away, name);
+	bench_path(&bench, name, from);
+	name_of(file, is_away, name);
+	bench_path(&bench, name, to);
+	ck_assert_int_eq(rename(from, to), 0);
+	files.is_away[file] = is_away;
+}
+
+static void step(void)
+{
+	int file = rand() % N_FILES;
+	size_t query = (size_t)rand() % N_QUERIES;
+	struct err err = ERR_INIT;
+
+	switch (rand() % 10) {
+	case 0:
+	case 1: grow(file); break;
+	case 2: move(file, true); break;
+	case 3: move(file, false); break;
+	case 4: ck_assert_int_eq(stream_stop_query(bench.stream, query, &err), 0); break;
+	case 5: ck_assert_int_eq(stream_start_query(bench.stream, query, &err), 0); break;
+	case 6:
+		if (rand() % 4 == 0)
+			bench_restart(&bench);
+		break;
+	default: (void)bench_batch(&bench); break;
+	}
+}
+
+START_TEST(nothing_is_counted_twice_or_missed_in_silence_whoever_stops_and_whatever_goes)
+{
+	struct err err = ERR_INIT;
+
+	srand((unsigned)_i);
+	bench.sources[0].max_files_per_trigger = 1 + _i % 3;
+	for (int i = 1; i < N_QUERIES; i++)
+		(void)bench_add_query(&bench, i == 1 ? "second" : "third");
+	bench_open(&bench);
+	for (int i = 0; i < 150; i++)
+		step();
+	for (int i = 0; i < N_FILES; i++)
+		move(i, false);
+	for (size_t i = 0; i < N_QUERIES; i++)
+		ck_assert_int_eq(stream_start_query(bench.stream, i, &err), 0);
+	(void)bench_run(&bench);
+	for (size_t i = 0; i < N_QUERIES; i++) {
+		uint64_t n = kept_sum(&bench.store, i);
+
+		ck_assert_msg(n <= files.n_events, "query %zu: %llu of %llu", i,
+			(unsigned long long)n, (unsigned long long)files.n_events);
+		ck_assert_msg(n == files.n_events || n_missed(i) > 0, "query %zu: %llu of %llu", i,
+			(unsigned long long)n, (unsigned long long)files.n_events);
+		ck_assert_int_eq(bench.store.queries[i].totals.n_events, (int64_t)n);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("batch_gone");
@@ -253,6 +342,9 @@ int main(void)
 	tcase_add_loop_test(tcase,
 		a_file_that_comes_back_is_not_counted_again_by_who_joined_those_who_missed_it, 0,
 		2);
+	tcase_add_loop_test(tcase,
+		nothing_is_counted_twice_or_missed_in_silence_whoever_stops_and_whatever_goes, 240,
+		300);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }
