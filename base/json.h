@@ -84,6 +84,9 @@ bool json_find_member(const struct json_value *object, const char *name, size_t 
  */
 size_t json_unescape(const struct json_value *string, char *out);
 
+/* The bytes of a blob over its base64, which takes more room. False: it is none. */
+bool json_decode_blob(char *text, size_t *len);
+
 /* Whether a complete, valid string stands for `text`. */
 bool json_string_is(const struct json_value *string, const char *text, size_t len);
 

@@ -86,3 +86,38 @@ bool json_string_is(const struct json_value *string, const char *text, size_t le
 	}
 	return done == len;
 }
+
+static int base64_digit(char c)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c != '\0' ? strchr(digits, c) : NULL;
+
+	return at != NULL ? (int)(at - digits) : -1;
+}
+
+bool json_decode_blob(char *text, size_t *len)
+{
+	unsigned bits = 0, n_bits = 0;
+	size_t n_digits = *len;
+	size_t n = 0;
+
+	if (n_digits % 4 != 0)
+		return false;
+	for (int i = 0; i < 2 && n_digits > 0 && text[n_digits - 1] == '='; i++)
+		n_digits--;
+	for (size_t i = 0; i < n_digits; i++) {
+		int digit = base64_digit(text[i]);
+
+		if (digit < 0)
+			return false;
+		bits = bits << 6 | (unsigned)digit;
+		n_bits += 6;
+		if (n_bits >= 8) {
+			n_bits -= 8;
+			text[n++] = (char)(bits >> n_bits & 0xff);
+		}
+	}
+	*len = n;
+	return true;
+}

@@ -99,38 +99,6 @@ static void decode_number(const struct json_value *json, struct value *value)
 	*behind = saved;
 }
 
-static int base64_digit(char c)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c != '\0' ? strchr(digits, c) : NULL;
-
-	return at != NULL ? (int)(at - digits) : -1;
-}
-
-/* Base64 over its own text; false when it is none. */
-static bool decode_base64(char *text, size_t *len)
-{
-	unsigned long bits = 0;
-	size_t n = 0;
-	int n_bits = 0;
-
-	for (size_t i = 0; i < *len && text[i] != '='; i++) {
-		int digit = base64_digit(text[i]);
-
-		if (digit < 0)
-			return false;
-		bits = (bits << 6 | (unsigned long)digit) & 0xffffff;
-		n_bits += 6;
-		if (n_bits >= 8) {
-			n_bits -= 8;
-			text[n++] = (char)(bits >> n_bits & 0xff);
-		}
-	}
-	*len = n;
-	return true;
-}
-
 /* The two values that JSON has no notation for. */
 static bool decode_object(const struct json_value *json, struct value *value)
 {
@@ -141,7 +109,7 @@ static bool decode_object(const struct json_value *json, struct value *value)
 	if (json_find_member(json, "blob", 4, &member) && member.type == JSON_STRING) {
 		decode_string(&member, &text, &len);
 		*value = (struct value){.type = VALUE_BLOB, .data = text};
-		if (!decode_base64(writable(text), &len))
+		if (!json_decode_blob(writable(text), &len))
 			return false;
 		value->len = len;
 		return true;

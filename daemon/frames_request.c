@@ -74,39 +74,6 @@ static void number_take(const struct json_value *number, struct value *value)
 	value->real = strtod(number->text, NULL);
 }
 
-static int digit_of(char c)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c != '\0' ? strchr(digits, c) : NULL;
-
-	return at != NULL ? (int)(at - digits) : -1;
-}
-
-/* In place: the bytes are never more than the digits. -1: no base64. */
-static ptrdiff_t base64_decode(char *text, size_t len)
-{
-	unsigned bits = 0, n_bits = 0;
-	size_t n = 0;
-
-	if (len % 4 != 0)
-		return -1;
-	for (int i = 0; i < 2 && len > 0 && text[len - 1] == '='; i++)
-		len--;
-	for (size_t i = 0; i < len; i++) {
-		int digit = digit_of(text[i]);
-		if (digit < 0)
-			return -1;
-		bits = bits << 6 | (unsigned)digit;
-		n_bits += 6;
-		if (n_bits >= 8) {
-			n_bits -= 8;
-			text[n++] = (char)(bits >> n_bits & 0xff);
-		}
-	}
-	return (ptrdiff_t)n;
-}
-
 /* {"blob":"<base64>"} and {"real":"Infinity"}. */
 static int object_take(struct parsing *p, const struct json_value *object, struct value *value)
 {
@@ -115,10 +82,9 @@ static int object_take(struct parsing *p, const struct json_value *object, struc
 	if (json_find_member(object, "blob", 4, &inner) && inner.type == JSON_STRING) {
 		size_t len;
 		char *text = (char *)text_take(p, &inner, &len);
-		ptrdiff_t n = base64_decode(text, len);
-		if (n < 0)
+		if (!json_decode_blob(text, &len))
 			return refuse(p, "a parameter's blob is no base64");
-		*value = (struct value){.type = VALUE_BLOB, .data = text, .len = (size_t)n};
+		*value = (struct value){.type = VALUE_BLOB, .data = text, .len = len};
 		return 0;
 	}
 	if (json_find_member(object, "real", 4, &inner) &&

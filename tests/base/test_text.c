@@ -1,6 +1,7 @@
 /* UTF-8, JSON out, the growing buffer and the sentences of errors. */
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -143,6 +144,31 @@ START_TEST(a_double_reads_back_as_the_same_double)
 }
 END_TEST
 
+START_TEST(a_blob_is_read_back_over_its_text)
+{
+	static const struct {
+		const char *text, *bytes;
+	} rows[] = {{"", ""}, {"AA==", NULL}, {"eA==", "x"}, {"eHk=", "xy"}, {"eHl6", "xyz"},
+		{"eHl6MA==", "xyz0"}, {"eA", NULL}, {"e===", NULL}, {"eH!=", NULL}, {"====", NULL}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[16];
+		size_t len = strlen(rows[i].text);
+
+		strcpy(text, rows[i].text);
+		if (i == 1) {
+			ck_assert(json_decode_blob(text, &len) && len == 1 && text[0] == '\0');
+		} else if (rows[i].bytes == NULL) {
+			ck_assert_msg(!json_decode_blob(text, &len), "%s", rows[i].text);
+		} else {
+			ck_assert(json_decode_blob(text, &len));
+			ck_assert_mem_eq(text, rows[i].bytes, len);
+			ck_assert_uint_eq(len, strlen(rows[i].bytes));
+		}
+	}
+}
+END_TEST
+
 START_TEST(a_blob_is_base64_with_padding)
 {
 	struct buf buf = {0};
@@ -242,6 +268,7 @@ int main(void)
 	tcase_add_test(tcase, each_byte_at_each_place_of_a_json_string_is_seen);
 	tcase_add_loop_test(tcase, a_double_reads_back_as_the_same_double, 0, N(doubles));
 	tcase_add_test(tcase, a_blob_is_base64_with_padding);
+	tcase_add_test(tcase, a_blob_is_read_back_over_its_text);
 	tcase_add_test(tcase, a_buffer_takes_texts_and_numbers_and_drops_from_the_front);
 	tcase_add_test(tcase, a_buffer_that_found_no_memory_stays_failed_until_cleared);
 	tcase_add_test(tcase, an_array_grows_and_refuses_a_size_that_wraps);
