@@ -285,7 +285,8 @@ class Subscriptions(harness.Case):
     def test_all_of_them_are_looked_at_however_often_there_is_something_new(self):
         f = self.d.frames()
         for _ in range(3):
-            f.request("SUBSCRIBE select %s as slow, sum(count) as c from counts" % self.SLOW)
+            f.request("SUBSCRIBE select %s as slow, sum(count) as c from counts" %
+                      self.SLOW.replace("300000", "100000"))
         seen = {1: 0, 2: 0, 3: 0}
 
         def all_were():
@@ -294,7 +295,7 @@ class Subscriptions(harness.Case):
             while f.socket in select.select([f.socket], [], [], 0)[0]:
                 frame = f.frame()
                 seen[frame["id"]] += bool(frame.get("changes"))
-            return min(seen.values()) > 2
+            return min(seen.values()) > 1
         harness.wait_until(all_were, "each is looked at")
 
     def test_changes_add_up_to_the_table(self):
