@@ -219,21 +219,24 @@ static int64_t deadline_of(const struct statement *statement)
 	return statement->deadline_us + statement->session->connection->waited_us;
 }
 
-/* Time is over, but not the statement's own: to be done again from where the caller is. */
-static bool is_over_budget(const struct statement *statement)
+/*
+ * The call's time is over, or its share of length, but not the statement's own:
+ * to be done again from where the caller is.
+ */
+static bool is_over_budget(const struct statement *statement, int rc)
 {
 	const struct connection *connection = statement->session->connection;
 
-	return statement->may_replay &&
-	       (connection->has_yielded || (connection->budget.ended == BUDGET_TIME &&
-						   budget_now_us() < deadline_of(statement)));
+	return statement->may_replay && (rc == SQLITE_TOOBIG || connection->has_yielded ||
+						(connection->budget.ended == BUDGET_TIME &&
+							budget_now_us() < deadline_of(statement)));
 }
 
 static enum step fail(struct statement *statement, int rc, struct err *err)
 {
 	struct connection *connection = statement->session->connection;
 
-	if (is_over_budget(statement)) {
+	if (is_over_budget(statement, rc)) {
 		connection_enter(connection);
 		(void)sqlite3_reset(statement->compiled->stmt);
 		connection_leave(connection);
@@ -287,10 +290,33 @@ static void set_budget(struct statement *statement, int64_t budget_us)
 	budget_renew(&connection->budget, budget_stop_at_us(deadline_us, budget_us));
 }
 
+/* Values that are no longer than a group's are made in no time. */
+#define SHORT_VALUE_BYTES  65536
+#define VALUE_BYTES_PER_US 256
+
+/*
+ * Nothing looks at the clock while one function makes one value, or several
+ * are put together. So in a call of little time they may only be short; what
+ * makes a longer one is done again by a call that has more. Returns the limit
+ * of before.
+ */
+static int limit_values(sqlite3 *db, int64_t budget_us)
+{
+	int before = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1);
+	int64_t bytes = budget_us > INT32_MAX / VALUE_BYTES_PER_US ? INT32_MAX
+								   : budget_us * VALUE_BYTES_PER_US;
+
+	if (bytes < SHORT_VALUE_BYTES)
+		bytes = SHORT_VALUE_BYTES;
+	if (bytes < before)
+		(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, (int)bytes);
+	return before;
+}
+
 enum step statement_step(struct statement *statement, int64_t budget_us, struct err *err)
 {
 	struct connection *connection;
-	int rc;
+	int rc, longest;
 
 	session_begin_work(statement->session);
 	if (!statement->is_running) {
@@ -308,6 +334,7 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 	if (budget_us > 0 && !statement->may_replay)
 		return STEP_YIELD;
 	set_budget(statement, budget_us);
+	longest = budget_us > 0 ? limit_values(connection->db, budget_us) : -1;
 	connection->stepping = statement;
 	connection_enter(connection);
 	do
@@ -315,6 +342,8 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 	while (rc == SQLITE_ROW && statement->n_skip > 0 && statement->n_skip-- > 0);
 	connection_leave(connection);
 	connection->stepping = NULL;
+	/* Nothing is changed by -1. */
+	(void)sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH, longest);
 	if (rc == SQLITE_DONE)
 		return finish(statement);
 	if (rc != SQLITE_ROW)

@@ -843,6 +843,28 @@ START_TEST(a_protocol_brings_functions_and_tables_of_its_own)
 }
 END_TEST
 
+START_TEST(a_long_value_waits_for_a_call_with_time)
+{
+	static const char ask[] = "select 11, length(zeroblob(6000000))";
+	const struct value *values = NULL;
+	struct statement *statement;
+	struct err err = ERR_INIT;
+	size_t tail;
+
+	ck_assert_int_eq(
+		statement_prepare(session, ask, sizeof(ask) - 1, 0, &tail, &statement, &err), 0);
+	/* It takes microseconds; but 20 milliseconds are given no value of more than 5.1 MB. */
+	ck_assert_int_eq(statement_step(statement, 20000, &err), STEP_YIELD);
+	ck_assert_msg(statement_step(statement, 0, &err) == STEP_ROW, "%s", err.text);
+	ck_assert_int_eq(statement_row(statement, &values, &err), 0);
+	ck_assert_int_eq(values[0].integer, 11);
+	ck_assert_int_eq(values[1].integer, 6000000);
+	ck_assert_int_eq(statement_step(statement, 0, &err), STEP_DONE);
+	statement_free(statement);
+	assert_rows(session, "select length(zeroblob(1000000))", "1000000\n");
+}
+END_TEST
+
 START_TEST(other_columns_are_noticed_by_their_names)
 {
 	static const char ask[] = "select * from counts";
@@ -911,6 +933,7 @@ int main(void)
 	tcase_add_test(tests, no_reader_sees_half_a_batch_or_goes_back);
 	tcase_add_test(tests, a_protocol_brings_functions_and_tables_of_its_own);
 	tcase_add_test(tests, other_columns_are_noticed_by_their_names);
+	tcase_add_test(tests, a_long_value_waits_for_a_call_with_time);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }
