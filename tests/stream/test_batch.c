@@ -139,7 +139,8 @@ START_TEST(a_file_that_is_rewritten_while_it_is_read_is_not_known_by_its_new_byt
 {
 	static const int64_t slices[] = {PLAN_SLICE_BYTES, 100000};
 	struct plan_limits limits = {.slice_bytes = slices[_i]};
-	struct slice_stop stop = {.flag = &(atomic_bool){false}, .poll = rewrite};
+	atomic_bool is_stopped = false;
+	struct slice_stop stop = {.flag = &is_stopped, .poll = rewrite};
 	struct rewriting rewriting = {.n_before = 3};
 	struct file_identity *identity;
 	struct intake *intake;
