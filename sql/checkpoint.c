@@ -150,6 +150,9 @@ static int set_up(struct checkpoint *checkpoint, struct err *err)
 		rc = db_get_int(checkpoint->db, "PRAGMA user_version", 0, &version, err);
 	if (rc == 0 && migrate_knows(version))
 		rc = bring_up(checkpoint, version, err);
+	else if (rc == 0 && version > SCHEMA_VERSION)
+		/* Its WAL says so; the header is judged before the file is opened. */
+		rc = checkpoint_dir_refuse_newer(&checkpoint->dir, version, err);
 	else if (rc == 0 && version != SCHEMA_VERSION)
 		rc = err_set(err, ERR_CORRUPT, "its schema version reads %lld", (long long)version);
 	if (rc == 0 && checkpoint->catalog != NULL)

@@ -271,9 +271,17 @@ static uint32_t big_endian_32(const unsigned char *bytes)
 	       bytes[3];
 }
 
+int checkpoint_dir_refuse_newer(const struct checkpoint_dir *dir, int64_t version, struct err *err)
+{
+	return err_set(err, ERR_VERSION,
+		"%s: written by a newer tallyd (format %lld, this one knows 1 to %d): install that"
+		" release again, or move the file away to count everything anew",
+		dir->path, (long long)version, SCHEMA_VERSION);
+}
+
 /* Of the header only: what is behind it is read through SQLite, which knows the WAL too. */
-static int judge_header(const unsigned char *page, size_t n, enum checkpoint_finding *finding,
-	char reason[ERR_TEXT_BYTES], struct err *err)
+static int judge_header(const struct checkpoint_dir *dir, const unsigned char *page, size_t n,
+	enum checkpoint_finding *finding, char reason[ERR_TEXT_BYTES], struct err *err)
 {
 	const char *what = NULL;
 	uint32_t version;
@@ -296,11 +304,7 @@ static int judge_header(const unsigned char *page, size_t n, enum checkpoint_fin
 	/* A number that the page's sum does not vouch for is damage, and found as such when it is
 	 * read. */
 	if (version > SCHEMA_VERSION && checkpoint_page_is_good(page, 1))
-		return err_set(err, ERR_VERSION,
-			"written by a newer tallyd (format %u, this one knows 1 to %d): install "
-			"that"
-			" release again, or move the file away to count everything anew",
-			version, SCHEMA_VERSION);
+		return checkpoint_dir_refuse_newer(dir, version, err);
 	return 0;
 }
 
@@ -322,10 +326,8 @@ static int read_header(const struct checkpoint_dir *dir, enum checkpoint_finding
 	if (n < 0)
 		rc = err_set_errno(err, errno, "%s: cannot read", dir->path);
 	else
-		rc = judge_header(page, (size_t)n, finding, reason, err);
+		rc = judge_header(dir, page, (size_t)n, finding, reason, err);
 	(void)close(fd);
-	if (rc == ERR_VERSION)
-		err_prefix(err, "%s", dir->path);
 	return rc;
 }
 

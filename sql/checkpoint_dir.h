@@ -52,6 +52,9 @@ enum checkpoint_finding { CHECKPOINT_MISSING, CHECKPOINT_GOOD, CHECKPOINT_DAMAGE
 int checkpoint_dir_inspect(const struct checkpoint_dir *dir, enum checkpoint_finding *finding,
 	char reason[ERR_TEXT_BYTES], struct err *err) __attribute__((warn_unused_result));
 
+/* ERR_VERSION: what to do about a checkpoint that a newer release wrote. */
+int checkpoint_dir_refuse_newer(const struct checkpoint_dir *dir, int64_t version, struct err *err);
+
 /* Makes an empty checkpoint; an older ledger goes. */
 int checkpoint_dir_create(const struct checkpoint_dir *dir, struct err *err)
 	__attribute__((warn_unused_result));

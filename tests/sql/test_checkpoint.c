@@ -403,6 +403,41 @@ START_TEST(a_newer_format_is_refused_and_left_alone)
 }
 END_TEST
 
+/* As a newer release leaves it that was killed before it moved its WAL. */
+static void set_version_in_wal(const char *pragma)
+{
+	struct checkpoint_vfs *vfs = checkpoint_vfs_new();
+	struct err err = ERR_INIT;
+	char path[160];
+	sqlite3 *db;
+
+	path_of(path, "checkpoint");
+	ck_assert_int_eq(checkpoint_vfs_open(vfs, path, false, &db, &err), 0);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	ck_assert_int_eq(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL",
+				 NULL, NULL, NULL),
+		SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, pragma, NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+	checkpoint_vfs_free(vfs);
+}
+
+START_TEST(a_newer_format_is_refused_when_only_the_wal_says_so)
+{
+	struct err err = ERR_INIT;
+
+	make_good(false);
+	set_version_in_wal("PRAGMA user_version=7");
+	ck_assert_int_gt(size_of("checkpoint-wal"), 0);
+	shell("rm -rf %s-newer; cp -rp %s %s-newer", dir, dir, dir);
+	ck_assert_int_eq(try_start(dir, false, &err), ERR_VERSION);
+	has(err.text, "format 7, this one knows 1 to 3");
+	shell("cmp %s/checkpoint %s-newer/checkpoint", dir, dir);
+	shell("cmp %s/checkpoint-wal %s-newer/checkpoint-wal", dir, dir);
+	shell("rm -rf %s-newer", dir);
+}
+END_TEST
+
 START_TEST(a_half_written_replacement_is_removed_and_a_whole_one_is_taken)
 {
 	make_good(false);
@@ -611,6 +646,7 @@ int main(void)
 	tcase_add_test(damage, damage_is_refused_after_a_file_was_archived);
 	tcase_add_test(damage, what_only_a_person_can_mend_is_refused_and_left_alone);
 	tcase_add_test(damage, a_newer_format_is_refused_and_left_alone);
+	tcase_add_test(damage, a_newer_format_is_refused_when_only_the_wal_says_so);
 	tcase_add_test(damage, a_half_written_replacement_is_removed_and_a_whole_one_is_taken);
 	suite_add_tcase(suite, damage);
 
