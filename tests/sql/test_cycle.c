@@ -403,6 +403,70 @@ START_TEST(a_removed_query_comes_back_at_a_reload_and_has_counted_everything_onc
 }
 END_TEST
 
+/* The first query, and any of two more. */
+static struct spec *some_of(int which)
+{
+	struct spec *made = new_spec();
+
+	made->sources[0].max_files_per_trigger = 1 + rand() % 3;
+	if ((which & 1) != 0)
+		sample_add_query(made, "others", "action");
+	if ((which & 2) != 0) {
+		sample_add_query(made, "third", NULL);
+		made->queries[made->n_queries - 1].window_us = 2 * HOUR;
+		made->queries[made->n_queries - 1].slide_us = HOUR;
+	}
+	return made;
+}
+
+static void start_anew(int which, bool is_killed)
+{
+	if (is_killed)
+		stop_as_killed();
+	else
+		stop();
+	spec = some_of(which);
+	start();
+}
+
+START_TEST(queries_that_come_and_go_at_reloads_and_restarts_count_everything_once)
+{
+	int64_t n = 0;
+
+	srand((unsigned)_i);
+	spec = some_of(rand() % 4);
+	start();
+	for (int i = 0; i < 60; i++) {
+		char name[8];
+
+		switch (rand() % 8) {
+		case 0: reload_spec(some_of(rand() % 4)); break;
+		case 1: start_anew(rand() % 4, false); break;
+		case 2:
+			if (rand() % 2 == 0)
+				start_anew(rand() % 4, true);
+			break;
+		case 3:
+		case 4:
+			(void)snprintf(name, sizeof(name), "f%d", rand() % 6);
+			write_lines(name, "{\"time\":1,\"action\":\"x\"}\n{\"time\":9000}\n");
+			n += 2;
+			break;
+		default: (void)cycle(); break;
+		}
+	}
+	reload_spec(some_of(3));
+	run_until_idle();
+	ck_assert_int_eq(atoll(ask("SELECT sum(count) FROM counts")), n);
+	ck_assert_int_eq(atoll(ask("SELECT sum(count) FROM others")), n);
+	ck_assert_int_eq(atoll(ask("SELECT sum(count) FROM third")), 2 * n);
+	ck_assert_int_eq(atoll(ask("SELECT sum(events) FROM files")), n);
+	ck_assert_str_eq(
+		ask("SELECT DISTINCT events FROM queries"), ask("SELECT sum(events) FROM files"));
+	stop();
+}
+END_TEST
+
 START_TEST(what_is_archived_stays_counted_over_a_restart)
 {
 	char archive[160];
@@ -441,6 +505,8 @@ int main(void)
 	tcase_add_test(tests, a_reload_with_another_definition_counts_anew_and_the_rest_goes_on);
 	tcase_add_test(
 		tests, a_removed_query_comes_back_at_a_reload_and_has_counted_everything_once);
+	tcase_add_loop_test(tests,
+		queries_that_come_and_go_at_reloads_and_restarts_count_everything_once, 0, 5);
 	tcase_add_test(tests, what_is_archived_stays_counted_over_a_restart);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
