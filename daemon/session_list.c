@@ -49,11 +49,6 @@ void session_list_free(struct session_list *list)
 	uv_close((uv_handle_t *)&list->turns, on_list_closed);
 }
 
-size_t session_list_count(const struct session_list *list)
-{
-	return list->n;
-}
-
 void session_list_add(struct session_list *list, struct session *session)
 {
 	pthread_mutex_lock(&list->lock);

@@ -16,7 +16,6 @@ struct session_list *session_list_new(struct service *service, uv_timer_cb look)
 
 /* It is empty. Its memory goes with the loop's next turn. NULL is accepted. */
 void session_list_free(struct session_list *list);
-size_t session_list_count(const struct session_list *list);
 
 /* A session by its id, for a cancel from another connection; NULL: gone. */
 struct session *session_list_find(struct session_list *list, int64_t id);
