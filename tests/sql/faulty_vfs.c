@@ -51,6 +51,12 @@ static sqlite3_file *below_file(sqlite3_file *file)
 	return (sqlite3_file *)(void *)(handle_of(file) + 1);
 }
 
+/* What an image of so many bytes is given, so that it does not move with each write. */
+static size_t room_for(size_t size)
+{
+	return ((size >> 20) + 1) << 20;
+}
+
 static void apply_pending(
 	unsigned char **image, size_t *size, const struct pending *pending, int amount)
 {
@@ -62,7 +68,8 @@ static void apply_pending(
 		return;
 	}
 	if (end > *size) {
-		*image = realloc(*image, end);
+		if (*image == NULL || room_for(end) != room_for(*size))
+			*image = realloc(*image, room_for(end));
 		memset(*image + *size, 0, end - *size);
 		*size = end;
 	}
@@ -94,7 +101,10 @@ static void add_pending(struct disk_file *disk, sqlite3_int64 offset, const void
 
 	if (disk == NULL)
 		return;
-	disk->pending = realloc(disk->pending, (disk->n_pending + 1) * sizeof(*disk->pending));
+	/* A full array has a power of two. */
+	if ((disk->n_pending & (disk->n_pending - 1)) == 0)
+		disk->pending =
+			realloc(disk->pending, (2 * disk->n_pending + 1) * sizeof(*disk->pending));
 	pending = &disk->pending[disk->n_pending++];
 	*pending = (struct pending){.offset = offset, .amount = amount};
 	if (data != NULL) {
@@ -130,7 +140,7 @@ static struct disk_file *watch(const char *path)
 	if (fd >= 0) {
 		ck_assert_int_eq(fstat(fd, &status), 0);
 		free_slot->size = (size_t)status.st_size;
-		free_slot->image = malloc(free_slot->size + 1);
+		free_slot->image = malloc(room_for(free_slot->size));
 		ck_assert_int_eq(
 			read(fd, free_slot->image, free_slot->size), (ssize_t)free_slot->size);
 		(void)close(fd);
@@ -155,7 +165,7 @@ static void unwatch(const char *path)
 /* Any part of what was pending, any order, the last one perhaps torn. */
 static void write_cut(const struct disk_file *disk, const char *path)
 {
-	unsigned char *image = malloc(disk->size + 1);
+	unsigned char *image = malloc(room_for(disk->size));
 	size_t size = disk->size;
 	size_t n = disk->n_pending, i;
 	size_t *order = calloc(n + 1, sizeof(*order));

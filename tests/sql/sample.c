@@ -43,11 +43,15 @@ void *sample_keep(void *memory)
 	return memory;
 }
 
+/* Room for one more; a full array, which has a power of two, becomes twice as large. */
 static void *grown(void *array, size_t n, size_t size)
 {
-	void *bigger = realloc(array, (n + 1) * size);
+	void *bigger = array;
 
-	ck_assert_ptr_nonnull(bigger);
+	if ((n & (n - 1)) == 0) {
+		bigger = realloc(array, (n > 0 ? 2 * n : 1) * size);
+		ck_assert_ptr_nonnull(bigger);
+	}
 	memset((char *)bigger + n * size, 0, size);
 	return bigger;
 }
@@ -138,6 +142,16 @@ void sample_add_row(struct changes *changes, const char *group, int64_t start_us
 		value->kind = EVENT_VALUE_NULL;
 	*row = (struct row_change){
 		.values = value, .start_us = start_us, .end_us = start_us + HOUR, .count = count};
+}
+
+void sample_add_long_rows(struct changes *changes, uint64_t count)
+{
+	char group[900];
+
+	for (int i = 0; i < SAMPLE_LONG_ROWS; i++) {
+		(void)snprintf(group, sizeof(group), "g%0*d", (int)sizeof(group) - 2, i);
+		sample_add_row(changes, group, START, count);
+	}
 }
 
 void sample_add_file(struct changes *changes, int64_t id, const char *path, enum file_state state)

@@ -30,6 +30,9 @@ void sample_add_query(struct spec *spec, const char *name, const char *field);
 struct changes *sample_changes(int64_t batch_id);
 /* A row of query 0; group NULL is the NULL group. Rows are to be added in the order of keys. */
 void sample_add_row(struct changes *changes, const char *group, int64_t start_us, uint64_t count);
+/* So many groups of long names that the checkpoint's WAL is long after them (16 MiB). */
+#define SAMPLE_LONG_ROWS 20000
+void sample_add_long_rows(struct changes *changes, uint64_t count);
 void sample_add_file(struct changes *changes, int64_t id, const char *path, enum file_state state);
 void sample_add_offset(struct changes *changes, int64_t prefix_id, int64_t file_id, int64_t offset);
 void sample_add_reject(struct changes *changes, int64_t line);
