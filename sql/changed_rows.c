@@ -90,7 +90,8 @@ static size_t search(struct changed_rows *changed, sqlite3_value **key)
 	return low;
 }
 
-/* Moves to the change of the key; false: there is none, or it takes the row away. */
+/* Moves to the change of the key, which is met by that; false: there is none, or it takes the row
+ * away. */
 static bool find(struct changed_rows *changed, sqlite3_value **key)
 {
 	int order = -1;
@@ -103,18 +104,16 @@ static bool find(struct changed_rows *changed, sqlite3_value **key)
 		changed->at = search(changed, key);
 		order = changed->at < changed->n ? compare(changed, changed->at, key) : -1;
 	}
-	return order == 0 && changed->rows[changed->at].count > 0;
+	if (order != 0 || changed->rows[changed->at].count == 0)
+		return false;
+	changed->met[changed->at / 8] |= (unsigned char)(1 << changed->at % 8);
+	return true;
 }
 
 static void is_changed(sqlite3_context *context, int n_args, sqlite3_value **key)
 {
-	struct changed_rows *changed = sqlite3_user_data(context);
-	bool is_found = find(changed, key);
-
 	(void)n_args;
-	if (is_found)
-		changed->met[changed->at / 8] |= (unsigned char)(1 << changed->at % 8);
-	sqlite3_result_int(context, is_found);
+	sqlite3_result_int(context, find(sqlite3_user_data(context), key));
 }
 
 static void count_of(sqlite3_context *context, int n_args, sqlite3_value **key)

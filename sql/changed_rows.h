@@ -49,7 +49,7 @@ void changed_rows_unset(struct changed_rows *changed);
 
 /*
  * The virtual table shows the rows [from, to) that have a count and were not
- * met: is_changed has not answered 1 for them.
+ * met: no function was asked for their keys.
  */
 void changed_rows_show(struct changed_rows *changed, size_t from, size_t to);
 

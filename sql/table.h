@@ -24,6 +24,7 @@ struct table {
 	enum table_form form;           /* as found when the statements were prepared */
 	sqlite3_stmt *put;              /* keyed: insert or change what `changed` shows; loose: change one */
 	sqlite3_stmt *walk;             /* keyed only: change every row that `changed` knows */
+	sqlite3_stmt *sweep;            /* the same, cheaper where nearly all are changed */
 	sqlite3_stmt *insert;           /* loose only: one */
 	sqlite3_stmt *remove;           /* one */
 	struct changed_rows *changed;   /* keyed only; NULL while nothing is prepared */
