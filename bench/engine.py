@@ -32,6 +32,7 @@ ROWS = {
     "wide": ("v2", [], 1, {}, [], "1 GB, 135-byte lines, ISO times, nested fields, 1 thread"),
     "wide-judge": ("v2", [], 1, {"TALLYD_SCAN_LEVEL": "judge"}, [], "the same, the judge alone"),
     "many": ("v3", [], 1, {}, [], "1 GB, 100 actions x 10,000 windows, random times, 1 thread"),
+    "many-2": ("v3", [], 2, {}, [], "the same, 2 threads"),
     "malformed": ("v1", ["--malformed", "200000", "--bytes", "500 MB"], 1, {}, [], "500 MB, every fifth line malformed, 1 thread"),
     "small": ("v4", [], 1, {}, [], "100,000 files of 20 lines, 1 thread"),
     "small-2": ("v4", [], 2, {}, [], "the same, 2 threads"),

@@ -107,7 +107,7 @@ static void add_new_value(
 
 /*
  * Every row is written as it is to be. Asking first whether it has changed
- * costs a third of that, and saves it for those that have not.
+ * costs a sixth of that, and saves it all for those that have not.
  */
 static int prepare_walk(struct table *table, bool asks_first, sqlite3_stmt **stmt, struct err *err)
 {
