@@ -323,8 +323,9 @@ int connection_fail(struct connection *connection, int rc, struct err *err)
 		return fail_as_interrupted(session, "the statement was interrupted", err);
 	if (primary == SQLITE_NOMEM && ended == BUDGET_BYTES)
 		return err_set(err, ERR_NOMEM,
-			"the statement needs more memory than query_memory (%lld MiB)",
-			(long long)(session->limits.query_memory_bytes >> 20));
+			"the statement needs more memory than query_memory (%lld MiB)%s",
+			(long long)(session->limits.query_memory_bytes >> 20),
+			session->has_temp ? ", which TEMP tables take from too" : "");
 	if (primary == SQLITE_NOMEM)
 		return err_nomem(err);
 	if (connection->guard.denied[0] != '\0' && primary != SQLITE_TOOBIG) {

@@ -245,7 +245,9 @@ enum step {
 
 /*
  * The next row. `budget_us` bounds the time of this call (0: until the
- * statement's own deadline). Past it SQLite's work for the row is thrown away:
+ * statement's own deadline), and with it the length of the values made on the
+ * way, since nothing looks at the clock while one is. Past either SQLite's
+ * work for the row is thrown away:
  * STEP_YIELD, and no row is lost and none doubled, because the next call does
  * it again from the start, behind the last row given and on the same snapshot;
  * so whoever asks again gives it more time. A statement that cannot be done

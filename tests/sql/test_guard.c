@@ -546,6 +546,7 @@ START_TEST(what_fills_the_memory_can_be_dropped)
 		while (run_sql(session, sql, &out, &err) == 0)
 			;
 		ck_assert_int_eq(err.code, ERR_NOMEM);
+		ck_assert_msg(strstr(err.text, "TEMP tables") != NULL, "%s", err.text);
 		buf_fini(&out);
 	}
 	assert_rows(session, "select count(*) > 1000 from t", "1\n");
