@@ -105,6 +105,7 @@ static int read_letters(
 	struct date_pattern *pattern, const char *text, size_t len, size_t *at, struct err *err)
 {
 	char letter = text[*at];
+	bool is_known = false;
 	char reason[128];
 	size_t count = 0;
 
@@ -115,6 +116,7 @@ static int read_letters(
 	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
 		if (letters[i].letter != letter)
 			continue;
+		is_known = true;
 		if (count > 9 || (letters[i].counts & TIMES(count)) == 0)
 			break;
 		if (letter == 'G')
@@ -123,9 +125,12 @@ static int read_letters(
 			return err_nomem(err);
 		return 0;
 	}
-	(void)snprintf(reason, sizeof(reason),
-		"'%c' cannot stand %zu time%s (put text between '…')", letter, count,
-		count == 1 ? "" : "s");
+	if (is_known)
+		(void)snprintf(reason, sizeof(reason), "'%c' cannot stand %zu time%s", letter,
+			count, count == 1 ? "" : "s");
+	else
+		(void)snprintf(reason, sizeof(reason), "'%c' is no letter of a date%s", letter,
+			letter == 'Y' ? ", the year is y" : " (put text between '…')");
 	return bad_pattern(err, text, len, reason);
 }
 

@@ -80,7 +80,11 @@ static const struct {
 } bad_rows[] = {
 	{"select date_format('yesterday', 'yyyy')", "'yesterday'"},
 	{"select date_format(x'00', 'yyyy')", "BLOB"},
-	{"select date_format('2016-07-26', 'YYYY')", "'YYYY'"},
+	{"select date_format('2016-07-26', 'YYYY')",
+		"'YYYY': 'Y' is no letter of a date, the year is y"},
+	{"select date_format('2016-07-26', 'on d')",
+		"'o' is no letter of a date (put text between"},
+	{"select date_format('2016-07-26', 'ddd')", "'d' cannot stand 3 times"},
 	{"select date_format(9223372036854775807, 'yyyy')", "no time"},
 	{"select date_format(1e300, 'yyyy')", "no time"},
 	{"select date_format(9e999, 'yyyy')", "no time"},
