@@ -444,9 +444,12 @@ class Inside(unittest.TestCase):
     def test_14_the_drop_in_for_http_over_tcp_answers_and_stays_hardened(self):
         import urllib.request
         self.no_drop_ins()
+        self.configure(self.default_conf + "[http]\nlisten = 127.0.0.1:9188\n")
+        self.assertNotEqual(run("systemctl", "restart", "tallyd").returncode, 0)
+        self.assertIn("RestrictAddressFamilies= forbids it: the drop-in http-tcp.conf opens",
+                      journal("-n", "20"))
         self.drop_in(self.example("http-tcp.conf"), "http.conf")
         self.drop_in(self.example("memory.conf"), "memory.conf")
-        self.configure(self.default_conf + "[http]\nlisten = 127.0.0.1:9188\n")
         must("ip", "link", "set", "lo", "up") if shutil.which("ip") else None
         must("systemctl", "restart", "tallyd")
         with urllib.request.urlopen("http://127.0.0.1:9188/metrics", timeout=20) as answer:
@@ -546,16 +549,35 @@ class Inside(unittest.TestCase):
     def test_19_the_example_of_logrotate_loses_and_doubles_nothing(self):
         if shutil.which("logrotate") is None:
             self.skipTest("logrotate is not installed")
-        shutil.copy("/probe/examples/logrotate", "/etc/logrotate.d/tallyd")
+        rotating = "/var/lib/tallyd/rotating"
+        must("install", "-d", "-o", "tally", "-g", "tally", "-m", "2770", rotating)
+        with open("/probe/examples/logrotate") as example:
+            text = example.read().replace(EVENTS, rotating)
+        with open("/etc/logrotate.d/tallyd", "w") as out:
+            out.write(text)
         os.chmod("/etc/logrotate.d/tallyd", 0o644)
-        for _ in range(2):
-            self.write(100)
+        self.configure("[source events]\npath = %s\nglob = *.json\n[query rotated]\n" % rotating)
+        must("systemctl", "restart", "tallyd")
+        line = '{"time":1469501107,"action":"Open"}\n'
+        for day in ("20260101", "20260102", "20260103"):
+            with open(rotating + "/app.json", "a") as writer:
+                shutil.chown(writer.name, "tally", "tally")
+                writer.write(line * 2)
+                writer.flush()
+                must("logrotate", "--force", "/etc/logrotate.d/tallyd")
+                # Until it opens the new file its writer has the old one, and a day goes by.
+                writer.write(line)
             tally("select process_all_available()")
-            must("logrotate", "--force", "/etc/logrotate.d/tallyd")
-            self.is_exact()
-        self.assertEqual([name for name in os.listdir(EVENTS) if name.endswith(".gz")], [])
+            for path in glob.glob(rotating + "/app-*.json"):
+                if "-2026010" not in path:
+                    os.rename(path, "%s/app-%s.json" % (rotating, day))
+        self.assertTrue(glob.glob(rotating + "/*.gz"))
+        self.assertEqual(tally("select sum(count) from rotated"), "9")
+        self.configure(self.default_conf)
+        must("systemctl", "restart", "tallyd")
+        self.is_exact()
+        shutil.rmtree(rotating)
         os.unlink("/etc/logrotate.d/tallyd")
-        shutil.rmtree("/var/lib/tallyd/rotated", ignore_errors=True)
         if os.path.exists("/var/lib/logrotate/status"):
             os.unlink("/var/lib/logrotate/status")
 
