@@ -30,6 +30,7 @@ import decimal
 import json
 import os
 import re
+import signal
 import sys
 
 # Of each key the kind of its value, and its default, as in tallyd.conf(5).
@@ -581,6 +582,9 @@ def run(options, sources, queries):
         .config("spark.sql.session.timeZone", "UTC")
         .getOrCreate()
     )
+    # Ctrl-C ends the program, as SIGTERM does: the checkpoint knows where to go on. PySpark's own
+    # handler talks to a JVM that has got the signal too.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # On one machine Spark's 200 state partitions cost more than these tables are worth; one a core
     # does. On a cluster the number is for good and the executors may not be there yet: it is left alone.
     if spark.conf.get("spark.sql.shuffle.partitions") == "200" and spark.sparkContext.master.startswith("local"):
