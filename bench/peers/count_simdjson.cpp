@@ -1,7 +1,7 @@
 /*
  * simdjson (Debian's): its On-Demand parser over a stream of documents, counting in a hash
- * table of the standard library. One thread: iterate_many() may use a second one for its
- * first stage, as its manual has it.
+ * table of the standard library. One thread: with -pthread iterate_many() has a second one for
+ * its first stage, which gained nothing over these files.
  */
 #include <chrono>
 #include <cstdio>

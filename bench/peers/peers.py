@@ -44,17 +44,18 @@ class Peer:
             return "java is not installed"
         if self.tool and not shutil.which(self.tool):
             return f"{self.tool} is not installed"
-        if os.path.isabs(self.program) and not os.path.exists(self.program):
-            return "could not be built: " + build_simdjson_trouble
+        if self.program == SIMDJSON and build_simdjson_trouble:
+            return build_simdjson_trouble
         return None
 
     def version(self):
-        if self.package:
-            done = subprocess.run([PYTHON, "-c", f"import importlib.metadata as m; print(m.version('{self.package}'))"], capture_output=True, text=True)
-        elif self.version_of:
-            done = subprocess.run(self.version_of, capture_output=True, text=True)
+        if self.version_of and shutil.which(self.version_of[0]):
+            command = self.version_of
+        elif self.package:
+            command = [PYTHON, "-c", f"import importlib.metadata as m; print(m.version('{self.package}'))"]
         else:
             return ""
+        done = subprocess.run(command, capture_output=True, text=True)
         return ((done.stdout or done.stderr).splitlines() or [""])[0]
 
 
@@ -70,7 +71,7 @@ COUNTERS = [
     Peer("wc -l", "count_wc", (1,), counts=False, version_of=("wc", "--version")),
     Peer("tallyd", "count_tallyd", version_of=(os.path.join(TOP, "tallyd"), "--version")),
     Peer("simdjson", SIMDJSON, (1,), version_of=("dpkg-query", "-W", "-f", "${Version}", "libsimdjson-dev")),
-    Peer("ClickHouse", "count_clickhouse.py", package="chdb"),
+    Peer("ClickHouse", "count_clickhouse.py", package="chdb", version_of=(PYTHON, "-c", "import chdb; print(chdb.query('select version()'))")),
     Peer("DuckDB", "count_duckdb.py", package="duckdb"),
     Peer("Polars", "count_polars.py", package="polars"),
     Peer("Spark", "count_spark.py", package="pyspark", warm=True),
@@ -82,16 +83,23 @@ COUNTERS = [
 
 
 def install():
-    """Fetches what can be fetched; what cannot is left out with the reason."""
-    global build_simdjson_trouble
+    """Fetches and builds what can be had; what cannot is left out with the reason."""
     if not os.path.exists(PYTHON):
         subprocess.run([sys.executable, "-m", "venv", HOME], check=False)
-    for package in sorted({peer.package for peer in COUNTERS if peer.package} | {"psycopg"}):
+    for package in sorted({peer.package for peer in COUNTERS if peer.package}):
         if not has_package(package):
-            wanted = {"psycopg": "psycopg[binary]"}.get(package, package)
-            subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", wanted], check=False)
-    if not os.path.exists(SIMDJSON):
-        done = subprocess.run(["c++", "-O3", "-march=native", "-std=c++17", os.path.join(HERE, "count_simdjson.cpp"), "-o", SIMDJSON, "-lsimdjson"],
-                              capture_output=True, text=True)
-        if done.returncode != 0:
-            build_simdjson_trouble = "its library (libsimdjson-dev) or a C++ compiler is missing"
+            subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", package], check=False)
+    if any(peer.program == SIMDJSON for peer in COUNTERS):
+        build_simdjson()
+
+
+def build_simdjson():
+    global build_simdjson_trouble
+    source = os.path.join(HERE, "count_simdjson.cpp")
+    if os.path.exists(SIMDJSON) and os.path.getmtime(SIMDJSON) > os.path.getmtime(source):
+        return
+    try:
+        done = subprocess.run(["c++", "-O3", "-march=native", "-std=c++17", source, "-o", SIMDJSON, "-lsimdjson"], capture_output=True)
+        build_simdjson_trouble = "" if done.returncode == 0 else "its library is missing (apt install libsimdjson-dev)"
+    except FileNotFoundError:
+        build_simdjson_trouble = "there is no C++ compiler"

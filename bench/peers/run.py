@@ -60,21 +60,21 @@ def main():
     peers.install()
     about = {"machine": machine(), "versions": {p.name: p.version() for p in peers.COUNTERS if not p.missing()}, "left_out": {p.name: p.missing() for p in peers.COUNTERS if p.missing()}}
     about["versions"] |= queries.versions()
+    about["left_out"] |= queries.left_out()
     if options.note:
         about["note"] = options.note
-    results = {}
+    measures = {
+        "batch": lambda: [line for row in options.rows.split(",") for line in batch.rows_of(row, batch.measure(row, options.passes, options.scale))],
+        "stream": lambda: stream.arrivals(options.seconds) + stream.sample(options.passes),
+        "queries": lambda: queries.measure(options.seconds, options.passes),
+        "growth": lambda: growth.measure(options.passes) + growth.sessions(options.seconds / 5),
+    }
     try:
-        if "batch" in sections:
-            results["batch"] = [line for row in options.rows.split(",") for line in batch.rows_of(row, batch.measure(row, options.passes, options.scale))]
-        if "stream" in sections:
-            results["stream"] = stream.arrivals(options.seconds) + stream.sample(options.passes)
-        if "queries" in sections:
-            results["queries"] = queries.measure(options.seconds, options.passes)
-        if "growth" in sections:
-            results["growth"] = growth.measure(options.passes) + growth.sessions(options.seconds / 5)
+        for section in (name for name in SECTIONS if name in sections):
+            # Written at once, so that what has been measured is not lost with what comes after it.
+            report.write({section: measures[section]()}, about, options.out)
     finally:
         batch.forget(engine.WORK)
-    report.write(results, about, options.out)
 
 
 if __name__ == "__main__":
