@@ -92,6 +92,7 @@ def rows_of(row, measured):
         if runs:
             counting = sorted(size / r.counting for r in runs)
             line |= {
+                "passes": len(runs),
                 "gb_s": statistics.median(counting) / 1e9,
                 "gb_s_min": counting[0] / 1e9,
                 "gb_s_max": counting[-1] / 1e9,

@@ -29,34 +29,55 @@ def versions():
     return found
 
 
+def left_out():
+    """{name: why it cannot run here}."""
+    reasons = {}
+    try:
+        postgres.binaries()
+    except postgres.Missing as reason:
+        reasons["PostgreSQL"] = str(reason)
+    if not shutil.which("redis-benchmark") or not shutil.which("redis-server"):
+        reasons["Redis"] = "it is not installed (apt install redis-server redis-tools)"
+    return reasons
+
+
 @contextlib.contextmanager
 def tallyd(home, busy):
-    """A daemon with the 336 rows; `busy`: beside them it counts a large set, over and over."""
-    events = os.path.join(home, "events")
-    os.makedirs(events)
-    with open(events + "/base.json", "w", encoding="utf-8") as file:
+    """A daemon with the 336 rows; `busy`: beside them it counts so many times 2 GB, one source each."""
+    os.makedirs(home + "/events")
+    os.chmod(home, 0o755)
+    with open(home + "/events/base.json", "w", encoding="utf-8") as file:
         for hour in range(168):
             for action in ("Open", "Close"):
                 file.write(f'{{"time":{1469500000 + hour * 3600},"action":"{action}"}}\n')
-    settings = ["--set", "tallyd.threads=1", "--set", "events.max_bytes_per_trigger=64 MiB", "--set", "tallyd.max_sessions=2000"]
-    daemon = subprocess.Popen(
-        [os.path.join(engine.TOP, "tallyd"), "--events", events, "--socket", home + "/tallyd.sock", "--state-dir", home + "/state", *settings],
-        stderr=subprocess.DEVNULL,
-    )
+    with open(home + "/conf", "w", encoding="utf-8") as file:
+        file.write(f"[tallyd]\nsocket = {home}/tallyd.sock\nstate_dir = {home}/state\nthreads = 1\nmax_sessions = 2000\n")
+        file.write(f"[source events]\npath = {home}/events\n[query counts]\nsource = events\n")
+        for turn in range(busy):
+            file.write(f"[source more{turn}]\npath = {engine.make_set('v1', [])}\nmax_bytes_per_trigger = 64 MiB\n[query counts{turn}]\nsource = more{turn}\n")
+    daemon = subprocess.Popen([os.path.join(engine.TOP, "tallyd"), "--config", home + "/conf"], stderr=subprocess.DEVNULL)
     try:
-        ask = [os.path.join(engine.TOP, "tally"), home + "/tallyd.sock", "select count(*) from counts"]
-        while subprocess.run(ask, capture_output=True, text=True).stdout != "336\n":
-            time.sleep(0.05)
-        if busy:
-            source = engine.make_set("v1", [])
-            # 2 GB of hard links a round: 20 rounds last longer than the questions do.
-            for turn in range(20):
-                for name in os.listdir(source):
-                    os.link(os.path.join(source, name), os.path.join(events, f"{turn}-{name}"))
+        while answer(home, "select count(*) from counts") != "336\n":
+            time.sleep(0.02)
         yield home
     finally:
         daemon.kill()
         daemon.wait()
+
+
+def answer(place, sql):
+    return subprocess.run([os.path.join(engine.TOP, "tally"), place + "/tallyd.sock", sql], capture_output=True, text=True).stdout
+
+
+def while_counting(home, name, clients, connect, seconds):
+    """Questions a second to a fresh daemon that counted from the first to the last of them."""
+    with tallyd(tempfile.mkdtemp(dir=home), 4 + int(4 * max(1, seconds))) as busy:
+        figure = protocols(busy)[name](clients, connect, seconds)
+        counted = answer(busy, "select sum(events) from queries")
+        time.sleep(0.2)
+        if answer(busy, "select sum(events) from queries") == counted:
+            raise RuntimeError("the counting was over before the questions were")
+        return figure
 
 
 @contextlib.contextmanager
@@ -135,16 +156,12 @@ def measure(seconds, passes):
     os.chmod(home, 0o755)
     try:
         with contextlib.ExitStack() as stack:
-            os.makedirs(home + "/rest")
-            os.chmod(home + "/rest", 0o755)
-            rest = stack.enter_context(tallyd(home + "/rest", False))
+            rest = stack.enter_context(tallyd(home + "/rest", 0))
             who = protocols(rest)
-            try:
+            if "PostgreSQL" not in left_out():
                 place = stack.enter_context(postgres.running(home + "/pg", rows_of(rest)))
                 who["PostgreSQL"] = lambda *a: pgbench(place, *a)
-            except postgres.Missing as reason:
-                print(f"  PostgreSQL: {reason}", file=sys.stderr)
-            if shutil.which("redis-server"):
+            if "Redis" not in left_out():
                 path = stack.enter_context(redis(home))
                 who["Redis, hgetall"] = lambda *a: redis_benchmark(path, *a)
             for connect in (False, True):
@@ -156,12 +173,11 @@ def measure(seconds, passes):
                             if turn > 0:
                                 figures[name].append(figure)
                     table += [row_of(name, clients, connect, False, of) for name, of in figures.items()]
-        os.makedirs(home + "/busy")
-        os.chmod(home + "/busy", 0o755)
-        with tallyd(home + "/busy", True) as busy:
-            for name, run in protocols(busy).items():
+        for connect in (False, True):
+            for name in protocols(home):
                 for clients in CLIENTS:
-                    table.append(row_of(name, clients, False, True, [run(clients, False, seconds / 10) for _ in range(passes)]))
+                    figures = [while_counting(home, name, clients, connect, seconds / 10) for _ in range(passes)]
+                    table.append(row_of(name, clients, connect, True, figures))
         if any(p.name == "Spark" and not p.missing() for p in peers.COUNTERS):
             table.append(row_of("Spark, in its session", 1, False, False, [spark(seconds / 2)]))
     finally:

@@ -101,7 +101,7 @@ def batch(rows):
                 row["peer"],
                 row["threads"],
                 number(row["gb_s"]),
-                f"{number(row['gb_s_min'])}–{number(row['gb_s_max'])}" if row["gb_s"] else row["trouble"],
+                spread(row) if row["gb_s"] else row["trouble"],
                 number(row["gb_s_with_start"]),
                 number(row["peak_mb"]) if float(row["peak_mb"] or 0) else "",
                 number(row["tallyd_is_faster"]) + (" ×" if row["tallyd_is_faster"] else ""),
@@ -109,9 +109,13 @@ def batch(rows):
             ]
             for row in sorted(own, key=lambda row: -float(row["gb_s"] or 0))
         ]
-        head = ["who", "threads", "GB/s", "lowest–highest", "GB/s with its start", "peak MB", "tallyd ÷ it", "MB read"]
+        head = ["who", "threads", "GB/s", "lowest–highest of passes", "GB/s with its start", "peak MB", "tallyd ÷ it", "MB read"]
         parts.append(f"### {section_batch.ROWS[name][2]}\n\n" + markdown(head, lines))
     return "\n\n".join(parts)
+
+
+def spread(row):
+    return f"{number(row['gb_s_min'])}–{number(row['gb_s_max'])} of {row['passes']}" if row["passes"] != "1" else "once"
 
 
 def stream(rows):
@@ -133,8 +137,10 @@ def stream(rows):
 
 def queries(rows):
     parts = []
-    for title, connect, busy in (("Connections that stay", "0", "0"), ("A connection a question", "1", "0"), ("Connections that stay, while tallyd counts at full speed", "0", "1")):
+    for title, connect, busy in (("Connections that stay", "0", "0"), ("A connection a question", "1", "0"), ("Connections that stay, while tallyd counts at full speed", "0", "1"), ("A connection a question, while tallyd counts at full speed", "1", "1")):
         own = [row for row in rows if row["connect"] == connect and row["busy"] == busy]
+        if not own:
+            continue
         clients = sorted({int(row["clients"]) for row in own})
         lines = []
         for who in dict.fromkeys(row["who"] for row in own):
