@@ -1,7 +1,9 @@
 """How the cost of one more event, group, file and session changes as the work grows by powers
 of ten: each figure is time divided by units, so a flat line is a linear cost."""
 
+import contextlib
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -9,13 +11,14 @@ import tempfile
 
 import engine
 import peers
+import postgres
 import queries
 from processes import Failed, Run
 
 # what: (sizes, the generator's options for a size, threads)
 SIZES = {
     "events": ([10**4, 10**5, 10**6, 10**7], lambda n: ["--files", "10", "--lines", str(n // 10), "--actions", "2", "--span", "7 days"]),
-    "groups": ([10**1, 10**3, 10**5, 10**6], lambda n: ["--files", "10", "--lines", "400000", "--order", "random", *shape_of_groups(n)]),
+    "groups": ([10**1, 10**2, 10**3, 10**4, 10**5, 10**6], lambda n: ["--files", "10", "--lines", "400000", "--order", "random", *shape_of_groups(n)]),
     "files": ([10**1, 10**2, 10**3, 10**4, 10**5], lambda n: ["--files", str(n), "--lines", "20"]),
 }
 PEERS = ("tallyd", "DuckDB", "Spark")
@@ -23,7 +26,7 @@ PEERS = ("tallyd", "DuckDB", "Spark")
 
 def shape_of_groups(n):
     """So many actions and hours that their product is n."""
-    actions = {10**1: 2, 10**3: 10, 10**5: 100, 10**6: 100}[n]
+    actions = min(100, max(2, n // 100))
     return ["--actions", str(actions), "--span", f"{n // actions} hours"]
 
 
@@ -61,11 +64,30 @@ def measure(passes):
 
 
 def sessions(seconds):
-    """The time to an answer, over all sessions together, when so many ask at once."""
+    """The time between two answers, all sessions together, when so many ask at once."""
     table = []
-    with tempfile.TemporaryDirectory(dir=engine.WORK) as home:
-        with queries.tallyd(home, 0) as place:
+    home = tempfile.mkdtemp(dir=engine.WORK)
+    os.chmod(home, 0o755)
+    left_out = queries.left_out()
+    try:
+        with contextlib.ExitStack() as stack:
+            place = stack.enter_context(queries.tallyd(home + "/tallyd", 0))
+            who = {"tallyd": lambda n: queries.ask(place + "/tallyd.sock", n, False, seconds)}
+            if "PostgreSQL" not in left_out:
+                host = stack.enter_context(postgres.running(home + "/pg", queries.rows_of(place)))
+                who["PostgreSQL"] = lambda n: queries.pgbench(host, n, False, seconds)
+            if "Redis" not in left_out:
+                path = stack.enter_context(queries.redis(home))
+                who["Redis"] = lambda n: queries.redis_benchmark(path, n, False, seconds)
             for clients in (1, 10, 100, 1000):
-                rate = queries.ask(place + "/tallyd.sock", clients, False, seconds)
-                table.append({"what": "sessions", "units": clients, "peer": "tallyd", "seconds": 1 / rate, "ns_a_unit": 1e9 / rate})
+                for peer, ask in who.items():
+                    try:
+                        rate = ask(clients)
+                    except RuntimeError as failure:
+                        table.append({"what": "sessions", "units": clients, "peer": peer, "trouble": str(failure)})
+                        continue
+                    table.append({"what": "sessions", "units": clients, "peer": peer, "seconds": 1 / rate, "ns_a_unit": 1e9 / rate})
+                    print(f"  sessions {clients:>9} {peer:<10} {rate:9.0f}/s", file=sys.stderr, flush=True)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
     return table

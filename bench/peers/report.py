@@ -212,7 +212,7 @@ def charts(data):
     growth_rows = [row for row in read(data, "growth") if row.get("ns_a_unit")]
     for what in dict.fromkeys(row["what"] for row in growth_rows):
         figure, axes = pyplot.subplots(figsize=(8, 3.2))
-        for peer, color in (("tallyd", OURS), ("DuckDB", THEIRS), ("Spark", "#94a3b8")):
+        for peer, color in (("tallyd", OURS), ("DuckDB", THEIRS), ("Spark", "#94a3b8"), ("PostgreSQL", "#475569"), ("Redis", "#a8a29e")):
             own = [row for row in growth_rows if row["what"] == what and row["peer"] == peer]
             if own:
                 axes.plot([int(row["units"]) for row in own], [float(row["ns_a_unit"]) for row in own], marker="o", color=color, label=peer)
