@@ -218,13 +218,7 @@ static int read_once(struct pass *pass, int n, struct err *err)
 static void recognise_stopped(const struct crew *crew, struct plan_file *file)
 {
 	struct reader *reader = crew->readers[0];
-	struct reader_target target = {
-		.dir_fd = file->read.dir_fd,
-		.path = file->read.path,
-		.identity = file->read.known,
-		.at = file->read.from,
-		.limit = file->read.limit,
-	};
+	struct reader_target target = slice_file_target(&file->read);
 	struct file_identity identity = *file->read.known;
 	struct err ignored = ERR_INIT;
 

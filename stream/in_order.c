@@ -160,13 +160,7 @@ static int judge_file(struct pass *pass, const struct plan_file *file, struct re
 
 static int run_file(struct pass *pass, const struct plan_file *file, struct reader *reader)
 {
-	struct reader_target target = {
-		.dir_fd = file->read.dir_fd,
-		.path = file->read.path,
-		.identity = file->read.known,
-		.at = file->read.from,
-		.limit = file->read.limit,
-	};
+	struct reader_target target = slice_file_target(&file->read);
 	int rc;
 
 	if (file->settled == 0)

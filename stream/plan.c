@@ -79,18 +79,13 @@ static int64_t bytes_of(const struct plan_file *file)
 /* Only what may be cut has to be looked at before it is read. */
 static bool is_plain(const struct plan_file *file, struct reader *reader)
 {
-	struct reader_target target = {
-		.dir_fd = file->read.dir_fd,
-		.path = file->read.path,
-		.identity = file->read.known,
-		.at = POSITION_START,
-		.limit = file->read.limit,
-	};
+	struct reader_target target = slice_file_target(&file->read);
 	enum reader_format format = READER_GZIP;
 	struct err ignored = ERR_INIT;
 
 	if (file->read.from.offset > 0)
 		return !file->read.is_compressed;
+	target.at = POSITION_START;
 	/* What cannot be opened is not cut; its slice will say why. */
 	if (reader_open(reader, &target, &ignored) != 0 ||
 		reader_format(reader, &format, &ignored) != 0)

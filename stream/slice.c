@@ -64,14 +64,7 @@ static int fail(struct slice *slice, struct err *err)
 
 static int open_file(struct run *run, struct err *err)
 {
-	const struct slice_file *file = run->file;
-	struct reader_target target = {
-		.dir_fd = file->dir_fd,
-		.path = file->path,
-		.identity = file->known,
-		.at = file->from,
-		.limit = file->limit,
-	};
+	struct reader_target target = slice_file_target(run->file);
 
 	if (run->slice->is_inner)
 		target.at = (struct position){.offset = run->begin, .line = 1};

@@ -64,6 +64,18 @@ struct slice_file {
 	bool is_finished;                  /* no line or frame waits for its rest */
 };
 
+/* To read the file from where this reading begins; what it names is the file's. */
+static inline struct reader_target slice_file_target(const struct slice_file *file)
+{
+	return (struct reader_target){
+		.dir_fd = file->dir_fd,
+		.path = file->path,
+		.identity = file->known,
+		.at = file->from,
+		.limit = file->limit,
+	};
+}
+
 /*
  * How a pass is asked to end early. A plain file is left between slices, so
  * that whoever goes on begins at a line; a compressed one, which cannot be
