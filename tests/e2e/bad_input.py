@@ -220,7 +220,7 @@ class Sockets(harness.Case):
                            second.process.poll() is not None, "one of them gives up")
         loser, winner = (first, second) if first.process.poll() is not None else (second, first)
         self.assertEqual(loser.process.returncode, 1, loser.log())
-        self.assertIn("in use by the process with pid %d" % winner.process.pid, loser.log())
+        loser.wait_logged("in use by the process with pid %d" % winner.process.pid)
         harness.wait_until(winner.answers, "the other one serves")
 
 

@@ -86,7 +86,7 @@ class Clock(harness.Case):
             daemon.write("a%d" % number, files[number])
             harness.wait_until(lambda: harness.counts_of(daemon) == harness.recount(files[:number + 1]),
                                "it is found after a step to " + step)
-        self.assertIn("the wall clock was set back", daemon.log())
+        daemon.wait_logged("the wall clock was set back")
 
     def test_what_waits_for_a_retry_does_not_wait_for_the_old_time(self):
         self.skip_without()

@@ -175,7 +175,7 @@ class Damage(State):
                     found = file.read()
                 daemon.start()
                 self.exact(daemon, self.files)
-                self.assertRegex(daemon.log(), " warning: .* everything is counted anew")
+                daemon.wait_logged(re.compile(" warning: .* everything is counted anew"))
                 self.assertEqual(daemon.ask("select message from queries"),
                                  [["Waiting for data to arrive (counted anew since the checkpoint was damaged)"]])
                 aside = [name for name in os.listdir(daemon.state)
@@ -254,9 +254,10 @@ class Damage(State):
         os.unlink(self.path(daemon))
         daemon.start()
         self.exact(daemon, self.files)
-        self.assertRegex(daemon.log(), r"(?m) warning: %s is missing, and %s/counted says that there was one: "
-                         r"counting begins anew from the files that are there \(every file that was "
-                         r"counted still is\)$" % (self.path(daemon), daemon.state))
+        daemon.wait_logged(re.compile(
+            r"(?m) warning: %s is missing, and %s/counted says that there was one: "
+            r"counting begins anew from the files that are there \(every file that was "
+            r"counted still is\)$" % (self.path(daemon), daemon.state)))
         self.assertEqual(daemon.ask("select message from queries"),
                          [["Waiting for data to arrive (counted anew since the checkpoint was missing)"]])
         daemon.stop(signal.SIGKILL)
@@ -264,13 +265,13 @@ class Damage(State):
         os.unlink(os.path.join(daemon.events, "f1"))
         daemon.start()
         self.exact(daemon, [self.files[0]] + self.files[2:])
-        self.assertRegex(daemon.log(), r"are there \(%s/f1 has been counted and is gone\)\n" % daemon.events)
+        daemon.wait_logged("are there (%s/f1 has been counted and is gone)\n" % daemon.events)
         daemon.stop(signal.SIGKILL)
         os.unlink(self.path(daemon))
         os.unlink(os.path.join(daemon.state, "counted"))
         daemon.start()
-        self.assertRegex(daemon.log(), r"checkpoint-wal says that .* \(which files have been counted "
-                         r"is not known, their list is lost too\)\n")
+        daemon.wait_logged(re.compile(r"checkpoint-wal says that .* \(which files have been counted "
+                                      r"is not known, their list is lost too\)\n"))
         self.assertEqual(daemon.log().count("is missing"), 3)
         self.assertEqual(daemon.stop(), 0)
         daemon.start()
@@ -369,9 +370,9 @@ class Removed(State):
         daemon.start()
         daemon.process_all()
         self.assertEqual(daemon.ask("select sum(count) from counts"), [[100]])
-        self.assertRegex(daemon.log(), r"warning: .*/checkpoint is older than its list of counted "
-                         r"files, .* checkpoint-wal was removed: .*/b and 1 more have been "
-                         r"counted and are gone, and not counted any more")
+        daemon.wait_logged(re.compile(r"warning: .*/checkpoint is older than its list of counted "
+                                      r"files, .* checkpoint-wal was removed: .*/b and 1 more have been "
+                                      r"counted and are gone, and not counted any more"))
         self.assertEqual(daemon.stop(), 0)
         n = daemon.log().count("is older than")
         daemon.start()
@@ -429,7 +430,7 @@ class Formats(State):
         daemon.append("growing", '01108,"action":"Close"}\n')
         text += '{"time":1469501108,"action":"Close"}\n'
         self.exact(daemon, self.files + [text])
-        self.assertIn("was brought from format 1 to 3", daemon.log())
+        daemon.wait_logged("was brought from format 1 to 3")
         self.assertEqual(daemon.stop(), 0)
         daemon.start()
         self.exact(daemon, self.files + [text])
@@ -471,7 +472,7 @@ class Formats(State):
         change(self.path(daemon), "pragma user_version=1")
         daemon.start()
         self.exact(daemon, self.files)
-        self.assertIn("everything is counted anew", daemon.log())
+        daemon.wait_logged("everything is counted anew")
 
 
 class Limits(State):

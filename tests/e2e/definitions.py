@@ -4,6 +4,7 @@ that it is counted anew and gives what a first start gives; all other keys leave
 """
 
 import os
+import re
 import signal
 
 import harness
@@ -67,8 +68,9 @@ class Definitions(harness.Case):
                 self.configure(daemon, **{scope: {key: value}})
                 daemon.start()
                 after = self.counts(daemon)
-                self.assertRegex(daemon.log()[start:], r"warning: query counts: (%s|window) was .* and is now"
-                                 r" .*: its counts are dropped and made anew" % key)
+                daemon.wait_logged(re.compile(r"warning: query counts: (%s|window) was .* and is now"
+                                              r" .*: its counts are dropped and made anew" % key),
+                                   after=start)
                 self.assertIn("counted anew since its definition changed",
                               daemon.ask("select message from queries")[0][0])
                 self.assertEqual(after != before, is_seen)
@@ -122,7 +124,7 @@ class Definitions(harness.Case):
         self.configure(daemon, other)
         daemon.start()
         self.assertEqual(self.counts(daemon), [])
-        self.assertIn("path was ", daemon.log())
+        daemon.wait_logged("path was ")
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ class ManyAndLong(harness.Case):
                 for name in names:
                     daemon.append(name, event(2))
                 wait_until(lambda: daemon.totals() == {"Open": 8}, "what was appended")
-                self.assertIn("looking every poll_interval instead", daemon.log())
+                daemon.wait_logged("looking every poll_interval instead")
 
 
 class Stopped(harness.Case):
@@ -224,13 +224,13 @@ class Directories(harness.Case):
         os.rename(daemon.events, away)
         gone = "the directory %s is gone; what was counted stays" % daemon.events
         wait_until(lambda: gone in self.message(daemon), "the message of the query")
-        self.assertIn(gone, daemon.log())
+        daemon.wait_logged(gone)
         self.assertEqual(daemon.totals(), {"Open": 1})
         with open(os.path.join(away, "b"), "w") as out:
             out.write(event(2))
         os.rename(away, daemon.events)
         wait_until(lambda: daemon.totals() == {"Open": 2}, "the file that came meanwhile")
-        self.assertIn("%s can be read again" % daemon.events, daemon.log())
+        daemon.wait_logged("%s can be read again" % daemon.events)
         self.assertEqual(daemon.log().count("is gone"), 1)
         # Notices work again.
         daemon.write("c", event(3))
@@ -247,7 +247,7 @@ class Directories(harness.Case):
         # Other bytes: the same ones and more would be the file restored, and grown since.
         daemon.write("a", event(2) + event(3))
         wait_until(lambda: daemon.totals() == {"Open": 3}, "the new file under the old name")
-        self.assertIn("is another directory now", daemon.log())
+        daemon.wait_logged("is another directory now")
 
 
 @unittest.skipUnless(can_inject(), "strace cannot make calls fail here")

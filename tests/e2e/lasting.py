@@ -74,7 +74,7 @@ class Gone(harness.Case):
         self.assertEqual(offset, n * len(ONE))
         gap = "gone before it was read to its end: bytes %d to %d are not counted" % (offset, size)
         self.assertEqual(reason, gap)
-        self.assertIn("a: %s; what was counted stays" % gap, daemon.log())
+        daemon.wait_logged("a: %s; what was counted stays" % gap)
         self.assertEqual(other[:3], ["b", "done", 1])
         self.assertEqual(daemon.totals(), {"Open": n + 1})
 
@@ -125,8 +125,9 @@ class Deaths(harness.Case):
             self.assertEqual(libc.syscall(234, daemon.process.pid, thread, int(number)), 0)
             self.assertEqual(daemon.process.wait(harness.DEADLINE), -number)
             daemon.process = None
-            self.assertRegex(daemon.log()[before:], re.compile(
-                r"^error: killed by %s while it read bad\?file\? from byte \d+(, .*)?$" % what, re.M))
+            daemon.wait_logged(re.compile(
+                r"^error: killed by %s while it read bad\?file\? from byte \d+(, .*)?$" % what, re.M),
+                after=before)
         daemon.start()
         daemon.process_all()
         self.assertEqual(daemon.totals(), {"Slow": 1000000})

@@ -150,7 +150,7 @@ class Mounts(disk.Disk):
             lambda: [row for row in daemon.ask("select message from queries")
                      if "Read-only file system" in row[0] or "Input/output error" in row[0]],
             "queries.message says why")
-        self.assertIn("trying again in", daemon.log())
+        daemon.wait_logged("trying again in")
         self.exact(daemon, files[:2])
         daemon.process.send_signal(signal.SIGTERM)
         self.assertIn(daemon.process.wait(harness.DEADLINE), (0, 1), row)

@@ -282,7 +282,7 @@ class Overload(harness.Case):
         daemon.start()
         daemon.write("a", ONE)
         daemon.process_all()
-        self.assertIn("the limit of open files allows", daemon.log())
+        daemon.wait_logged("the limit of open files allows")
         clients = []
         for _ in range(100):
             clients.append(daemon.client())

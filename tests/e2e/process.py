@@ -314,7 +314,7 @@ class Reload(harness.Case):
     def test_what_waits_for_a_restart_is_named(self):
         daemon = self.daemon(config=self.CONFIG).start()
         self.reload(daemon, self.CONFIG.replace("[tallyd]", "[tallyd]\nthreads = 7"))
-        self.assertIn("reload: tallyd.threads: waiting for a restart", daemon.log())
+        daemon.wait_logged("reload: tallyd.threads: waiting for a restart")
 
     def test_a_stop_in_the_middle_of_a_reload_ends_in_order(self):
         config = self.CONFIG.replace("= off", "= on\nsnapshot_file = @EVENTS@/../snapshot\n"
@@ -358,7 +358,7 @@ class Reload(harness.Case):
                 peer = harness.Client(path)
                 peer.send("GET /healthz HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n")
                 self.assertTrue(peer.all().endswith(b"ok\n"))
-        self.assertIn("there is something else than a socket in this place", daemon.log())
+        daemon.wait_logged("there is something else than a socket in this place")
         self.assertFalse(os.path.exists(os.path.join(daemon.directory, "pg0")))
         self.assertEqual(daemon.stop(), 0)
 
@@ -554,8 +554,7 @@ class ServiceManager(harness.Case):
         sql, other = self.listener(daemon.socket), self.listener(daemon.socket + "2")
         daemon.activate({"sql": sql, "other": other})
         harness.wait_until(daemon.answers, "the first answer")
-        self.assertIn("1 sockets from the service manager are neither named sql nor pg",
-                      daemon.log())
+        daemon.wait_logged("1 sockets from the service manager are neither named sql nor pg")
         sql.close()
         other.close()
 
@@ -564,7 +563,7 @@ class ServiceManager(harness.Case):
         wrong, other = socket.socketpair()
         daemon.activate({"sql": wrong})
         self.assertEqual(daemon.process.wait(harness.DEADLINE), 78)
-        self.assertIn("no listening Unix stream socket", daemon.log())
+        daemon.wait_logged("no listening Unix stream socket")
         wrong.close()
         other.close()
 
@@ -609,7 +608,8 @@ class Log(harness.Case):
     def test_a_slow_statement_is_said_and_a_quick_one_is_not(self):
         daemon = self.daemon("--set", "tallyd.query_timeout=1500 milliseconds").start()
         daemon.text("select 'quick\\n';\n" + ENDLESS.replace("count(*)", "count(*), 'a\n<0>b'"))
-        slow = [line for line in daemon.log().splitlines() if "a statement took" in line]
+        slow = [line for line in daemon.wait_logged("a statement took").splitlines()
+                if "a statement took" in line]
         self.assertEqual(len(slow), 1, slow)
         self.assertRegex(slow[0], r" info: session \d+: a statement took [1-9]\d*\.\d{3} seconds: "
                          r"with recursive .*'a\\x0a<0>b'")
@@ -622,6 +622,7 @@ class Log(harness.Case):
             client.send(ENDLESS)
         for client in clients:
             self.assertIn("Error", client.line())
+        harness.wait_until(lambda: daemon.log().count("a statement took") >= 5, "the sentences")
         self.assertEqual(daemon.log().count("a statement took"), 5)
 
     @unittest.skipIf(not FAKETIME or harness.SANITIZED, "libfaketime is not installed, or a sanitizer")
@@ -648,7 +649,7 @@ class Log(harness.Case):
         for line in daemon.log().splitlines():
             self.assertRegex(line, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} "
                              r"(error|warning|info|debug): (?!forged)")
-        self.assertIn("fifo\\x0a2026-01-01", daemon.log())
+        daemon.wait_logged("fifo\\x0a2026-01-01")
 
 
 class Valgrind(harness.Case):

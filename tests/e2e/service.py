@@ -90,9 +90,9 @@ class Started(harness.Case):
         client.send("select 1;\n.quit\n")
         self.assertEqual(client.all(), b"1\n")
         self.assertEqual(daemon.stop(), 0)
-        self.assertIn("info: serving %s\n" % elsewhere, daemon.log())
-        self.assertIn("warning: socket = %s is not used: the service manager holds %s\n"
-                      % (configured, elsewhere), daemon.log())
+        daemon.wait_logged("info: serving %s\n" % elsewhere)
+        daemon.wait_logged("warning: socket = %s is not used: the service manager holds %s\n"
+                           % (configured, elsewhere))
 
     def client(self, daemon):
         try:
