@@ -6,6 +6,7 @@
 #include "daemon/pg_session.h"
 
 #include "daemon/pg_answer.h"
+#include "daemon/pg_cancel.h"
 #include "daemon/pg_channel.h"
 #include "daemon/pg_error.h"
 #include "daemon/pg_extended.h"
@@ -14,7 +15,6 @@
 #include "daemon/pg_rows.h"
 #include "daemon/pg_run.h"
 #include "daemon/pg_utility.h"
-#include "daemon/session_list.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -131,19 +131,6 @@ static void negotiate(struct pg_session *pg, struct pg_reader options, bool is_n
 	pg_end(&pg->out, mark);
 }
 
-static void cancel_other(struct pg_session *pg, struct pg_reader *reader)
-{
-	int32_t pid = pg_read_int32(reader);
-	int32_t secret = pg_read_int32(reader);
-	struct session *session = session_list_find(pg->session.service->sessions, pid);
-
-	if (pg_reader_is_done(reader) && session != NULL && session->ops == &pg_session_ops &&
-		pg_of(session)->secret == secret && pg_of(session)->state != PG_STATE_STARTUP)
-		pg_run_cancel(pg_of(session));
-	pg->state = PG_STATE_OVER;
-	session_finish(&pg->session);
-}
-
 static void start_up(struct pg_session *pg, const struct pg_message *message)
 {
 	struct pg_reader reader = pg_reader_of(message);
@@ -156,7 +143,9 @@ static void start_up(struct pg_session *pg, const struct pg_message *message)
 		return;
 	}
 	if (version == PG_CANCEL_REQUEST) {
-		cancel_other(pg, &reader);
+		pg_cancel_request(pg->session.service, &reader);
+		pg->state = PG_STATE_OVER;
+		session_finish(&pg->session);
 		return;
 	}
 	if (version >> 16 != 3) {
@@ -331,17 +320,6 @@ static int on_open(struct session *session, struct err *err)
 	return 0;
 }
 
-static void on_refuse(struct session *session, const char *sentence)
-{
-	struct pg_report report = {
-		.severity = "FATAL", .sqlstate = PG_STATE_TOO_MANY, .text = sentence};
-	struct buf out = {0};
-
-	pg_write_error(&out, &report);
-	session_write(session, &out);
-	buf_fini(&out);
-}
-
 static void on_bytes(struct session *session, const char *bytes, size_t len)
 {
 	struct pg_session *pg = pg_of(session);
@@ -428,7 +406,8 @@ const struct session_ops pg_session_ops = {
 	.size = sizeof(struct pg_session),
 	.extension = &pg_catalog,
 	.open = on_open,
-	.refuse = on_refuse,
+	.refuse = pg_surplus_refuse,
+	.surplus = &pg_surplus_ops,
 	.on_bytes = on_bytes,
 	.on_end = on_end,
 	.on_drained = on_drained,

@@ -11,6 +11,7 @@
  *   pg_answer    what is said beside rows
  *   pg_object    statements and portals by name; pg_rows: rows as messages
  *   pg_run       running one statement, and how it ended; pg_compile: for Parse
+ *   pg_cancel    CancelRequest, which comes on another connection
  *   pg_cursor    DECLARE, FETCH; pg_channel: LISTEN
  *   pg_utility   the commands that SQLite does not know
  *   pg_query     the Query message; pg_extended: Parse to Close

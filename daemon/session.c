@@ -20,6 +20,8 @@
 #define TURN_NS UINT64_C(1000000)
 /* Peers of TCP have no uid: one that nobody can have, not even the daemon's own user. */
 #define UID_NONE UINT32_MAX
+/* Connections over max_sessions that are heard at a time, each for as long as its protocol says. */
+#define MAX_SURPLUS 32
 
 int64_t session_wall_us(void)
 {
@@ -36,7 +38,7 @@ static bool session_free_if_done(struct session *session)
 	if (session->transport.state != TRANSPORT_CLOSED || session->n_under_way > 0)
 		return false;
 	session_list_remove(list, session);
-	if (session->is_counted)
+	if (session->place == SESSION_COUNTED)
 		session->ops->fini(session);
 	sql_session_free(session->sql);
 	free(session);
@@ -251,7 +253,7 @@ static void peer_find(struct session *session)
 	session->uid = peer.uid;
 }
 
-static void refuse(struct session *session)
+void session_refuse(struct session *session)
 {
 	struct session_list *list = session->service->sessions;
 	int limit = session->service->max_sessions;
@@ -265,16 +267,44 @@ static void refuse(struct session *session)
 		log_warning(
 			"a connection of pid %" PRId64 " was refused: %s", session->pid, sentence);
 	}
+	session_set_deadline(session, 0);
 	session->ops->refuse(session, sentence);
 	session_finish(session);
+}
+
+/* What a session is that takes part. */
+static int open_counted(struct session *session, struct err *err)
+{
+	struct service *service = session->service;
+	struct sql_session_options options = {.uid = (unsigned)session->uid,
+		.extension = session->ops->extension,
+		.user = session};
+
+	session->place = SESSION_COUNTED;
+	service->sessions->n_counted++;
+	if (sql_session_new(&session->sql, service->env, &options, err) != 0)
+		return err->code;
+	return session->ops->open(session, err);
+}
+
+static int open_surplus(struct session *session, struct err *err)
+{
+	session->place = SESSION_SURPLUS;
+	session->service->sessions->n_surplus++;
+	return session->ops->open(session, err);
 }
 
 bool session_accept(struct service *service, uv_stream_t *listener, const struct session_ops *ops)
 {
 	struct session_list *list = service->sessions;
-	struct session *session = calloc(1, ops->size);
+	bool is_over = list->n_counted >= (size_t)service->max_sessions;
+	bool is_heard = is_over && ops->surplus != NULL && list->n_surplus < MAX_SURPLUS;
+	struct session *session;
 	struct err err = ERR_INIT;
 
+	if (is_heard)
+		ops = ops->surplus;
+	session = calloc(1, ops->size);
 	if (session == NULL)
 		return false;
 	session->ops = ops;
@@ -288,16 +318,11 @@ bool session_accept(struct service *service, uv_stream_t *listener, const struct
 	if (rc != 0)
 		return true;
 	peer_find(session);
-	if (list->n_counted >= (size_t)service->max_sessions) {
-		refuse(session);
+	if (is_over && !is_heard) {
+		session_refuse(session);
 		return true;
 	}
-	session->is_counted = true;
-	list->n_counted++;
-	struct sql_session_options options = {
-		.uid = (unsigned)session->uid, .extension = ops->extension, .user = session};
-	if (sql_session_new(&session->sql, service->env, &options, &err) != 0 ||
-		ops->open(session, &err) != 0) {
+	if ((is_heard ? open_surplus : open_counted)(session, &err) != 0) {
 		log_warning("session %" PRId64 ": %s", session->id, err.text);
 		session_close(session);
 		return true;

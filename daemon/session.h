@@ -55,6 +55,12 @@ struct service {
 	bool is_stopping; /* what ends now is the last of its session */
 };
 
+enum session_place {
+	SESSION_REFUSED, /* or not judged yet */
+	SESSION_SURPLUS, /* over max_sessions, of which only a few are heard */
+	SESSION_COUNTED,
+};
+
 struct session_ops {
 	const char *protocol; /* as `sessions` shows it at first */
 	size_t size;          /* of the struct that begins with struct session */
@@ -62,8 +68,13 @@ struct session_ops {
 
 	/* Its own members are zero. On failure the session is closed without a word; fini is called. */
 	int (*open)(struct session *session, struct err *err);
-	/* Instead of open: one sentence in the protocol's form; then it is finished. */
+	/* One sentence in the protocol's form, over max_sessions; then it is finished (session_refuse). */
 	void (*refuse)(struct session *session, const char *sentence);
+	/*
+	 * Who speaks over max_sessions, without SQL and outside `sessions`, with those that may want
+	 * no session; fini is not called. NULL: each is refused instead of opened.
+	 */
+	const struct session_ops *surplus;
 	void (*on_bytes)(struct session *session, const char *bytes, size_t len);
 	void (*on_end)(struct session *session);
 	/* What was written is gone; more may be made. */
@@ -88,7 +99,8 @@ struct session {
 	struct transport transport;
 	const struct session_ops *ops;
 	struct service *service;
-	struct sql_session *sql; /* NULL after a refusal */
+	struct sql_session *sql; /* NULL but of SESSION_COUNTED */
+	enum session_place place;
 	struct session *previous, *next; /* all of them, newest first */
 	struct session *next_turn;
 	int64_t id, pid, uid;
@@ -100,7 +112,6 @@ struct session {
 	bool lost_transaction;   /* the next statement is answered with SESSION_LOST_TRANSACTION */
 	bool wants_turn;
 	bool has_spoken; /* the peer has sent something */
-	bool is_counted; /* in max_sessions */
 
 	/* What `sessions` shows; behind the list's lock. */
 	const char *protocol;
@@ -147,6 +158,9 @@ bool session_work(struct session *session, struct work *work, const char *text, 
  */
 bool session_ran(struct session *session) __attribute__((warn_unused_result));
 
+/* Over max_sessions: says so in the log and to the peer, and finishes it. */
+void session_refuse(struct session *session);
+
 /* A peer that turns out to speak another form of the protocol. `protocol` is static. */
 void session_set_protocol(struct session *session, const char *protocol);
 
@@ -169,7 +183,8 @@ bool session_is_draining(const struct session *session);
 
 /*
  * The next connection of `listener`; over max_sessions it is refused with a
- * sentence. False: no memory, and the connection is still to be taken.
+ * sentence, or heard by the protocol's `surplus`. False: no memory, and the
+ * connection is still to be taken.
  */
 bool session_accept(struct service *service, uv_stream_t *listener, const struct session_ops *ops)
 	__attribute__((warn_unused_result));

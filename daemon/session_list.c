@@ -88,8 +88,8 @@ void session_list_remove(struct session_list *list, struct session *session)
 	if (session->next != NULL)
 		session->next->previous = session->previous;
 	list->n--;
-	if (session->is_counted)
-		list->n_counted--;
+	list->n_counted -= session->place == SESSION_COUNTED;
+	list->n_surplus -= session->place == SESSION_SURPLUS;
 	pthread_mutex_unlock(&list->lock);
 }
 
@@ -135,7 +135,7 @@ int session_list_view(
 	pthread_mutex_lock(&list->lock);
 	*rows = mem_new_array(list->n + 1, sizeof(**rows));
 	for (struct session *s = list->first; *rows != NULL && is_whole && s != NULL; s = s->next)
-		if (s->is_counted)
+		if (s->place == SESSION_COUNTED)
 			is_whole = view_fill(&(*rows)[(*n)++], s);
 	pthread_mutex_unlock(&list->lock);
 	if (*rows != NULL && is_whole)
@@ -203,7 +203,8 @@ void session_list_published(struct session_list *list)
 {
 	for (struct session *s = list->first, *next; s != NULL; s = next) {
 		next = s->next;
-		if (s->ops->on_snapshot != NULL && s->is_counted && session_is_open(s))
+		if (s->ops->on_snapshot != NULL && s->place == SESSION_COUNTED &&
+			session_is_open(s))
 			s->ops->on_snapshot(s);
 	}
 }

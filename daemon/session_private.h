@@ -22,7 +22,8 @@ struct session_list {
 	uv_timer_t watch; /* runs only while a session needs it */
 	uv_timer_cb look; /* what it calls */
 	uv_idle_t turns;  /* runs only while a session wants a turn */
-	size_t n, n_counted;
+	size_t n;
+	size_t n_counted, n_surplus; /* of them, by their place */
 	int64_t next_id;
 	int n_handles; /* not closed yet, of a list that is being freed */
 	bool is_stopping; /* no new sessions come */

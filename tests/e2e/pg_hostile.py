@@ -395,6 +395,36 @@ class Hostile(harness.Case):
         self.assertLess(harness.reached_before(
             self.d, [(session.socket, flood) for session in sessions], ask), 1500)
 
+    def test_a_cancel_needs_no_place_among_the_sessions(self):
+        """At max_sessions it is heard all the same; whatever else comes is refused, silence too."""
+        small = self.daemon("--set", "tallyd.max_sessions=2").start()
+        path = os.path.join(small.directory, ".s.PGSQL.5432")
+        runs, other = Wire(path), Wire(path)
+        pid, secret = struct.unpack("!ii", runs.key)
+        runs.send(query("with recursive n(i) as (select 1 union all select i+1 from n) "
+                        "select count(*) from n"))
+        running = query("select 1 from sessions where id = %d and state = 'running'" % pid)
+        harness.wait_until(lambda: wire.rows(other.ask(running)) == [[b"1"]], "it runs")
+        silent = Wire(path, start=False)
+        late = Wire(path, start=False)
+        late.send(struct.pack("!ii", 8, 80877103))
+        self.assertEqual(late.socket.recv(1), b"N")
+        late.send(startup())
+        self.assertEqual(wire.state(late.until_closed()), "53300")
+        for packet in (struct.pack("!iiii", 16, 80877102, pid, secret ^ 1),
+                       struct.pack("!iiii", 17, 80877102, pid, secret)):
+            late = Wire(path, start=False)
+            late.send(packet)
+            self.assertEqual(wire.state(late.until_closed()), "53300" if packet[3] == 17 else None)
+        self.assertEqual(wire.rows(other.ask(running)), [[b"1"]])
+        late = Wire(path, start=False)
+        for byte in struct.pack("!iiii", 16, 80877102, pid, secret):
+            late.send(bytes([byte]))
+        self.assertEqual(late.until_closed(), [])
+        self.assertEqual(wire.state(runs.until_ready()), "57014")
+        self.assertEqual(wire.state(silent.until_closed()), "53300")
+        self.assertEqual(wire.rows(runs.ask(query("select count(*) from sessions"))), [[b"2"]])
+
     def test_a_cancel_needs_the_right_secret(self):
         session = Wire(self.path)
         pid, secret = struct.unpack("!ii", session.key)
