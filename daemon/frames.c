@@ -1,6 +1,8 @@
 /*
  * The lane of requests. One execution serves all: the oldest request first,
  * then subscriptions whose snapshot is old. `current` says for whom it runs.
+ * The first rows of a subscription, of which there may be many, are told page
+ * by page before anything else is run: `telling` says whose.
  *
  * An answer is `{"id":…` and the lines of its pages; what belongs to the end of
  * a request (ok, error) is made here.
@@ -10,17 +12,10 @@
 #include "daemon/frames_line.h"
 #include "daemon/frames_request.h"
 #include "daemon/frames_sink.h"
-#include "daemon/subscription.h"
+#include "daemon/frames_subscriber.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct subscriber {
-	struct subscriber *next;
-	struct request *request; /* owned */
-	struct subscription_sink sink;
-	uint64_t snapshot; /* where it was last looked at */
-};
 
 struct frames {
 	struct session *session;
@@ -29,6 +24,7 @@ struct frames {
 	size_t n_waiting, waiting_bytes;
 	struct request *current;       /* runs; owned */
 	struct subscriber *refreshing; /* runs; in the list */
+	struct subscriber *telling;    /* its answer is going out; in the list */
 	struct subscriber *subscribers;
 	size_t n_subscribers;
 	bool is_cancelled; /* what runs */
@@ -58,13 +54,6 @@ static void execution_error_add(struct frames *frames, const struct request *req
 		e->offset < 0 ? -1 : e->offset + (int)request->sql_skipped);
 }
 
-static void subscriber_free(struct subscriber *subscriber)
-{
-	request_free(subscriber->request);
-	subscription_sink_fini(&subscriber->sink);
-	free(subscriber);
-}
-
 static void subscriber_remove(struct frames *frames, struct subscriber *subscriber)
 {
 	struct subscriber **link = &frames->subscribers;
@@ -72,58 +61,10 @@ static void subscriber_remove(struct frames *frames, struct subscriber *subscrib
 	while (*link != subscriber)
 		link = &(*link)->next;
 	*link = subscriber->next;
+	if (frames->telling == subscriber)
+		frames->telling = NULL;
 	frames->n_subscribers--;
 	subscriber_free(subscriber);
-}
-
-static void changes_add(
-	struct frames *frames, struct subscriber *subscriber, const struct buf *changes)
-{
-	frames_line_begin(&frames->out, subscriber->request->id);
-	buf_add_text(&frames->out, ",\"snapshot\":");
-	buf_add_int(&frames->out, (int64_t)subscriber->snapshot);
-	buf_add_text(&frames->out, ",\"changes\":[");
-	buf_add(&frames->out, changes->data, changes->len);
-	buf_add_text(&frames->out, "]}\n");
-}
-
-/*
- * The first answer: columns, rows, and a line without
- * changes that says of which snapshot they are.
- */
-static void first_rows_add(struct frames *frames, struct subscriber *subscriber)
-{
-	const struct subscription_set *set = &subscriber->sink.set;
-	const char *id = subscriber->request->id;
-	const struct buf nothing = {0};
-
-	lines_add(frames, id, &subscriber->sink.columns);
-	for (size_t i = 0; i < set->n_rows;) {
-		size_t page_end = frames->out.len + PAGE_BYTES;
-		frames_line_begin(&frames->out, id);
-		buf_add_text(&frames->out, ",\"rows\":[");
-		for (size_t first = i; i < set->n_rows && frames->out.len < page_end; i++) {
-			buf_add_text(&frames->out, i == first ? "[" : ",[");
-			buf_add(&frames->out, set->bytes.data + set->rows[i].cells,
-				set->rows[i].cells_len);
-			buf_add_char(&frames->out, ']');
-		}
-		buf_add_text(&frames->out, "]}\n");
-	}
-	changes_add(frames, subscriber, &nothing);
-}
-
-static void subscriber_answered(struct frames *frames, struct subscriber *subscriber)
-{
-	struct subscription_sink *sink = &subscriber->sink;
-
-	if (subscriber->snapshot < frames->execution.snapshot)
-		subscriber->snapshot = frames->execution.snapshot;
-	if (!sink->has_seen)
-		first_rows_add(frames, subscriber);
-	else if (sink->changes.len > 0)
-		changes_add(frames, subscriber, &sink->changes);
-	subscription_sink_told(sink);
 }
 
 /* The subscription that was looked at the longest ago, if there is a newer snapshot; a transaction
@@ -145,15 +86,20 @@ static struct subscriber *subscriber_due(const struct frames *frames)
 
 static bool subscriber_add(struct frames *frames, struct request *request)
 {
-	struct subscriber *subscriber = calloc(1, sizeof(*subscriber));
+	struct subscriber *subscriber = subscriber_new(request);
 
 	if (subscriber == NULL)
 		return false;
-	subscriber->request = request;
 	subscriber->next = frames->subscribers;
 	frames->subscribers = subscriber;
 	frames->n_subscribers++;
 	return true;
+}
+
+static void tell(struct frames *frames)
+{
+	if (subscriber_tell(frames->telling, &frames->out))
+		frames->telling = NULL;
 }
 
 static void execution_ended(struct frames *frames)
@@ -167,7 +113,10 @@ static void execution_ended(struct frames *frames)
 	if (subscriber != NULL) {
 		buf_clear(&e->page);
 		if (e->end == EXECUTION_DONE && !frames->is_cancelled) {
-			subscriber_answered(frames, subscriber);
+			if (subscriber->snapshot < e->snapshot)
+				subscriber->snapshot = e->snapshot;
+			frames->telling = subscriber;
+			tell(frames);
 			return;
 		}
 		execution_error_add(frames, subscriber->request);
@@ -263,8 +212,23 @@ static bool run_refresh(struct frames *frames, struct subscriber *subscriber)
 	return run(frames, subscriber->request);
 }
 
+/* False: there is nothing to do, or it is under way. */
+static bool do_next(struct frames *frames)
+{
+	struct subscriber *due;
+
+	if (frames->telling != NULL) {
+		tell(frames);
+		return true;
+	}
+	if (frames->first != NULL)
+		return run_request(frames);
+	due = subscriber_due(frames);
+	return due != NULL && run_refresh(frames, due);
+}
+
 /*
- * Runs what waits until something is under way, be it a statement in plain text, the peer must
+ * Does what waits until something is under way, be it a statement in plain text, the peer must
  * read, or the turn is over.
  */
 static void pump(struct frames *frames)
@@ -276,14 +240,9 @@ static void pump(struct frames *frames)
 		return;
 	frames->is_pumping = true;
 	while (!session->wants_turn && session->n_under_way == 0 && session_is_open(session) &&
-		!session_is_clogged(session)) {
-		struct subscriber *due = NULL;
-		if (frames->first == NULL && (due = subscriber_due(frames)) == NULL)
-			break;
-		if (!(due != NULL ? run_refresh(frames, due) : run_request(frames)))
-			break;
+		!session_is_clogged(session) && do_next(frames)) {
 		if (frames->out.len >= PAGE_BYTES)
-			flush(frames);
+			session_write(session, &frames->out);
 		session_turn_look(session, turn);
 	}
 	frames->is_pumping = false;
@@ -322,7 +281,7 @@ static void on_ended(struct execution *e)
 		return;
 	execution_ended(frames);
 	/* Lines that waited for this go before the next look at a snapshot. */
-	if (frames->first != NULL)
+	if (frames->first != NULL || frames->telling != NULL)
 		pump(frames);
 	flush(frames);
 	if (!frames_is_busy(frames))
@@ -366,7 +325,7 @@ void frames_free(struct frames *frames)
 
 bool frames_is_busy(const struct frames *frames)
 {
-	return frames->first != NULL || frames->current != NULL ||
+	return frames->first != NULL || frames->current != NULL || frames->telling != NULL ||
 	       (frames->refreshing != NULL && !frames->refreshing->sink.has_seen);
 }
 
@@ -465,25 +424,23 @@ void frames_take(struct frames *frames, const char *line, size_t len)
 
 void frames_on_drained(struct frames *frames)
 {
-	if (!execution_resume(&frames->execution))
-		pump(frames);
+	(void)execution_resume(&frames->execution);
 }
 
-void frames_on_snapshot(struct frames *frames)
+void frames_go_on(struct frames *frames)
 {
-	if (frames->subscribers != NULL)
+	if (frames->subscribers != NULL || frames->first != NULL)
 		pump(frames);
-}
-
-void frames_on_turn(struct frames *frames)
-{
-	pump(frames);
 }
 
 void frames_cancel_all(struct frames *frames)
 {
 	while (frames->first != NULL)
 		(void)cancel_waiting(frames, frames->first->id);
+	if (frames->telling != NULL) {
+		interrupted_add(frames, frames->telling->request->id);
+		subscriber_remove(frames, frames->telling);
+	}
 	flush(frames);
 	frames->is_cancelled = true;
 	execution_cancel(&frames->execution);

@@ -25,7 +25,7 @@ struct frames;
 
 /*
  * `on_idle`: what took its time is answered, and no request waits: whoever has
- * lines goes on, and calls frames_on_snapshot when he has none. NULL: no memory.
+ * lines goes on, and calls frames_go_on when he has none. NULL: no memory.
  */
 struct frames *frames_new(struct session *session, void (*on_idle)(struct session *session));
 /* Nothing is under way. NULL is accepted. */
@@ -41,10 +41,13 @@ bool frames_is_full(const struct frames *frames);
 /* Subscriptions keep a connection open whose peer has closed its sending half. */
 bool frames_has_subscriptions(const struct frames *frames);
 
-/* As the session's. */
+/* What was written is gone: an answer that waited for it goes on. */
 void frames_on_drained(struct frames *frames);
-void frames_on_snapshot(struct frames *frames);
-void frames_on_turn(struct frames *frames);
+/*
+ * What waits is done, and subscriptions look at a new snapshot. After the lines that have come, of
+ * which one may be a cancel.
+ */
+void frames_go_on(struct frames *frames);
 void frames_cancel_all(struct frames *frames);
 
 #endif

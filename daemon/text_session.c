@@ -289,6 +289,21 @@ static bool is_over(const struct text_session *t)
 		       (!frames_is_busy(t->frames) && !frames_has_subscriptions(t->frames)));
 }
 
+/*
+ * Requests that wait, rows of a subscription that are still to be told, and a snapshot that came
+ * while a statement ran or a transaction held it back. Plain text may have waited for them.
+ */
+static void frames_turn(struct text_session *t)
+{
+	bool was_busy = frames_are_busy(t);
+
+	if (t->frames == NULL || t->session.wants_turn)
+		return;
+	frames_go_on(t->frames);
+	if (was_busy && !frames_are_busy(t))
+		session_want_turn(&t->session);
+}
+
 /* Works until there is nothing to do, the peer must read first, or the turn is over. */
 static void turn(struct text_session *t)
 {
@@ -303,9 +318,7 @@ static void turn(struct text_session *t)
 		return;
 	flush(t);
 	text_lines_rest(&t->lines);
-	/* A snapshot that came while a statement ran or a transaction held it back. */
-	if (t->frames != NULL && !t->session.wants_turn)
-		frames_on_snapshot(t->frames);
+	frames_turn(t);
 	if (t->session.service->is_stopping && t->state == TEXT_READY && !frames_are_busy(t))
 		leave(t);
 	else if (is_over(t) && !t->session.wants_turn)
@@ -399,16 +412,12 @@ static void text_on_snapshot(struct session *session)
 	struct text_session *t = text_of(session);
 
 	if (t->frames != NULL)
-		frames_on_snapshot(t->frames);
+		frames_go_on(t->frames);
 }
 
 static void text_on_turn(struct session *session)
 {
-	struct text_session *t = text_of(session);
-
-	if (frames_are_busy(t))
-		frames_on_turn(t->frames);
-	turn(t);
+	turn(text_of(session));
 }
 
 /* Whoever asks next reads it as the answer. */

@@ -268,6 +268,38 @@ class Subscriptions(harness.Case):
         self.assertEqual(self.d.ask("select 1"), [[1]])
         self.assertEqual(f.frame()["changes"], [["update", 200001]])
 
+    ROWS = ("with recursive n(i) as (select 1 union all select i+1 from n where i<200000) "
+            "select i, 'a text of some length' as t from n")
+
+    def test_the_first_rows_are_told_page_by_page_as_they_are_taken(self):
+        """What the peer did not take was not made yet: a cancel ends it there."""
+        f = self.d.frames()
+        f.request("subscribe " + self.ROWS)
+        rows = f.frame()["columns"] and f.frame()["rows"]
+        f.send('{"cancel":1}\n')
+        frame = f.frame()
+        while "rows" in frame:
+            rows += frame["rows"]
+            frame = f.frame()
+        self.assertEqual((frame["id"], frame["error"]["code"]), (1, 9))
+        self.assertEqual([row[0] for row in rows], list(range(1, len(rows) + 1)))
+        self.assertLess(len(rows), 100000)
+        self.assertEqual(f.ask("select 2"), [[2]])
+
+    def test_what_was_asked_behind_a_subscription_comes_behind_its_first_rows(self):
+        f = self.d.frames()
+        f.request("subscribe " + self.ROWS)
+        f.request("select 'behind'")
+        f.send("select 'text';\n")
+        rows, frame = [], f.frame()
+        while "changes" not in frame:
+            self.assertEqual(frame["id"], 1)
+            rows += frame.get("rows", [])
+            frame = f.frame()
+        self.assertEqual(len(rows), 200000)
+        self.assertEqual(f.answer()[0], [["behind"]])
+        self.assertEqual(f.line(), "text")
+
     def test_a_session_can_have_a_hundred(self):
         f = self.d.frames()
         for _ in range(101):
