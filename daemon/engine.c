@@ -42,7 +42,7 @@ static void job_start(struct engine *engine, enum job_kind kind)
 	engine->n_jobs++;
 	job->kind = kind;
 	job->config = engine->config;
-	job->now_us = engine_now_us();
+	job->now_us = engine_now_us(engine);
 	job->request.data = engine;
 	int rc = uv_queue_work(engine->loop, &job->request, on_worker, on_job_done);
 	assert(rc == 0);
@@ -61,7 +61,7 @@ static void on_change(void *context, size_t source)
 {
 	struct engine *engine = context;
 
-	trigger_call(&engine->sources[source].trigger, engine_now_us(), false);
+	trigger_call(&engine->sources[source].trigger, engine_now_us(engine), false);
 	advance(engine);
 }
 
@@ -98,7 +98,7 @@ static int sources_open(struct engine *engine, struct err *err)
 static void cycle_failed(struct engine *engine, struct source_state *source)
 {
 	const struct job *job = &engine->job;
-	int64_t now_us = engine_now_us();
+	int64_t now_us = engine_now_us(engine);
 	uint32_t left_out;
 
 	trigger_fail(&source->trigger, job->full, now_us);
@@ -112,7 +112,7 @@ static void cycle_failed(struct engine *engine, struct source_state *source)
 
 static void overrun_note(struct engine *engine, struct source_state *source)
 {
-	int64_t overrun_us = trigger_overrun_us(&source->trigger, engine_now_us());
+	int64_t overrun_us = trigger_overrun_us(&source->trigger, engine_now_us(engine));
 	uint32_t left_out;
 
 	/*
@@ -197,7 +197,7 @@ static void on_due(uv_timer_t *timer)
 
 static void cycle_start_or_wait(struct engine *engine)
 {
-	int64_t now_us = engine_now_us();
+	int64_t now_us = engine_now_us(engine);
 	size_t source = 0;
 	int64_t due_us = source_choose(engine, now_us, &source);
 
@@ -373,6 +373,7 @@ struct engine *engine_new(uv_loop_t *loop, struct config *config, struct call_de
 	engine->hooks = *hooks;
 	engine->config = config_ref(config);
 	pthread_mutex_init(&engine->config_lock, NULL);
+	engine_clock_init(engine);
 	uv_timer_init(loop, &engine->due);
 	uv_timer_init(loop, &engine->summary);
 	engine->due.data = engine;

@@ -66,7 +66,7 @@ bool engine_calls_next(struct engine *engine)
 		if (!call_judge(engine, call, &query))
 			continue;
 		if (call->kind == CALL_PROCESS_ALL) {
-			engine_waiter_add(engine, call, query, engine_now_us());
+			engine_waiter_add(engine, call, query, engine_now_us(engine));
 			continue;
 		}
 		engine->job.call = call;
@@ -89,5 +89,5 @@ void engine_calls_query_changed(struct engine *engine)
 			job->call->kind == CALL_START ? "start:" : "stop:", state);
 	call_answer(engine->desk, job->call, &job->err, state, -1);
 	/* What was behind may count now, and its state is to be made durable. */
-	trigger_call(&engine->sources[query->source].trigger, engine_now_us(), true);
+	trigger_call(&engine->sources[query->source].trigger, engine_now_us(engine), true);
 }

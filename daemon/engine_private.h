@@ -56,8 +56,7 @@ struct engine {
 	struct waiter *waiters;
 	struct config_request reload;
 	size_t next_source; /* whose turn it is among those that are due */
-	int64_t clock_offset_us; /* from the monotonic clock to the wall's */
-	bool is_clock_known;     /* else the offset is yet to be taken */
+	int64_t clock_offset_us; /* from the monotonic clock to the wall's, as of the last review */
 	int64_t n_summary_events, n_summary_batches;
 	unsigned n_jobs, pulse_seen; /* for engine_has_moved */
 	bool is_busy, is_loaded, is_stopping, is_finished, wants_reload, is_idle;
@@ -86,8 +85,9 @@ void engine_waiters_end(struct engine *engine, const char *sentence);
 /* The call of one who waits no longer; NULL: nobody waits. */
 struct call *engine_waiters_take(struct engine *engine);
 
-/* Microseconds since the epoch by the wall clock. */
-int64_t engine_now_us(void);
+void engine_clock_init(struct engine *engine);
+/* Microseconds since the epoch by the wall clock, as it was set at the last review. */
+int64_t engine_now_us(const struct engine *engine);
 /* With an idle lane: what is planned moves along if the clock was set since the last call. */
 void engine_clock_review(struct engine *engine);
 
