@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """HTTP: the routes, what is refused and how, peers that behave badly, and the page in a browser."""
 
+import contextlib
 import csv
 import http.client
 import io
@@ -26,12 +27,6 @@ NUMBERS = ("with recursive t(i) as (select 1 union all select i + 1 from t limit
            "select i, 'a row of some length' as text from t")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def status_of(pid, field):
     """A number of /proc/PID/status."""
     with open("/proc/%d/status" % pid) as status:
@@ -42,7 +37,7 @@ class HttpCase(harness.Case):
 
     def setUp(self):
         super().setUp()
-        self.port = free_port()
+        self.port = harness.free_port()
         self.http = self.daemon("--set", "http.listen=127.0.0.1:%d" % self.port).start()
 
     def get(self, path, headers=None, method="GET", body=None):
@@ -144,7 +139,7 @@ class Routes(HttpCase):
         config = ("[http]\nlisten = 127.0.0.1:%d\n[source events]\npath = @EVENTS@\n"
                   "[query a]\n[query b]\ngroup_by = action, who\n"
                   "[query c]\ngroup_by = who AS query\n")
-        self.port = free_port()
+        self.port = harness.free_port()
         daemon = self.daemon(config=config % self.port).start()
         self.assertNotIn("tallyd_group_events", self.get("/metrics?totals").text)
         daemon.write("a", '{"time":1,"action":"x\\n\\"","who":"y"}\n{"time":9999,"action":"z"}\n'
@@ -163,7 +158,7 @@ class Routes(HttpCase):
     def test_prometheus_scrapes_it_as_it_comes(self):
         self.http.write("a", '{"time":1,"action":"x"}\ngarbage\n')
         self.http.process_all()
-        own, where = free_port(), self.http.directory
+        own, where = harness.free_port(), self.http.directory
         with open(os.path.join(where, "prometheus.yml"), "w") as out:
             out.write("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: tallyd\n"
                       "  static_configs: [{targets: ['127.0.0.1:%d']}]\n" % self.port)
@@ -194,7 +189,7 @@ class Routes(HttpCase):
     def test_health_is_bad_when_a_query_has_failed(self):
         answer = self.get("/healthz")
         self.assertEqual((answer.status, answer.text), (200, "ok\n"))
-        port = free_port()
+        port = harness.free_port()
         failing = self.daemon("--set", "http.listen=127.0.0.1:%d" % port,
                               "--set", "events.on_malformed=fail").start()
         failing.write("a", "garbage\n")
@@ -214,7 +209,7 @@ class Routes(HttpCase):
 
     @unittest.skipUnless(os.geteuid() == 0, "becoming another user needs root")
     def test_who_comes_by_an_address_is_nobody_not_even_where_the_daemon_is(self):
-        port = free_port()
+        port = harness.free_port()
         directory = tempfile.mkdtemp(prefix="tallyd-e2e-")
         os.makedirs(os.path.join(directory, "events"))
         for path in (directory, os.path.join(directory, "events")):
@@ -318,16 +313,20 @@ class Connections(HttpCase):
         self.assertIn(b"200 OK", peer.recv(65536))
 
     def test_a_head_that_never_ends_and_a_silent_peer_have_ten_seconds(self):
+        begun = time.monotonic()
         slow = [self.raw() for _ in range(20)]
         silent = self.raw()
         for peer in slow:
             peer.sendall(b"GET / HTTP/1.1\r\n")
-        begun = time.monotonic()
         while time.monotonic() < begun + 8:
             for number, peer in enumerate(slow):
-                peer.sendall(b"X-%d: 1\r\n" % number)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    peer.sendall(b"X-%d: 1\r\n" % number)
             time.sleep(0.5)
-        self.assertEqual(self.n_sessions(), 21)
+        n_sessions = self.n_sessions()
+        # Unless the test itself was held up for so long.
+        if time.monotonic() < begun + 10:
+            self.assertEqual(n_sessions, 21)
         for peer in slow:
             answer = self.everything(peer)
             self.assertTrue(answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n"), answer)

@@ -3,6 +3,7 @@
 failing system calls, and when a file or the want of memory kills the daemon again and again.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -108,26 +109,39 @@ class Deaths(harness.Case):
                 return int(stat.read().rsplit(")", 1)[1].split()[11])
         return int(max(os.listdir("/proc/%d/task" % pid), key=ticks))
 
+    @staticmethod
+    def has_open(daemon, name):
+        directory = "/proc/%d/fd" % daemon.process.pid
+        for fd in os.listdir(directory):
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(os.path.join(directory, fd)).endswith(name):
+                    return True
+        return False
+
     def test_the_log_names_the_file_that_was_read_when_a_signal_killed_it(self):
         """What kills it at each start is seen in the log of each start."""
         daemon = self.daemon()
         name = "bad\nfile\udcff"
         daemon.write(name, SLOW * 1000000)
         for number, what in ((signal.SIGSEGV, "SIGSEGV"), (signal.SIGABRT, "SIGABRT")):
-            before = len(daemon.log()) if os.path.exists(daemon.log_path) else 0
-            daemon.start()
-            harness.wait_until(lambda: any(
-                os.readlink("/proc/%d/fd/%s" % (daemon.process.pid, fd)).endswith(name)
-                for fd in os.listdir("/proc/%d/fd" % daemon.process.pid)), "it reads")
-            # As the kernel does it to the thread at fault.
-            libc = ctypes.CDLL(None)
-            thread = self.busiest_thread(daemon.process.pid)
-            self.assertEqual(libc.syscall(234, daemon.process.pid, thread, int(number)), 0)
-            self.assertEqual(daemon.process.wait(harness.DEADLINE), -number)
-            daemon.process = None
-            daemon.wait_logged(re.compile(
-                r"^error: killed by %s while it read bad\?file\? from byte \d+(, .*)?$" % what, re.M),
-                after=before)
+            last_words = re.compile(
+                r"^error: killed by %s while it read bad\?file\? from byte \d+(, .*)?$" % what, re.M)
+
+            def was_reading():
+                """Counts anew each time: a test that is held up finds all of it read."""
+                shutil.rmtree(daemon.state, ignore_errors=True)
+                before = len(daemon.log()) if os.path.exists(daemon.log_path) else 0
+                daemon.start()
+                harness.wait_until(lambda: self.has_open(daemon, name) or daemon.totals() != {}, "it reads")
+                # As the kernel does it to the thread at fault.
+                libc = ctypes.CDLL(None)
+                thread = self.busiest_thread(daemon.process.pid)
+                self.assertEqual(libc.syscall(234, daemon.process.pid, thread, int(number)), 0)
+                self.assertEqual(daemon.process.wait(harness.DEADLINE), -number)
+                daemon.process = None
+                self.assertIn("error: killed by " + what, daemon.log()[before:])
+                return last_words.search(daemon.log()[before:])
+            harness.wait_until(was_reading, "the file in the log")
         daemon.start()
         daemon.process_all()
         self.assertEqual(daemon.totals(), {"Slow": 1000000})
@@ -214,18 +228,24 @@ class Disk(harness.Case):
         daemon.start()
         for number, text in enumerate(files):
             daemon.write("f%d" % number, text)
-        slowest, n_answers, seen = 0, 0, set()
+        # The daemon itself says when there is something new, however slowly this reads.
+        feed = daemon.frames()
+        feed.request("SUBSCRIBE select total(count) from counts")
+        answers = []
         end = time.monotonic() + 120
         while os.listdir(daemon.events) != [] and time.monotonic() < end:
-            begin = time.monotonic()
-            seen.add(daemon.ask("select total(count) from counts")[0][0])
-            slowest = max(slowest, time.monotonic() - begin)
-            n_answers += 1
+            begin = time.time()
+            daemon.ask("select total(count) from counts")
+            answers.append((begin, time.time()))
         daemon.process_all()
         self.assertEqual(harness.counts_of(daemon), harness.recount(files))
         # Counting went on between the syncs, and what was counted was seen before the next one.
-        self.assertGreater(len(seen), 3)
-        self.assertGreater(n_answers, 30)
+        n_seen, total = 0, 0
+        while total < 600:
+            frame = feed.frame()
+            for row in frame.get("rows", []) + frame.get("changes", []):
+                n_seen, total = n_seen + 1, row[-1]
+        self.assertGreater(n_seen, 3)
         self.assertEqual(daemon.stop(), 0)
         syncs = []
         with open(trace) as lines:
@@ -236,8 +256,11 @@ class Disk(harness.Case):
         self.assertGreater(len(syncs), 6)
         for (_, ended), (began, _) in zip(syncs, syncs[1:]):
             self.assertGreaterEqual(began, ended)
-        sys.stderr.write("%d questions beside %d slow syncs, the slowest %.0f ms\n"
-                         % (n_answers, len(syncs), slowest * 1000))
+        within = [began for began, ended in syncs
+                  if any(began < asked and answered < ended for asked, answered in answers)]
+        self.assertGreater(len(within), 0, "no question was answered within a sync")
+        sys.stderr.write("%d questions beside %d slow syncs, answered within %d of them\n"
+                         % (len(answers), len(syncs), len(within)))
 
     def test_no_file_is_deleted_before_what_was_counted_of_it_is_synced(self):
         """Between the last byte that went into the WAL and the deletion stands a sync of it."""

@@ -42,9 +42,12 @@ class Overload(harness.Case):
             self.assertLess(rss_kb(pid) - before_kb, kb)
 
     def assertServes(self, daemon):
-        started = time.monotonic()
-        self.assertEqual(daemon.totals(), {"Open": 1})
-        self.assertLess(time.monotonic() - started, 1)
+        """At once, but for a moment in which the machine has something else to do."""
+        def at_once():
+            started = time.monotonic()
+            self.assertEqual(daemon.totals(), {"Open": 1})
+            return time.monotonic() - started < 1
+        harness.wait_until(at_once, "an answer at once")
 
     def test_one_session_too_many_gets_a_line_and_is_closed(self):
         daemon = self.start("--set", "tallyd.max_sessions=5")
@@ -181,8 +184,9 @@ class Overload(harness.Case):
                 client.done()
             started = time.monotonic()
             client.close()
-            harness.wait_until(lambda: daemon.ask(running) == [[0]], "it is cancelled", 3)
-            self.assertLess(time.monotonic() - started, 1)
+            harness.wait_until(lambda: daemon.ask(running) == [[0]], "it is cancelled")
+            # Its own timeout is thirty seconds.
+            self.assertLess(time.monotonic() - started, 15)
 
     def test_a_line_without_end_is_refused_in_flat_memory(self):
         daemon = self.start()
@@ -263,8 +267,9 @@ class Overload(harness.Case):
         client.send(TOTALS + ";\n")
         self.assertEqual(client.line(), "Open|2")
         frames = daemon.frames()
-        frames.ask("begin")
-        frames.ask("select 1")
+        # Together: it has a third of a second for its next statement.
+        frames.send('{"id":1,"sql":"begin"}\n{"id":2,"sql":"select 1"}\n')
+        self.assertEqual([frames.answer()[0] for _ in range(2)], [[], [[1]]])
         harness.wait_until(lambda: daemon.ask("select count(*) from sessions where state="
                                               "'idle in transaction'") == [[0]], "it is ended")
         frames.request("commit")

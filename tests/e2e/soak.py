@@ -210,9 +210,11 @@ class Soak(harness.Case):
     def calm_second(self):
         if self.random.random() < 0.05:
             self.reload()
+        if time.monotonic() >= self.is_warm_at:
+            self.take_sample()
+
+    def take_sample(self):
         now = time.monotonic()
-        if now < self.is_warm_at:
-            return
         rss, n_fds = self.sample()
         self.rss.append((now, rss))
         self.fds.append((now, n_fds))
@@ -228,6 +230,7 @@ class Soak(harness.Case):
         now = time.monotonic()
         self.is_warm_at = now + (begin + SECONDS - now) * WARM_UP
         self.write_until(begin + SECONDS, self.calm_second)
+        self.take_sample()
         self.world.check(self.tallyd)
         self.check_extra()
         self.kill()
