@@ -23,9 +23,10 @@
 #define WALK_MIN_ROWS 4096
 
 /*
- * Rows that one INSERT puts: SQLite keeps a second copy of the pages that it
- * has changed until it is over, because it might have to take it back. It does
- * not for the walk, which no constraint can stop.
+ * Changes that one statement makes: SQLite keeps a second copy of the pages
+ * that it has changed until it is over, because it might have to take it back
+ * (a constraint, or any function, can stop it). A walk
+ * makes more where one value of the key's first column has more rows.
  */
 #define STATEMENT_ROWS 16384
 
@@ -105,9 +106,15 @@ static void add_new_value(
 	buf_printf(sql, ", %s)", column);
 }
 
+static const char *first_column(const struct query_spec *query)
+{
+	return query->n_group_by > 0 ? query->group_by[0].column : "window_start";
+}
+
 /*
- * Every row is written as it is to be. Asking first whether it has changed
- * costs a sixth of that, and saves it all for those that have not.
+ * Every row from one value of the key's first column to another is written as
+ * it is to be. Asking first whether it has changed costs a sixth of that, and
+ * saves it all for those that have not.
  */
 static int prepare_walk(struct table *table, bool asks_first, sqlite3_stmt **stmt, struct err *err)
 {
@@ -122,8 +129,12 @@ static int prepare_walk(struct table *table, bool asks_first, sqlite3_stmt **stm
 		buf_add_text(&sql, ", ");
 		add_new_value(&sql, table, "window_end", "end_of");
 	}
+	/* Bounds on more columns than one would be looked at again for each row. */
+	buf_add_text(&sql, " WHERE ");
+	db_add_name(&sql, first_column(table->query));
+	buf_add_text(&sql, " BETWEEN ?1 AND ?2");
 	if (asks_first) {
-		buf_add_text(&sql, " WHERE ");
+		buf_add_text(&sql, " AND ");
 		add_call(&sql, table, "is_changed");
 	}
 	return prepare_buf(table, &sql, stmt, err);
@@ -211,6 +222,16 @@ static void bind_time(sqlite3_stmt *stmt, int index, int64_t us, struct timestam
 	(void)sqlite3_bind_text(stmt, index, text->text, (int)text->len, SQLITE_STATIC);
 }
 
+static void bind_value(sqlite3_stmt *stmt, int index, const struct event_value *value)
+{
+	assert(value->kind != EVENT_VALUE_TOO_LONG);
+	if (value->kind == EVENT_VALUE_NULL)
+		(void)sqlite3_bind_null(stmt, index);
+	else
+		(void)sqlite3_bind_text(stmt, index, value->text != NULL ? value->text : "",
+			(int)value->len, SQLITE_STATIC);
+}
+
 /* Binds the key; returns the parameter behind it. */
 static int bind_key(sqlite3_stmt *stmt, const struct table *table, const struct row_change *row,
 	struct timestamp_text *start)
@@ -218,17 +239,8 @@ static int bind_key(sqlite3_stmt *stmt, const struct table *table, const struct 
 	size_t n = table->query->n_group_by;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		const struct event_value *value = &row->values[i];
-
-		assert(value->kind != EVENT_VALUE_TOO_LONG);
-		if (value->kind == EVENT_VALUE_NULL)
-			(void)sqlite3_bind_null(stmt, 1 + (int)i);
-		else
-			(void)sqlite3_bind_text(stmt, 1 + (int)i,
-				value->text != NULL ? value->text : "", (int)value->len,
-				SQLITE_STATIC);
-	}
+	for (i = 0; i < n; i++)
+		bind_value(stmt, 1 + (int)i, &row->values[i]);
 	bind_time(stmt, 1 + (int)n, row->start_us, start);
 	return (int)n + 2;
 }
@@ -284,17 +296,56 @@ static int count_rows(struct table *table, struct err *err)
 	return rc;
 }
 
-/* Changes `n` rows that are there, if these are so many that this is cheaper than looking them up.
- */
-static int walk(struct table *table, size_t n, struct err *err)
+static bool same_first_value(
+	const struct table *table, const struct row_change *a, const struct row_change *b)
 {
-	if (n < WALK_MIN_ROWS)
+	const struct event_value *x = a->values, *y = b->values;
+
+	if (table->query->n_group_by == 0)
+		return a->start_us == b->start_us;
+	return x->len == y->len && (x->len == 0 || memcmp(x->text, y->text, x->len) == 0);
+}
+
+static int walk_rows(struct table *table, sqlite3_stmt *stmt, const struct row_change *first,
+	const struct row_change *last, struct err *err)
+{
+	struct timestamp_text from = {0}, to = {0};
+
+	if (table->query->n_group_by > 0) {
+		bind_value(stmt, 1, first->values);
+		bind_value(stmt, 2, last->values);
+	} else {
+		bind_time(stmt, 1, first->start_us, &from);
+		bind_time(stmt, 2, last->start_us, &to);
+	}
+	return db_run(stmt, err);
+}
+
+/*
+ * Changes those of the rows that are in the table, `n_there`, if these are so
+ * many that this is cheaper than looking them up.
+ */
+static int walk(struct table *table, const struct row_change *rows, size_t n, size_t n_there,
+	struct err *err)
+{
+	sqlite3_stmt *stmt;
+	size_t from, to;
+	int rc = 0;
+
+	if (n_there < WALK_MIN_ROWS)
 		return 0;
 	if (table->n_rows < 0 && count_rows(table, err) < 0)
 		return err->code;
-	if (n < (uint64_t)table->n_rows / WALK_SHARE)
+	if (n_there < (uint64_t)table->n_rows / WALK_SHARE)
 		return 0;
-	return db_run(n < (uint64_t)table->n_rows / 4 * 3 ? table->walk : table->sweep, err);
+	stmt = n_there < (uint64_t)table->n_rows / 4 * 3 ? table->walk : table->sweep;
+	for (from = 0; rc == 0 && from < n; from = to) {
+		to = n - from > STATEMENT_ROWS ? from + STATEMENT_ROWS : n;
+		while (to < n && same_first_value(table, &rows[to - 1], &rows[to]))
+			to++;
+		rc = walk_rows(table, stmt, &rows[from], &rows[to - 1], err);
+	}
+	return rc;
 }
 
 static int put_rows(struct table *table, size_t n, struct err *err)
@@ -342,7 +393,7 @@ static int apply_keyed(
 	}
 	if (!changed_rows_set(table->changed, rows, n))
 		return err_nomem(err);
-	rc = walk(table, n - n_new - n_gone, err);
+	rc = walk(table, rows, n, n - n_new - n_gone, err);
 	if (rc == 0)
 		rc = put_rows(table, n, err);
 	if (rc == 0 && table->n_rows >= 0) {
