@@ -19,7 +19,10 @@ SEED = int(os.environ.get("TALLYD_SEED", "1"))
 
 
 class Arrivals(threading.Thread):
-    """Files that arrive for ever, by rename, `pause` seconds apart."""
+    """Files that arrive for ever, by rename, `pause` seconds apart; the later ones less often,
+    so that a slow machine has not ever more of them to look at."""
+
+    N_OFTEN = 3000
 
     def __init__(self, directory, n_lines=20, name="more", pause=0.002):
         super().__init__(daemon=True)
@@ -32,7 +35,7 @@ class Arrivals(threading.Thread):
         while not self.ends.is_set():
             self.arrive()
             if self.pause > 0:
-                self.ends.wait(self.pause)
+                self.ends.wait(self.pause if self.n < self.N_OFTEN else 20 * self.pause)
 
     def arrive(self):
         path = os.path.join(self.directory, "%s-%06d" % (self.name, self.n))
