@@ -238,7 +238,7 @@ int main(void)
 	Suite *suite = suite_create("allocator");
 	TCase *tests = tcase_create("budget");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 600);
 	tcase_add_checked_fixture(tests, set_up, NULL);
 	tcase_add_test(tests, installing_again_is_fine);
 	tcase_add_test(tests, bytes_are_counted_up_and_down);

@@ -631,7 +631,7 @@ int main(void)
 	TCase *faults = tcase_create("faults");
 	TCase *power = tcase_create("power");
 
-	tcase_set_timeout(damage, 120);
+	tcase_set_timeout(damage, 600);
 	tcase_add_checked_fixture(damage, setup, teardown);
 	tcase_add_test(damage, a_file_cut_at_any_length_is_noticed);
 	tcase_add_test(damage, a_flipped_bit_anywhere_is_noticed);
@@ -645,7 +645,7 @@ int main(void)
 	tcase_add_test(damage, a_half_written_replacement_is_removed_and_a_whole_one_is_taken);
 	suite_add_tcase(suite, damage);
 
-	tcase_set_timeout(faults, 120);
+	tcase_set_timeout(faults, 600);
 	tcase_add_checked_fixture(faults, setup, teardown);
 	tcase_add_test(faults, each_write_in_turn_finds_no_space_and_nothing_is_lost);
 	tcase_add_test(faults, each_write_in_turn_fails_and_nothing_is_lost);
@@ -655,7 +655,7 @@ int main(void)
 	tcase_add_test(faults, a_disk_that_stays_full_keeps_readers_on_the_last_version);
 	suite_add_tcase(suite, faults);
 
-	tcase_set_timeout(power, 120);
+	tcase_set_timeout(power, 600);
 	tcase_add_checked_fixture(power, setup, teardown);
 	tcase_add_loop_test(
 		power, a_power_cut_takes_back_whole_batches_and_none_that_was_synced, 0, 2);

@@ -236,7 +236,7 @@ int main(void)
 	Suite *suite = suite_create("column_types");
 	TCase *tests = tcase_create("types");
 
-	tcase_set_timeout(tests, 30);
+	tcase_set_timeout(tests, 600);
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_loop_test(tests, a_result_has_the_type_that_follows, 0, N_ROWS(rows));
 	tcase_add_loop_test(tests, an_aggregate_is_known_as_one, 0, N_ROWS(aggregates));

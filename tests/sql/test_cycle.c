@@ -495,7 +495,7 @@ int main(void)
 	Suite *suite = suite_create("cycle");
 	TCase *tests = tcase_create("cycle");
 
-	tcase_set_timeout(tests, 120);
+	tcase_set_timeout(tests, 600);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, restarts_and_kills_at_any_batch_change_no_number, 0, 3);
 	tcase_add_test(tests, a_batch_that_was_not_committed_is_counted_again_whole);

@@ -529,13 +529,13 @@ int main(void)
 	TCase *pages = tcase_create("pages");
 	TCase *sqlite = tcase_create("sqlite");
 
-	tcase_set_timeout(pages, 60);
+	tcase_set_timeout(pages, 600);
 	tcase_add_loop_test(pages, versions_held_and_dropped_at_random_keep_what_they_showed, 0, 3);
 	tcase_add_test(pages, dropping_the_last_holder_frees_what_only_that_version_showed);
 	tcase_add_test(pages, publishing_costs_what_changed_and_not_what_there_is);
 	suite_add_tcase(suite, pages);
 
-	tcase_set_timeout(sqlite, 60);
+	tcase_set_timeout(sqlite, 600);
 	tcase_add_checked_fixture(sqlite, open_store, close_store);
 	tcase_add_test(sqlite, a_reader_sees_each_commit_and_nothing_before_it);
 	tcase_add_test(sqlite, a_rollback_publishes_nothing_and_leaves_nothing);

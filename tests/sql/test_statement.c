@@ -316,11 +316,11 @@ START_TEST(a_statement_begun_here_is_finished_there)
 
 	for (int round = 0; round < 20; round++) {
 		struct statement *statement =
-			prepare(session, SERIES(30000) "select x from c where x % 3000 = 0");
+			prepare(session, SERIES(100000) "select x from c where x % 10000 = 0");
 		struct buf out = {0};
 		enum step step;
 
-		while ((step = statement_step(statement, 300, &err)) == STEP_ROW) {
+		while ((step = statement_step(statement, 100, &err)) == STEP_ROW) {
 			ck_assert_int_eq(statement_row(statement, &row, &err), 0);
 			buf_add_int(&out, row[0].integer);
 			buf_add_char(&out, '\n');
@@ -334,7 +334,7 @@ START_TEST(a_statement_begun_here_is_finished_there)
 		buf_add(&out, rest->data, rest->len);
 		buf_add_char(&out, '\0');
 		ck_assert_str_eq(out.data,
-			"3000\n6000\n9000\n12000\n15000\n18000\n21000\n24000\n27000\n30000\n");
+			"10000\n20000\n30000\n40000\n50000\n60000\n70000\n80000\n90000\n100000\n");
 		buf_fini(rest);
 		free(rest);
 		buf_fini(&out);
@@ -669,7 +669,7 @@ static int fake_process_all(void *context, const char *query, bool (*cancelled)(
 {
 	(void)context;
 	(void)query;
-	for (int i = 0; i < 30; i++) {
+	for (int i = 0; i < 40; i++) {
 		if (cancelled(arg))
 			return err_set(err, ERR_INTERRUPTED, "cancelled");
 		(void)usleep(10000);
@@ -714,7 +714,6 @@ START_TEST(the_daemon_s_user_controls_it)
 	struct canceller canceller;
 
 	options.control = &control;
-	options.query_timeout_us = 100000;
 	fixture_open(&own, options);
 	owner = session_as(&own, 1000);
 	root = session_as(&own, 0);
@@ -725,9 +724,11 @@ START_TEST(the_daemon_s_user_controls_it)
 	assert_fails(owner, "select start(null)", ERR_SQL, "name is expected");
 	assert_fails(owner, "select stop('counts')", ERR_SQL, "no daemon");
 	assert_fails(stranger, "select start('counts')", ERR_DENIED, "only the daemon's own user");
-	/* 0.3 s of waiting are no part of the timeout of 0.1 s. */
+	/* 0.8 s of waiting are no part of the timeout of 0.6 s. */
+	sql_session_set_timeout(owner, 600000);
 	assert_rows(owner, "select process_all_available(), process_all_available('counts')",
 		"17|17\n");
+	sql_session_set_timeout(owner, 0);
 	assert_fails(owner, "begin; select process_all_available()", ERR_SQL, "not inside BEGIN");
 	sql_session_reset(owner, true);
 	canceller_start(&canceller, owner);
@@ -901,7 +902,7 @@ int main(void)
 	Suite *suite = suite_create("statement");
 	TCase *tests = tcase_create("statements");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 600);
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, columns_and_traits_are_known_after_preparing);
 	tcase_add_loop_test(

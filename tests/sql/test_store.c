@@ -664,7 +664,7 @@ int main(void)
 	Suite *suite = suite_create("store");
 	TCase *tests = tcase_create("store");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 600);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, a_restart_finds_everything_as_it_was);
 	tcase_add_test(tests, the_mirror_holds_none_of_the_checkpoints_own_tables);

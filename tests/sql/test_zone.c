@@ -239,7 +239,7 @@ int main(void)
 	Suite *suite = suite_create("zone");
 	TCase *tests = tcase_create("zones");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 600);
 	tcase_add_loop_test(tests, offsets_agree_with_the_c_library, 0, N_ROWS(names));
 	tcase_add_loop_test(
 		tests, local_midnights_lead_back_to_their_first_moment, 0, N_ROWS(names));

@@ -513,7 +513,7 @@ int main(void)
 	Suite *suite = suite_create("batch");
 	TCase *tcase = tcase_create("batch");
 
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_loop_test(tcase, a_stopped_batch_is_smaller_and_not_wrong, 0, 3);
 	tcase_add_test(

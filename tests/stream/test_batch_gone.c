@@ -330,7 +330,7 @@ int main(void)
 	Suite *suite = suite_create("batch_gone");
 	TCase *tcase = tcase_create("batch_gone");
 
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, files_are_deleted_only_after_a_synced_batch_and_by_all_queries_read);
 	tcase_add_test(tcase,

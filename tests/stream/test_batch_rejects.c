@@ -266,7 +266,7 @@ int main(void)
 	Suite *suite = suite_create("batch_rejects");
 	TCase *tcase = tcase_create("batch_rejects");
 
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_loop_test(
 		tcase, a_value_too_long_in_a_long_array_is_a_reject_if_the_array_counts, 0, 2);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);

@@ -439,7 +439,7 @@ int main(void)
 	Suite *suite = suite_create("stream/cells");
 	int n_shapes = (int)(sizeof(shapes) / sizeof(*shapes));
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_test(tcase, an_event_counts_in_the_bucket_whose_start_is_floored);
 	tcase_add_loop_test(tcase, the_cells_are_what_was_added, 0, n_shapes);
 	tcase_add_loop_test(tcase, a_clear_forgets_counts_and_keeps_groups, 0, 5);

@@ -880,7 +880,7 @@ static TCase *limit_tests(void)
 	TCase *tcase = tcase_create("limits");
 
 	tcase_add_checked_fixture(tcase, limit_events, NULL);
-	tcase_set_timeout(tcase, 20);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_test(tcase,
 		a_value_over_max_event_bytes_is_rejected_and_a_line_of_many_small_ones_is_not);
 	tcase_add_test(

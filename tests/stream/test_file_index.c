@@ -85,7 +85,7 @@ int main(void)
 	Suite *suite = suite_create("file_index");
 	TCase *tc = tcase_create("file_index");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 600);
 	tcase_add_loop_test(tc, it_finds_what_is_in_it_and_nothing_else, 0, 3);
 	tcase_add_test(tc, a_large_slot_alone_is_found);
 	suite_add_tcase(suite, tc);

@@ -104,7 +104,7 @@ int main(void)
 	Suite *suite = suite_create("natural_order");
 	TCase *tc = tcase_create("natural_order");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 600);
 	tcase_add_test(tc, names_stand_in_this_order);
 	tcase_add_test(tc, the_order_is_antisymmetric_and_transitive);
 	suite_add_tcase(suite, tc);

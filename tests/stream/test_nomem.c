@@ -185,7 +185,7 @@ int main(void)
 	Suite *suite = suite_create("nomem");
 	TCase *tcase = tcase_create("nomem");
 
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_test(
 		tcase, a_batch_without_memory_changes_nothing_and_gives_the_same_when_tried_again);
 #ifndef ENABLE_SANITIZERS

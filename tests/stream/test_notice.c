@@ -306,7 +306,7 @@ static Suite *make_suite(void)
 	Suite *suite = suite_create("notice");
 	TCase *tc = tcase_create("inotify");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 600);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_new_a_changed_a_renamed_and_a_deleted_file_are_told);
 	tcase_add_test(tc, reading_a_file_tells_nothing);

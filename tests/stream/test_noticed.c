@@ -135,7 +135,7 @@ int main(void)
 	Suite *suite = suite_create("noticed");
 	TCase *tc = tcase_create("noticed");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 600);
 	tcase_add_test(tc, each_name_is_kept_once_until_it_is_taken);
 	tcase_add_test(tc, too_many_names_or_none_mean_anything);
 	tcase_add_test(tc, threads_add_and_take_together);

@@ -593,7 +593,7 @@ static Suite *make_suite(void)
 	Suite *suite = suite_create("reader");
 	TCase *tc = tcase_create("reader");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 600);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_plain_file_is_read_from_any_byte_to_the_limit);
 	tcase_add_test(tc, tiny_plain_files_are_plain);

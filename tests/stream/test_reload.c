@@ -344,7 +344,7 @@ int main(void)
 	Suite *suite = suite_create("reload");
 	TCase *tcase = tcase_create("reload");
 
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(
 		tcase, five_queries_over_two_sources_stay_exact_over_a_hundred_reloads_under_load);

@@ -396,7 +396,7 @@ int main(void)
 			printf("skipped: this processor has no %s\n",
 				scan_level_name(scanned_levels[i]));
 	}
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_loop_test(tcase, all_levels_count_the_same, 0, N_CORPORA);
 	tcase_add_loop_test(tcase, the_kernel_takes_the_lines_it_is_made_for, 0, N_CORPORA);
 	tcase_add_loop_test(tcase, all_levels_count_the_same_after_byte_changes, 0, N_CORPORA);

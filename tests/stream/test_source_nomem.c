@@ -140,7 +140,7 @@ int main(void)
 	Suite *suite = suite_create("source_nomem");
 	TCase *tc = tcase_create("nomem");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 600);
 	tcase_add_test(tc, a_failed_allocation_is_made_good_by_the_next_look);
 	tcase_add_test(tc, a_failed_allocation_loses_no_appointment_with_a_file_in_error);
 	tcase_add_test(tc, a_failed_allocation_while_restoring_is_said);

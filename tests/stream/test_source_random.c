@@ -241,7 +241,7 @@ int main(void)
 	Suite *suite = suite_create("source_random");
 	TCase *tc = tcase_create("random");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 600);
 	tcase_add_loop_test(tc, every_token_is_read_once, from, from + N_ROUNDS);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);

@@ -511,7 +511,7 @@ static Suite *make_suite(void)
 	TCase *tc = tcase_create("trouble");
 	size_t i;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 600);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);

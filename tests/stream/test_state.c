@@ -226,7 +226,7 @@ int main(void)
 	Suite *suite = suite_create("state");
 	TCase *tcase = tcase_create("state");
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_test(tcase, equal_tuples_have_one_number_and_all_others_their_own);
 	tcase_add_test(tcase,
 		tuples_that_differ_in_one_field_have_hashes_of_their_own_whatever_the_others_are);

@@ -295,7 +295,7 @@ int main(void)
 	if (chosen != NULL)
 		draw_seed(strtoull(chosen, NULL, 10));
 	printf("SCAN_SEED=%" PRIu64 "\n", draw_state());
-	tcase_set_timeout(tcase, 300);
+	tcase_set_timeout(tcase, 600);
 	tcase_add_loop_test(
 		tcase, tables_and_rejects_are_the_same_for_all_threads_and_levels, 0, N_CORPORA);
 	tcase_add_loop_test(tcase, a_cut_anywhere_into_two_batches_changes_nothing, 0, N_CORPORA);

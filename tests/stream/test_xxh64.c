@@ -57,7 +57,7 @@ int main(void)
 	Suite *suite = suite_create("xxh64");
 	TCase *tc = tcase_create("xxh64");
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 600);
 	tcase_add_test(tc, published_values);
 	tcase_add_test(tc, every_length_up_to_two_kilobytes_as_libzstd_has_it);
 	suite_add_tcase(suite, tc);
