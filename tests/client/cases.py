@@ -16,7 +16,7 @@ import traceback
 BUILD = pathlib.Path(os.environ.get("top_builddir", ".")).resolve()
 SOURCE = pathlib.Path(os.environ.get("srcdir", ".")).resolve()
 TALLY = BUILD / "tally"
-DEADLINE = 30
+DEADLINE = 60
 
 
 def same(found, wanted):
