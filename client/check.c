@@ -22,12 +22,17 @@ struct check {
 	struct range warning, critical;
 	bool has_warning, has_critical;
 	const char *warning_text, *critical_text;
+	const char *lag_text; /* --lag as it was given; NULL */
 	int64_t lag_limit_us; /* 0: none */
 };
 
+/* The worst that is known wins: what could not be judged hides nothing that is wrong. */
 static void raise(struct check *check, enum status status)
 {
-	if (status > check->status)
+	static const int weights[] = {
+		[STATUS_OK] = 0, [STATUS_UNKNOWN] = 1, [STATUS_WARNING] = 2, [STATUS_CRITICAL] = 3};
+
+	if (weights[status] > weights[check->status])
 		check->status = status;
 }
 
@@ -123,13 +128,15 @@ static void judge_lag(struct check *check, struct result *newest, bool has_sql)
 {
 	bool is_one_of_many = result_integer(newest, 0, 3) > 1;
 	double lag_s = (double)result_integer(newest, 0, 2);
-	char text[128];
+	bool is_old = check->lag_limit_us > 0 && lag_s * US_PER_S > (double)check->lag_limit_us;
+	char text[192];
 
-	(void)snprintf(text, sizeof(text), "newest event%s%.60s %.30s UTC",
+	(void)snprintf(text, sizeof(text), "newest event%s%.60s %.30s UTC%s%.60s",
 		is_one_of_many ? " of " : "", is_one_of_many ? result_text(newest, 0, 0) : "",
-		result_text(newest, 0, 1));
+		result_text(newest, 0, 1), is_old ? " is older than " : "",
+		is_old ? check->lag_text : "");
 	add_text(check, text);
-	if (check->lag_limit_us > 0 && lag_s * US_PER_S > (double)check->lag_limit_us)
+	if (is_old)
 		raise(check, STATUS_CRITICAL);
 	if (!has_sql)
 		judge(check, "lag", lag_s, "s");
@@ -189,6 +196,7 @@ static int read_options(struct check *check, const struct options *options, stru
 {
 	check->warning_text = options->watch;
 	check->critical_text = options->critical;
+	check->lag_text = options->lag;
 	check->has_warning = options->watch != NULL;
 	check->has_critical = options->critical != NULL;
 	if (check->has_warning && !range_parse(options->watch, &check->warning))

@@ -2,8 +2,12 @@
 #ifndef CLIENT_CLOCK_H
 #define CLIENT_CLOCK_H
 
+#include <limits.h>
 #include <stdint.h>
 #include <time.h>
+
+/* A deadline that does not come. */
+#define CLOCK_NEVER INT64_MAX
 
 static inline int64_t clock_now_us(void)
 {
@@ -16,6 +20,16 @@ static inline int64_t clock_now_us(void)
 static inline int64_t clock_now_ms(void)
 {
 	return clock_now_us() / 1000;
+}
+
+/* The time until a deadline as poll() wants it: 0 when it is over, -1 for CLOCK_NEVER. */
+static inline int clock_left_ms(int64_t deadline_ms)
+{
+	int64_t left_ms = deadline_ms - clock_now_ms();
+
+	if (deadline_ms == CLOCK_NEVER)
+		return -1;
+	return left_ms < 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
 #endif

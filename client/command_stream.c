@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static enum command_outcome on_status(struct shell *shell, const struct words *words)
 {
@@ -28,10 +29,22 @@ static enum command_outcome show(struct shell *shell, char *sql)
 	return rc < 0 ? command_failed(shell, &err) : COMMAND_DONE;
 }
 
+static bool is_file_state(const char *word)
+{
+	static const char *const states[] = {
+		"waiting", "growing", "done", "archived", "deleted", "missing", "error"};
+	bool is_one = false;
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		is_one |= strcasecmp(word, states[i]) == 0;
+	return is_one;
+}
+
 static enum command_outcome on_files(struct shell *shell, const struct words *words)
 {
-	if (words->n > 2)
-		return command_usage(".files ?STATE?");
+	if (words->n > 2 || (words->n == 2 && !is_file_state(words->word[1])))
+		return command_usage(
+			".files ?waiting|growing|done|archived|deleted|missing|error?");
 	return show(shell,
 		sqlite3_mprintf("SELECT source, path, size, offset, state, events, rejects, mtime,"
 				" ifnull(reason, '') AS reason FROM files WHERE state LIKE %Q"
@@ -43,7 +56,7 @@ static enum command_outcome on_rejects(struct shell *shell, const struct words *
 {
 	enum command_outcome outcome;
 
-	if (words->n > 2)
+	if (words->n > 2 || (words->n == 2 && !words_is_number(words->word[1])))
 		return command_usage(".rejects ?N?");
 	outcome = show(shell,
 		sqlite3_mprintf("SELECT source, file, line, reason, detail, substr(text, 1, 80) ||"

@@ -6,12 +6,15 @@
 
 #include "base/buf.h"
 #include "base/json_write.h"
+#include "client/clock.h"
 #include "client/interrupt.h"
+#include "client/terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,20 +46,34 @@ static bool is_socket(const char *path)
 	return stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
+/*
+ * In /tmp anybody may have made the directory that bears this user's number,
+ * with a socket in it that answers what its maker likes.
+ */
+static bool is_own_directory(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == getuid();
+}
+
 void connection_default_path(char *path, size_t size)
 {
 	const char *named = getenv("TALLY_SOCKET");
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	bool has_runtime = runtime != NULL && runtime[0] != '\0';
+	char own[PATH_MAX];
 
 	if (named != NULL && named[0] != '\0') {
 		(void)snprintf(path, size, "%s", named);
 		return;
 	}
-	if (runtime != NULL && runtime[0] != '\0')
-		(void)snprintf(path, size, "%s/tallyd/tallyd.sock", runtime);
+	if (!has_runtime)
+		(void)snprintf(own, sizeof(own), "/tmp/tallyd-%u", (unsigned)getuid());
 	else
-		(void)snprintf(path, size, "/tmp/tallyd-%u/tallyd.sock", (unsigned)getuid());
-	if (!is_socket(path))
+		(void)snprintf(own, sizeof(own), "%s/tallyd", runtime);
+	(void)snprintf(path, size, "%s/tallyd.sock", own);
+	if (!is_socket(path) || (!has_runtime && !is_own_directory(own)))
 		(void)snprintf(path, size, "%s", SYSTEM_SOCKET);
 }
 
@@ -290,14 +307,18 @@ static ssize_t receive(struct connection *connection, char *room, size_t size)
 	return n;
 }
 
-/* Reads what is there, once. */
-static int read_some(struct connection *connection, int seen, int timeout_ms, struct err *err)
+/* Reads what is there, once. A line that comes in drops is waited for no longer than one that
+ * does not come. */
+static int read_some(struct connection *connection, int seen, int64_t deadline_ms, struct err *err)
 {
+	bool is_late = clock_now_ms() > deadline_ms;
 	struct buf *in = &connection->in;
 	char *room;
 	ssize_t n;
 
-	switch (interrupt_wait(connection->fd, false, seen, timeout_ms)) {
+	if (is_late)
+		return err_set(err, ERR_BUSY, "no answer in time");
+	switch (interrupt_wait(connection->fd, false, seen, clock_left_ms(deadline_ms))) {
 	case -1: return err_set(err, ERR_INTERRUPTED, "interrupted");
 	case 0: return err_set(err, ERR_BUSY, "no answer in time");
 	default: break;
@@ -319,7 +340,9 @@ static int read_some(struct connection *connection, int seen, int timeout_ms, st
 int connection_next(struct connection *connection, int seen, int timeout_ms, struct frame **frame,
 	struct err *err)
 {
+	int64_t deadline_ms = timeout_ms < 0 ? CLOCK_NEVER : clock_now_ms() + timeout_ms;
 	struct buf *in = &connection->in;
+	char sentence[sizeof(err->text)];
 	char *newline = NULL;
 	size_t len;
 
@@ -335,14 +358,16 @@ int connection_next(struct connection *connection, int seen, int timeout_ms, str
 		if (newline != NULL)
 			break;
 		connection->searched = in->len;
-		if (read_some(connection, seen, timeout_ms, err) < 0)
+		if (read_some(connection, seen, deadline_ms, err) < 0)
 			return err->code;
 	}
 	len = (size_t)(newline - in->data);
 	connection->used = len + 1;
 	/* A session that is turned away at the door is told so in plain text. */
-	if (len > 7 && strncmp(in->data, "Error: ", 7) == 0)
-		return err_set(err, ERR_DENIED, "%.*s", (int)(len - 7), in->data + 7);
+	if (len > 7 && strncmp(in->data, "Error: ", 7) == 0) {
+		terminal_escape(in->data + 7, len - 7, sentence, sizeof(sentence));
+		return err_set(err, ERR_DENIED, "%s", sentence);
+	}
 	if (frame_decode(&connection->frame, in->data, len, err) < 0)
 		return err->code;
 	*frame = &connection->frame;

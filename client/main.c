@@ -142,7 +142,14 @@ static int apply_option(struct shell *shell, const struct option_word *word)
 	case OPTION_EQP: shell->eqp = EQP_ON; break;
 	case OPTION_EQPFULL: shell->eqp = EQP_FULL; break;
 	case OPTION_STATS: shell->shows_stats = true; break;
-	case OPTION_TIMEOUT: shell->timeout_ms = words_integer(word->value); break;
+	case OPTION_TIMEOUT:
+		shell->timeout_ms = words_integer(word->value);
+		if (words_is_number(word->value))
+			break;
+		(void)fprintf(stderr,
+			"%s: Error: -timeout needs a number of milliseconds, not \"%s\"\n",
+			shell->program, word->value);
+		return 1;
 	case OPTION_INTERACTIVE: shell->is_interactive = true; break;
 	case OPTION_BATCH: shell->is_interactive = false; break;
 	case OPTION_CMD: return run_cmd(shell, word->value);

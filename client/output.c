@@ -107,9 +107,12 @@ void output_flush(struct output *output)
 
 void output_begin(struct output *output)
 {
+	struct terminal terminal;
+
+	terminal_measure(&terminal, STDOUT_FILENO);
 	output->failed = false;
 	output->n_lines = 0;
-	output->holds = output->may_page && output_is_terminal(output);
+	output->holds = output->may_page && output_is_terminal(output) && terminal.has_cursor;
 }
 
 void output_end(struct output *output)

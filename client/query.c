@@ -7,10 +7,11 @@
 #include "base/mem.h"
 #include "client/clock.h"
 #include "client/interrupt.h"
+#include "client/terminal.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +24,16 @@
 #define CANCEL_MS 5000
 #define STOP_MS   1000
 
+/* How long the rest of a stopped statement's answer is read: it was on its way, and is not much. */
+#define DRAIN_MS 10000
+
 struct run {
 	struct connection *connection;
 	const struct query_handler *handler;
 	struct answer *answer;
 	int64_t id;
 	int64_t timeout_ms;
-	int64_t deadline_ms; /* INT64_MAX: none */
+	int64_t deadline_ms; /* of the statement; once it is stopped, of what still comes */
 	size_t n_columns;    /* announced */
 	int seen;            /* presses of Ctrl-C that have been acted upon */
 	int rc;              /* what the handler said; then the rest of the answer is only read */
@@ -107,22 +111,18 @@ static int stop(struct run *run, int rc)
 	struct err err = ERR_INIT;
 
 	run->rc = rc;
+	run->deadline_ms = clock_now_ms() + DRAIN_MS;
 	return connection_cancel(run->connection, run->id, &err);
 }
 
 /* How long the next frame is waited for; -1: as long as it takes. */
 static int wait_ms(const struct run *run)
 {
-	int64_t left_ms;
-
 	if (run->seen > 0 || run->rc < 0)
 		return run->seen > 0 ? CANCEL_MS : STOP_MS;
 	if (run->handler->tick != NULL)
 		return run->handler->idle_ms;
-	if (run->deadline_ms == INT64_MAX)
-		return -1;
-	left_ms = run->deadline_ms - clock_now_ms();
-	return left_ms < 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+	return clock_left_ms(run->deadline_ms);
 }
 
 /* After a frame or an idle moment of a statement that is still wanted. */
@@ -131,7 +131,7 @@ static int tick(struct run *run)
 	const struct query_handler *handler = run->handler;
 	int rc = 0;
 
-	if (run->deadline_ms != INT64_MAX && clock_now_ms() >= run->deadline_ms)
+	if (clock_now_ms() >= run->deadline_ms)
 		rc = err_set(run->err, ERR_LIMIT,
 			"interrupted: it took longer than the timeout of %" PRId64 " ms",
 			run->timeout_ms);
@@ -162,15 +162,19 @@ static int take_frame(struct run *run)
 				return 1;
 			run->answer->code = frame->code != 0 ? frame->code : 1;
 			run->answer->offset = frame->offset;
-			(void)snprintf(run->answer->message, sizeof(run->answer->message), "%s",
-				frame->message);
+			terminal_escape(frame->message, strlen(frame->message),
+				run->answer->message, sizeof(run->answer->message));
 			return 1;
 		}
 		rc = run->rc == 0 ? hand_frame(run, frame, run->err) : 0;
 		if (rc < 0)
 			return stop(run, rc);
 	}
-	return run->rc == 0 ? tick(run) : 0;
+	if (run->rc == 0)
+		return tick(run);
+	if (clock_now_ms() >= run->deadline_ms)
+		return err_set(run->err, ERR_BUSY, "tallyd was told to stop and goes on answering");
+	return 0;
 }
 
 int query_run(struct connection *connection, const struct query *query,
@@ -180,7 +184,7 @@ int query_run(struct connection *connection, const struct query *query,
 		.handler = handler,
 		.answer = answer,
 		.timeout_ms = query->timeout_ms,
-		.deadline_ms = INT64_MAX};
+		.deadline_ms = CLOCK_NEVER};
 	struct err handler_err = ERR_INIT;
 	int rc;
 
@@ -309,23 +313,12 @@ int result_fetch(struct connection *connection, const struct query *query,
 	return rc;
 }
 
-/* The bytes of the control character at `text`, 0 where it is none; of terminals U+0080 to U+009F
- * are too. */
-static size_t control_length(const char *text, size_t len, const char *kept)
-{
-	unsigned char c = (unsigned char)text[0];
-
-	if (c < 0x20 || c == 0x7f)
-		return c == '\0' || strchr(kept, c) == NULL ? 1 : 0;
-	return c == 0xc2 && len > 1 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
-}
-
 static size_t count_controls(const struct value *value, const char *kept)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; value->type == VALUE_TEXT && i < value->len; i++)
-		n += control_length(value->data + i, value->len - i, kept) > 0;
+		n += terminal_control_length(value->data + i, value->len - i, kept) > 0;
 	return n;
 }
 
@@ -334,7 +327,7 @@ static void escape_cell(struct value *value, const char *kept, struct buf *out)
 	size_t begin = out->len;
 
 	for (size_t i = 0; i < value->len;) {
-		size_t n = control_length(value->data + i, value->len - i, kept);
+		size_t n = terminal_control_length(value->data + i, value->len - i, kept);
 
 		if (n == 0)
 			buf_add_char(out, value->data[i++]);
@@ -379,8 +372,11 @@ void result_fini(struct result *result)
 
 const struct value *result_cell(const struct result *result, size_t row, size_t column)
 {
-	assert(row < result->n_rows && column < result->n_columns);
-	return &result->cells[row * result->n_columns + column];
+	static const struct value none = {.type = VALUE_NULL};
+
+	assert(row < result->n_rows);
+	return column < result->n_columns ? &result->cells[row * result->n_columns + column]
+					  : &none;
 }
 
 const char *result_text(struct result *result, size_t row, size_t column)
@@ -405,7 +401,7 @@ int64_t result_integer(const struct result *result, size_t row, size_t column)
 	const struct value *value = result_cell(result, row, column);
 
 	if (value->type == VALUE_REAL)
-		return (int64_t)value->real;
+		return fabs(value->real) < 9.2e18 ? (int64_t)value->real : 0;
 	return value->type == VALUE_INTEGER ? value->integer : 0;
 }
 

@@ -26,7 +26,7 @@ struct answer {
 	double ms;
 	int code;          /* SQLite's result code; 0 for success */
 	int64_t offset;    /* the byte of the statement that the error is about; -1 */
-	char message[1024]; /* cut if need be */
+	char message[1024]; /* cut if need be; no control characters but newline and tab */
 };
 
 struct query_handler {
@@ -100,6 +100,7 @@ int result_escape(struct result *result, const char *kept, struct err *err)
 
 void result_fini(struct result *result);
 
+/* A column that the answer does not have, whatever was asked, is NULL. */
 const struct value *result_cell(const struct result *result, size_t row, size_t column);
 
 /*
@@ -107,6 +108,7 @@ const struct value *result_cell(const struct result *result, size_t row, size_t 
  * until the next call for this result.
  */
 const char *result_text(struct result *result, size_t row, size_t column);
+/* 0 for what is no number that fits. */
 int64_t result_integer(const struct result *result, size_t row, size_t column);
 double result_real(const struct result *result, size_t row, size_t column);
 

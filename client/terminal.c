@@ -2,6 +2,7 @@
 #include "client/terminal.h"
 
 #include <langinfo.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -27,8 +28,9 @@ void terminal_measure(struct terminal *terminal, int fd)
 		(void)ioctl(fd, TIOCGWINSZ, &size);
 	terminal->columns = size.ws_col > 0 ? size.ws_col : number_from("COLUMNS", 80);
 	terminal->rows = size.ws_row > 0 ? size.ws_row : number_from("LINES", 24);
-	terminal->has_colour = is_terminal && (no_colour == NULL || no_colour[0] == '\0') &&
-			       type != NULL && strcmp(type, "dumb") != 0;
+	terminal->has_cursor =
+		is_terminal && type != NULL && type[0] != '\0' && strcmp(type, "dumb") != 0;
+	terminal->has_colour = terminal->has_cursor && (no_colour == NULL || no_colour[0] == '\0');
 	terminal->has_unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
@@ -54,4 +56,30 @@ size_t terminal_width(const char *text, size_t len)
 		at += n;
 	}
 	return width;
+}
+
+size_t terminal_control_length(const char *text, size_t len, const char *kept)
+{
+	unsigned char c = (unsigned char)text[0];
+
+	if (c < 0x20 || c == 0x7f)
+		return c == '\0' || strchr(kept, c) == NULL ? 1 : 0;
+	return c == 0xc2 && len > 1 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
+}
+
+void terminal_escape(const char *text, size_t len, char *out, size_t size)
+{
+	size_t used = 0;
+
+	/* The longest step is two bytes as eight, and the zero behind them. */
+	for (size_t i = 0; i < len && used + 8 < size;) {
+		size_t n = terminal_control_length(text + i, len - i, "\n\t");
+
+		if (n == 0)
+			out[used++] = text[i++];
+		for (; n > 0; n--, used += 4)
+			(void)snprintf(out + used, size - used, "\\x%02x",
+				(unsigned)(unsigned char)text[i++]);
+	}
+	out[used] = '\0';
 }

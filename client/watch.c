@@ -49,7 +49,7 @@ static int add_answer(struct watch *watch, struct result *result, struct buf *ou
 		rest.rows -= watch->is_screen ? 1 : 0;
 		return chart_draw(result, &rest, out, err);
 	}
-	if (shell->display == DISPLAY_AUTO && watch->is_screen)
+	if (shell->display == DISPLAY_AUTO && output_is_terminal(&shell->output))
 		return display_fitted(result, &shell->print, watch->terminal.columns, out, err);
 	return display_printed(result, &shell->print, out, err);
 }
@@ -159,7 +159,8 @@ bool watch_run(struct shell *shell, const char *sql, int64_t interval_us)
 	struct err err = ERR_INIT;
 	int rc = 0;
 
-	watch.is_screen = output_is_terminal(&shell->output);
+	terminal_measure(&watch.terminal, STDOUT_FILENO);
+	watch.is_screen = output_is_terminal(&shell->output) && watch.terminal.has_cursor;
 	if (watch.is_screen)
 		buf_add_text(&shell->text, "\033[?25l\033[?7l\033[2J");
 	for (;;) {

@@ -159,6 +159,11 @@ int64_t words_integer(const char *word)
 	return (int64_t)(negative ? 0 - number : number);
 }
 
+bool words_is_number(const char *word)
+{
+	return word[0] != '\0' && word[strspn(word, "0123456789")] == '\0';
+}
+
 int words_boolean(const char *word)
 {
 	size_t n = strspn(word, "0123456789");

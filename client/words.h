@@ -31,6 +31,9 @@ void words_resolve_backslashes(char *text);
 /* Decimal or 0x…, with KB, KiB, M, … behind it; what is no number counts as far as it is one. */
 int64_t words_integer(const char *word);
 
+/* Digits and nothing else. */
+bool words_is_number(const char *word);
+
 /*
  * on, yes, off, no, any case, or a number; anything else is reported on
  * standard error and taken as no.

@@ -130,6 +130,10 @@ def status_files_and_rejects(p):
 	done = p.run(".files done")
 	same(done.stdout.count("file-"), 3)
 	same(p.run(".files missing").stdout, "")
+	for wrong in (".files mising", ".files done done", ".rejects x"):
+		done = p.run(wrong)
+		same((wrong, done.returncode, done.stdout), (wrong, 1, ""))
+		holds(done.stderr, f"Usage: {wrong.split()[0]} ?")
 	done = p.run(".rejects 1")
 	same(done.stdout.count("bad.json"), 1)
 	holds(done.stdout, "bad_json")
@@ -172,7 +176,9 @@ def check_judges_values_and_age(p):
 	same(done.returncode, 0)
 	assert done.stdout.startswith("TALLY OK - 1 query, 3 files, 60 events, 0 rejects, newest event 2016-07-26 "), done.stdout
 	holds(done.stdout, "'events'=60c")
-	same(p.run("--check", "--lag", "1 hour").returncode, 2)
+	done = p.run("--check", "--lag", "1 hour")
+	same(done.returncode, 2)
+	assert re.match(r"TALLY CRITICAL - .*, newest event 2016-07-26 \S+ UTC is older than 1 hour \|", done.stdout), done.stdout
 	same(p.run("--check", "--lag", "100000 weeks").returncode, 0)
 	done = p.run("--check", "-w", "5", "-c", "10", "--sql", "select count(*) n from counts")
 	same(done.returncode, 1)

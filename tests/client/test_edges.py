@@ -31,12 +31,38 @@ class Place:
 		db.executescript((SOURCE / "tests/sql/print/rows.sql").read_text())
 		db.commit()
 		db.close()
-		self.server = None
+		self.server = self.forger = None
 
 	def serve(self, *more):
 		self.server = subprocess.Popen([BUILD / "tests/client/stand_in", self.sock, self.file, *map(str, more)], start_new_session=True)
 		while not self.sock.exists():
 			time.sleep(0.01)
+
+	def forge(self, answer):
+		"""Somebody else in the daemon's place: says what answer(request) gives to each request, until a reader leaves."""
+		listener = socket.socket(socket.AF_UNIX)
+		listener.bind(str(self.sock))
+		listener.listen()
+		self.forger = listener
+
+		def talk(peer):
+			with peer, peer.makefile("rb") as lines:
+				try:
+					for line in lines:
+						request = json.loads(line)
+						for piece in answer(request) if "sql" in request else ():
+							peer.sendall(piece)
+				except OSError:
+					pass
+
+		def serve():
+			while True:
+				try:
+					peer, _ = listener.accept()
+				except OSError:
+					return
+				threading.Thread(target=talk, args=(peer,), daemon=True).start()
+		threading.Thread(target=serve, daemon=True).start()
 
 	def run(self, *args, text="", **env):
 		return subprocess.run([TALLY, *map(str, args)], input=text, capture_output=True, text=True, env=environment(self.dir, **env), timeout=60)
@@ -49,6 +75,9 @@ class Place:
 
 	def close(self):
 		self.stop()
+		if self.forger:
+			self.forger.shutdown(socket.SHUT_RDWR)
+			self.forger.close()
 		shutil.rmtree(self.dir)
 
 
@@ -156,6 +185,79 @@ def what_is_no_tallyd_is_told(p):
 	holds(done.stderr, "the answer is not one that this tally understands")
 
 
+def frames(*members):
+	"""One answer: each member in a line of its own, with the request's id."""
+	return lambda request: [json.dumps({"id": request["id"], **member}).encode() + b"\n" for member in members]
+
+
+def an_answer_of_other_columns_than_asked_ends_no_program(p):
+	p.forge(frames({"columns": ["a"], "types": ["TEXT"]}, {"rows": [["x"], ["y"]]}, {"ok": True, "count": 2, "snapshot": 1, "ms": 0.1}))
+	for args in (["--check"], ["--verify"], ["--ping"], ["--prometheus"], [".dump"], [f".save {p.dir / 'saved.db'}"], [".status"], [".files"], [".schema"],
+			[".databases"], [".limit"], [".version"], [".changes on", "select 1"]):
+		done = p.run(p.sock, *args)
+		assert done.returncode in (0, 1, 2, 3), (args, done)
+
+
+def a_sentence_from_elsewhere_does_not_speak_to_the_terminal(p):
+	evil = "\x1b]0;title\x07\x7f\u009b2J ü"
+	quiet = "\\x1b]0;title\\x07\\x7f\\xc2\\x9b2J ü"
+	p.forge(frames({"error": {"code": 1, "message": evil, "offset": -1}}))
+	for args in (["select 1"], ["--ping"], ["--verify"], [".status"], ["--follow", "select 1"]):
+		done = p.run(p.sock, *args)
+		holds(done.stderr, "Error: " + ("in prepare, " if args == ["select 1"] else "") + quiet)
+		same([c for c in done.stdout + done.stderr if c in "\x1b\x07\x7f\u009b"], [])
+
+
+def who_is_turned_away_in_plain_text_reads_it_as_text(p):
+	p.forge(lambda request: [b"Error: full\x1b[2J\n"])
+	done = p.run(p.sock, "select 1")
+	same((done.returncode, done.stderr), (1, "Error: full\\x1b[2J\n"))
+
+
+def an_answer_that_comes_in_drops_does_not_hang_a_monitor(p):
+	def drops(request):
+		while True:
+			yield b" "
+			time.sleep(0.005)
+	p.forge(drops)
+	for args, status in ((["--ping"], 1), (["--check"], 2), (["--prometheus"], 1)):
+		done = p.run(*args, "-timeout", "50", p.sock)
+		same((args, done.returncode), (args, status))
+		holds(done.stdout + done.stderr, "no answer in time")
+
+
+def a_query_that_failed_is_critical_though_nothing_was_counted_yet(p):
+	def answer(request):
+		rows = [["counts", "FAILED", 0, 0, 0, 0, 0, "why"]] if "FROM queries ORDER BY" in request["sql"] else []
+		return frames({"columns": ["c"] * 8, "types": ["TEXT"] * 8}, {"rows": rows}, {"ok": True, "count": len(rows), "snapshot": 1, "ms": 0.1})(request)
+	p.forge(answer)
+	done = p.run("--check", "--lag", "1 hour", p.sock)
+	same(done.returncode, 2)
+	assert done.stdout.startswith("TALLY CRITICAL - counts is FAILED: why, "), done.stdout
+
+
+def a_directory_in_tmp_that_somebody_else_made_is_not_the_users(p):
+	if os.getuid() != 0:
+		return
+	uid = 60000 + os.getpid() % 5000
+	home = pathlib.Path(f"/tmp/tallyd-{uid}")
+	shutil.copy(TALLY, p.dir / "tally")
+	os.chmod(p.dir, 0o755)
+	home.mkdir(mode=0o755)
+	try:
+		p.sock = home / "tallyd.sock"
+		p.forge(frames({"columns": ["a"], "types": ["TEXT"]}, {"rows": [["forged"]]}, {"ok": True, "count": 1, "snapshot": 1, "ms": 0.1}))
+		os.chmod(p.sock, 0o777)
+		def ask():
+			return subprocess.run(["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", p.dir / "tally", "select 1"],
+				capture_output=True, text=True, env=environment(p.dir), timeout=60)
+		assert "forged" not in ask().stdout
+		os.chown(home, uid, uid)
+		same(ask().stdout, "forged\n")
+	finally:
+		shutil.rmtree(home)
+
+
 def a_reader_that_leaves_ends_it(p):
 	p.serve()
 	# Without it there would be no end.
@@ -241,6 +343,13 @@ def a_timeout_cancels(p):
 	done = p.run("-timeout", "300", p.sock, "with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r")
 	same(done.returncode, 9)
 	holds(done.stderr, "interrupted: it took longer than the timeout of 300 ms")
+
+
+def a_timeout_that_is_no_number_is_refused(p):
+	for text in ("soon", "5s", "-1", "1.5", ""):
+		done = p.run("-timeout", text, p.sock, "select 1")
+		same((done.returncode, done.stdout), (1, ""))
+		holds(done.stderr, f'Error: -timeout needs a number of milliseconds, not "{text}"')
 
 
 def a_timeout_cancels_in_the_modes_that_hold_the_whole(p):

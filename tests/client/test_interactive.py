@@ -45,7 +45,7 @@ class Place:
 
 	def tally(self, *args, **more):
 		size = {key: more.pop(key) for key in ("columns", "rows") if key in more}
-		terminal = Terminal([TALLY, self.sock, *args], environment(self.dir, TERM="xterm", **more), **size)
+		terminal = Terminal([TALLY, self.sock, *args], environment(self.dir, **{"TERM": "xterm", **more}), **size)
 		self.terminals.append(terminal)
 		return terminal
 
@@ -122,6 +122,21 @@ def tab_completes_commands_keywords_tables_and_columns(p):
 	t.send("select a\t")  # several begin so: a second TAB lists them
 	t.send("\t")
 	t.expect("abs.*action")
+
+
+def a_terminal_that_can_only_be_written_to_gets_neither_screens_nor_a_pager(p):
+	for kind in ("dumb", ""):
+		t = p.tally(TERM=kind, PAGER="echo paged; cat")
+		t.expect("tally> ")
+		t.line("with recursive r(i) as (select 1 union all select i + 1 from r where i < 99) select i from r;")
+		said = t.expect("│ 99 │.*tally> ")
+		t.line(".watch 0.1 select 'un' || 'moved' as x")
+		said += t.expect(r"-- [^\n]+, snapshot \d+\r\n.*unmoved.*┘")
+		t.send("\x03")
+		said += t.expect("tally> ")
+		assert "\x1b" not in said and "paged" not in said, said
+		t.line(".quit")
+		assert t.end() == 0
 
 
 def ctrl_c_cancels_the_statement_and_not_the_shell(p):
