@@ -22,21 +22,24 @@ import tempfile
 TOP = os.environ.get("top_builddir", os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 WORK = os.environ.get("TALLY_BENCH_DIR", "/var/tmp/tally-bench")
 
-# name: (set, options of the generator, threads, environment, further settings, what)
+SLIDING = "[query sliding]\nwindow = 15 minutes\nslide = 5 minutes\n"
+
+# name: (set, options of the generator, threads, environment, what stands behind the source's path, what)
 ROWS = {
-    "narrow": ("v1", [], 1, {}, [], "2 GB, two actions, ascending times, 1 thread"),
-    "narrow-2": ("v1", [], 2, {}, [], "the same, 2 threads"),
-    "narrow-portable": ("v1", [], 1, {"TALLYD_SCAN_LEVEL": "portable"}, [], "the same, 1 thread, portable path"),
-    "narrow-judge": ("v1", [], 1, {"TALLYD_SCAN_LEVEL": "judge"}, [], "the same, 1 thread, the judge alone"),
-    "two-queries": ("v1", [], 1, {}, ["q"], "the same, 1 thread, a second query of 15 minutes sliding by 5"),
-    "wide": ("v2", [], 1, {}, [], "1 GB, 135-byte lines, ISO times, nested fields, 1 thread"),
-    "wide-judge": ("v2", [], 1, {"TALLYD_SCAN_LEVEL": "judge"}, [], "the same, the judge alone"),
-    "many": ("v3", [], 1, {}, [], "1 GB, 100 actions x 10,000 windows, random times, 1 thread"),
-    "many-2": ("v3", [], 2, {}, [], "the same, 2 threads"),
-    "malformed": ("v1", ["--malformed", "200000", "--bytes", "500 MB"], 1, {}, [], "500 MB, every fifth line malformed, 1 thread"),
-    "small": ("v4", [], 1, {}, [], "100,000 files of 20 lines, 1 thread"),
-    "small-2": ("v4", [], 2, {}, [], "the same, 2 threads"),
-    "sample": ("v0", [], 1, {}, [], "50 files of 2,000 lines"),
+    "narrow": ("v1", [], 1, {}, "", "2 GB, two actions, ascending times, 1 thread"),
+    "narrow-2": ("v1", [], 2, {}, "", "the same, 2 threads"),
+    "narrow-portable": ("v1", [], 1, {"TALLYD_SCAN_LEVEL": "portable"}, "", "the same, 1 thread, portable path"),
+    "narrow-judge": ("v1", [], 1, {"TALLYD_SCAN_LEVEL": "judge"}, "", "the same, 1 thread, the judge alone"),
+    "two-queries": ("v1", [], 1, {}, SLIDING, "the same, 1 thread, a second query of 15 minutes sliding by 5"),
+    "wide": ("v2", [], 1, {}, "", "1 GB, 135-byte lines, ISO times, nested fields, 1 thread"),
+    "wide-judge": ("v2", [], 1, {"TALLYD_SCAN_LEVEL": "judge"}, "", "the same, the judge alone"),
+    "many": ("v3", [], 1, {}, "", "1 GB, 100 actions x 10,000 windows, random times, 1 thread"),
+    "many-2": ("v3", [], 2, {}, "", "the same, 2 threads"),
+    "many-whole": ("v3", [], 1, {}, "max_bytes_per_trigger = 0\n", "1 GB of many groups as one batch, 1 thread"),
+    "malformed": ("v1", ["--malformed", "200000", "--bytes", "500 MB"], 1, {}, "", "500 MB, every fifth line malformed, 1 thread"),
+    "small": ("v4", [], 1, {}, "", "100,000 files of 20 lines, 1 thread"),
+    "small-2": ("v4", [], 2, {}, "", "the same, 2 threads"),
+    "sample": ("v0", [], 1, {}, "", "50 files of 2,000 lines"),
 }
 
 
@@ -66,9 +69,7 @@ def count(path, threads, environment, extra):
     with tempfile.TemporaryDirectory(dir=WORK) as state:
         config = os.path.join(state, "tallyd.conf")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(f"[tallyd]\nthreads = {threads}\nstate_dir = {state}/state\n[source events]\npath = {path}\n[query counts]\n")
-            if extra:
-                file.write("[query sliding]\nwindow = 15 minutes\nslide = 5 minutes\n")
+            file.write(f"[tallyd]\nthreads = {threads}\nstate_dir = {state}/state\n[source events]\npath = {path}\n{extra}[query counts]\n")
         sql = "select events from queries where name = 'counts'"
         command = [os.path.join(TOP, name) for name in ("bench/run_measured", "tallyd")]
         command += ["--config", config, "--available-now", "--sql", sql]
