@@ -6,6 +6,8 @@
 #include "daemon/pg_error.h"
 #include "daemon/pg_token.h"
 
+#include <stdio.h>
+
 void pg_flush(struct pg_session *pg)
 {
 	if (pg->out.len == 0 && buf_ok(&pg->out))
@@ -93,6 +95,23 @@ void pg_refuse_translated(
 	else if (text != NULL)
 		offset = missing_table_at(err->text, text, len);
 	refuse_at(pg, pg_state_of(err), err->text, text, len, offset);
+}
+
+bool pg_refuse_parameter(struct pg_session *pg, const char *text, size_t len)
+{
+	struct pg_token token;
+	char sentence[80];
+
+	for (size_t at = 0; (token = pg_token_next(text + at, len - at)).kind != PG_TOKEN_END;
+		at += token.len) {
+		if (token.kind != PG_TOKEN_PARAMETER)
+			continue;
+		(void)snprintf(sentence, sizeof(sentence), "there is no parameter %.*s",
+			token.len > 20 ? 20 : (int)token.len, token.text);
+		refuse_at(pg, PG_STATE_NO_PARAMETER, sentence, text, len, (int)at);
+		return true;
+	}
+	return false;
 }
 
 bool pg_must_end(struct pg_session *pg, const struct pg_command *command)

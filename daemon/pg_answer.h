@@ -20,6 +20,9 @@ void pg_refuse_err(struct pg_session *pg, const struct err *err);
 /* The offset is one in the translation of `text`; NULL: of no text of the client's. */
 void pg_refuse_translated(struct pg_session *pg, const struct err *err, const char *text,
 	size_t len, int offset);
+/* There is no value for the first parameter of the text; false: it has none. */
+bool pg_refuse_parameter(struct pg_session *pg, const char *text, size_t len)
+	__attribute__((warn_unused_result));
 /* After a failure in a transaction block only its end is heard: true, and refused. */
 bool pg_must_end(struct pg_session *pg, const struct pg_command *command);
 

@@ -150,21 +150,58 @@ static void parse_declare(struct words *words, struct pg_command *command)
 	command->kind = PG_COMMAND_QUERY;
 }
 
-/* FETCH [FORWARD | NEXT] [n | ALL] [FROM | IN] name */
-static void parse_fetch(struct words *words, struct pg_command *command)
+/* The word, if more follows: as the last one it is the cursor's name. */
+static bool take_direction(struct words *words, const char *word)
+{
+	struct words before = *words;
+
+	if (take(words, word) && !is_at_end(words))
+		return true;
+	*words = before;
+	return false;
+}
+
+/* [-]n | ALL; 1 where there is none. */
+static int64_t take_count(struct words *words)
 {
 	char number[PG_COMMAND_TEXT_BYTES] = "";
+	bool is_negative;
+
+	if (take_direction(words, "all"))
+		return INT64_MAX;
+	is_negative = take(words, "-");
+	if (words->token.kind != PG_TOKEN_NUMBER)
+		return 1;
+	take_value(words, number);
+	return is_negative ? -strtoll(number, NULL, 10) : strtoll(number, NULL, 10);
+}
+
+/* FETCH [NEXT | [FORWARD] [n | ALL]] [FROM | IN] name, and what only goes with rows that are kept.
+ */
+static void parse_fetch(struct words *words, struct pg_command *command)
+{
+	static const char *const elsewhere[] = {"first", "absolute", "relative"};
 
 	command->kind = PG_COMMAND_FETCH;
 	command->tag = "FETCH";
 	command->n_rows = 1;
-	if (!take(words, "forward"))
-		(void)take(words, "next");
-	if (take(words, "all")) {
-		command->n_rows = INT64_MAX;
-	} else if (words->token.kind == PG_TOKEN_NUMBER) {
-		take_value(words, number);
-		command->n_rows = strtoll(number, NULL, 10);
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+		if (take_direction(words, elsewhere[i])) {
+			command->kind = PG_COMMAND_UNSUPPORTED;
+			(void)snprintf(
+				command->name, sizeof(command->name), "FETCH %s", elsewhere[i]);
+			return;
+		}
+	if (take_direction(words, "prior") || take_direction(words, "last")) {
+		command->n_rows = -1;
+	} else if (take_direction(words, "backward")) {
+		int64_t n = take_count(words);
+
+		/* Nothing backward is the row it stands on again. */
+		command->n_rows = n == 0 ? 0 : -n;
+	} else if (!take_direction(words, "next")) {
+		(void)take_direction(words, "forward");
+		command->n_rows = take_count(words);
 	}
 	if (!take(words, "from"))
 		(void)take(words, "in");

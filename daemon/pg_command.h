@@ -41,7 +41,7 @@ struct pg_command {
 	char name[PG_COMMAND_TEXT_BYTES];  /* of a setting, channel, cursor …; "": ALL */
 	char value[PG_COMMAND_TEXT_BYTES]; /* SET's */
 	bool is_default;                   /* SET … TO DEFAULT */
-	int64_t n_rows;                    /* FETCH; INT64_MAX: all */
+	int64_t n_rows;                    /* FETCH; INT64_MAX: all; negative: backward */
 	const char *rest;                  /* borrowed from the text */
 	size_t rest_len;
 	bool is_table; /* COPY table: rest is its name */

@@ -55,9 +55,11 @@ static void cursor_open(
 	pg_write_complete(&pg->out, statement->command.tag);
 }
 
+/* A Query message has no values for parameters. */
 static void declared(struct pg_session *pg, struct pg_statement *made)
 {
-	cursor_open(pg, made, NULL);
+	if (made->n_params == 0 || !pg_refuse_parameter(pg, made->body, made->body_len))
+		cursor_open(pg, made, NULL);
 	pg_statement_unref(made); /* the cursor holds it now */
 }
 
@@ -128,7 +130,7 @@ void pg_cursor_use(
 	} else if (command->kind == PG_COMMAND_FETCH && command->n_rows >= 0) {
 		cursor_fetch(pg, command, portal, from);
 	} else if (command->kind == PG_COMMAND_FETCH) {
-		pg_refuse(pg, PG_STATE_UNSUPPORTED, "cursors only go forward");
+		pg_refuse(pg, "55000", "cursor can only scan forward");
 	} else {
 		pg_portal_drop(pg, portal);
 		pg_write_complete(&pg->out, command->tag);

@@ -16,7 +16,7 @@ static const struct {
 	{"misuse of window", "42P20"},
 	{"GROUP BY", "42803"},
 	{"already exists", "42P07"},
-	{"but 0 values were sent", "42P02"},
+	{"but 0 values were sent", PG_STATE_NO_PARAMETER},
 	{"syntax error", "42601"},
 	{"incomplete input", "42601"},
 	{"unrecognized token", "42601"},

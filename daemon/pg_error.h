@@ -17,6 +17,7 @@
 #define PG_STATE_DUPLICATE       "42P05"
 #define PG_STATE_TOO_MANY        "53300"
 #define PG_STATE_UNKNOWN_SETTING "42704"
+#define PG_STATE_NO_PARAMETER    "42P02"
 
 /* The state of a failed statement, from its code and SQLite's sentence. */
 const char *pg_state_of(const struct err *err);

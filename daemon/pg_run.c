@@ -75,6 +75,11 @@ static void write_tag(struct pg_session *pg, const struct pg_command *command,
 
 static void say_failure(struct pg_session *pg, const struct execution *execution)
 {
+	bool lacks_values = strcmp(pg_state_of(&execution->err), PG_STATE_NO_PARAMETER) == 0;
+
+	if (lacks_values && pg->original != NULL &&
+		pg_refuse_parameter(pg, pg->original, pg->original_len))
+		return;
 	pg_refuse_translated(
 		pg, &execution->err, pg->original, pg->original_len, execution->offset);
 }

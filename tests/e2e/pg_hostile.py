@@ -309,6 +309,31 @@ class Hostile(harness.Case):
         for fetch, kinds in (("0", "TCZ"), ("1", "TDCZ"), ("0", "TCZ"), ("all", "TDCZ"), ("0", "TCZ")):
             self.assertEqual(wire.kinds(session.ask(query("fetch %s from c" % fetch))), kinds)
 
+    def test_a_cursor_says_what_it_cannot(self):
+        """As PostgreSQL does: no value for a parameter of a Query, no way back."""
+        session = Wire(self.path)
+
+        def refused(sql):
+            answer = session.ask(query(sql))
+            report = wire.fields(next(body for kind, body in answer if kind == b"E"))
+            session.ask(query("rollback"))
+            session.ask(query("begin"))
+            session.ask(query("declare c cursor for select 1 union all select 2"))
+            return report["C"], report["M"], report.get("P")
+        session.ask(query("begin"))
+        for sql, at in (("declare d cursor for select 1, $2, $1", 11), ("select 'ä', $1", 13)):
+            parameter = "$2" if "$2" in sql else "$1"
+            self.assertEqual(refused(sql), ("42P02", "there is no parameter " + parameter, str(at)))
+        for fetch in ("backward from", "prior from", "backward 2 in", "-1 from", "last"):
+            self.assertEqual(refused("fetch %s c" % fetch)[:2],
+                             ("55000", "cursor can only scan forward"), fetch)
+        self.assertEqual(refused("fetch absolute 1 from c")[:2],
+                         ("0A000", "tallyd does not support FETCH absolute"))
+        self.assertEqual(wire.rows(session.ask(query("fetch next from c"))), [[b"1"]])
+        session.send(parse("declare d cursor for select $1 || 'x'"), bind([b"value"]), execute())
+        self.assertIsNone(wire.state(session.ask(SYNC)))
+        self.assertEqual(wire.rows(session.ask(query("fetch d"))), [[b"valuex"]])
+
     def test_limits_have_their_states(self):
         session = Wire(self.path)
         for n in range(1000):
