@@ -17,25 +17,33 @@ static bool is_free(const struct catalog *catalog, size_t index, int64_t id, con
 		       catalog_find_source(catalog, name) == SIZE_MAX);
 }
 
-/* By name and path; else one of the same path whose own name is free. */
-static int match_source(sqlite3 *db, struct catalog *catalog, size_t index, struct err *err)
-{
-	const struct source_spec *spec = &catalog->spec->sources[index];
-	struct catalog_source *source = &catalog->sources[index];
-	sqlite3_stmt *stmt;
-	int rc = db_ask(db, &stmt, err,
-		"SELECT id, name FROM \"state:sources\" WHERE path = ?1"
-		" ORDER BY name = ?2 DESC, id DESC LIMIT 1",
-		"tt", spec->path, spec->name);
+/* Why a row is taken for the source, the best reason first: several may lie in one directory. */
+enum likeness { LIKE_BY_NAME, LIKE_BY_QUERY, LIKE_BY_PLACE, N_LIKENESSES };
 
-	if (rc != 1)
-		return rc;
-	if (is_free(catalog, index, sqlite3_column_int64(stmt, 0), db_text(stmt, 1))) {
-		source->id = sqlite3_column_int64(stmt, 0);
-		source->is_new = false;
+static int is_like(sqlite3 *db, const struct catalog *catalog, size_t index, int64_t id,
+	const char *name, enum likeness likeness, struct err *err)
+{
+	const struct spec *spec = catalog->spec;
+	int64_t n = 0;
+
+	if (likeness == LIKE_BY_NAME)
+		return sqlite3_stricmp(name, spec->sources[index].name) == 0;
+	for (size_t i = 0; likeness == LIKE_BY_QUERY && n == 0 && i < spec->n_queries; i++) {
+		sqlite3_stmt *stmt;
+		int rc;
+
+		if (spec->queries[i].source != index)
+			continue;
+		rc = db_ask(db, &stmt, err,
+			"SELECT 1 FROM \"state:queries\" WHERE name = ?1 AND source_id = ?2", "ti",
+			spec->queries[i].name, id);
+		if (rc < 0)
+			return rc;
+		if (rc == 1)
+			(void)sqlite3_finalize(stmt);
+		n += rc;
 	}
-	(void)sqlite3_finalize(stmt);
-	return 0;
+	return likeness == LIKE_BY_PLACE || n > 0;
 }
 
 /*
@@ -54,35 +62,81 @@ static bool is_same_directory(const char *mountinfo, const char *path, const str
 	       other.st_ino == status->st_ino;
 }
 
-/* One whose path is another way to write the same directory: through a link, say. */
-static int match_directory(sqlite3 *db, struct catalog *catalog, size_t index, struct err *err)
-{
-	const struct source_spec *spec = &catalog->spec->sources[index];
-	struct catalog_source *source = &catalog->sources[index];
-	struct buf mountinfo = {0};
+/* Where a source is: its path, or with `mountinfo` whatever leads to the same directory. */
+struct whereabouts {
+	const char *path;
+	const char *mountinfo; /* NULL: by the path alone */
 	struct stat status;
-	sqlite3_stmt *stmt;
-	int rc;
+};
 
-	if (stat(spec->path, &status) != 0)
-		return 0;
-	rc = db_prepare(
+static bool is_there(const struct whereabouts *where, const char *path)
+{
+	return where->mountinfo == NULL ? strcmp(path, where->path) == 0
+					: is_same_directory(where->mountinfo, path, &where->status);
+}
+
+/* The newest row that is there and like the source. */
+static int match_source(sqlite3 *db, struct catalog *catalog, size_t index,
+	const struct whereabouts *where, enum likeness likeness, struct err *err)
+{
+	struct catalog_source *source = &catalog->sources[index];
+	sqlite3_stmt *stmt;
+	int rc = db_prepare(
 		db, "SELECT id, name, path FROM \"state:sources\" ORDER BY id DESC", &stmt, err);
+
 	if (rc < 0)
 		return rc;
-	mounts_read(&mountinfo);
-	if (!buf_ok(&mountinfo))
-		rc = err_nomem(err);
-	while (rc >= 0 && source->is_new && (rc = db_step(stmt, err)) == 1) {
-		if (is_free(catalog, index, sqlite3_column_int64(stmt, 0), db_text(stmt, 1)) &&
-			is_same_directory(mountinfo.data, db_text(stmt, 2), &status)) {
-			source->id = sqlite3_column_int64(stmt, 0);
+	while (source->is_new && (rc = db_step(stmt, err)) == 1) {
+		int64_t id = sqlite3_column_int64(stmt, 0);
+
+		if (!is_free(catalog, index, id, db_text(stmt, 1)) ||
+			!is_there(where, db_text(stmt, 2)))
+			continue;
+		rc = is_like(db, catalog, index, id, db_text(stmt, 1), likeness, err);
+		if (rc < 0)
+			break;
+		if (rc == 1) {
+			source->id = id;
 			source->is_new = false;
 		}
 	}
 	(void)sqlite3_finalize(stmt);
-	buf_fini(&mountinfo);
 	return rc < 0 ? rc : 0;
+}
+
+/* Of those that the running stream does not go on with, by each reason in turn. */
+static int match_sources(
+	sqlite3 *db, struct catalog *catalog, const char *mountinfo, struct err *err)
+{
+	for (int likeness = 0; likeness < N_LIKENESSES; likeness++) {
+		for (size_t i = 0; i < catalog->spec->n_sources; i++) {
+			struct whereabouts where = {
+				.path = catalog->spec->sources[i].path, .mountinfo = mountinfo};
+			int rc;
+
+			if (catalog->sources[i].is_kept || !catalog->sources[i].is_new ||
+				(mountinfo != NULL && stat(where.path, &where.status) != 0))
+				continue;
+			rc = match_source(db, catalog, i, &where, (enum likeness)likeness, err);
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+/* By their paths; else by what is another way to write the same directory: through a link, say. */
+static int match_all_sources(sqlite3 *db, struct catalog *catalog, struct err *err)
+{
+	struct buf mountinfo = {0};
+	int rc = match_sources(db, catalog, NULL, err);
+
+	if (rc < 0)
+		return rc;
+	mounts_read(&mountinfo);
+	rc = buf_ok(&mountinfo) ? match_sources(db, catalog, mountinfo.data, err) : err_nomem(err);
+	buf_fini(&mountinfo);
+	return rc;
 }
 
 static size_t line_length(const char *text)
@@ -207,16 +261,8 @@ int state_match(sqlite3 *db, struct catalog *catalog, const struct catalog *old,
 {
 	int64_t source_id = 0, query_id = 0;
 	size_t i;
-	int rc = 0;
+	int rc = match_all_sources(db, catalog, err);
 
-	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++) {
-		if (!catalog->sources[i].is_kept)
-			rc = match_source(db, catalog, i, err);
-	}
-	for (i = 0; rc == 0 && i < catalog->spec->n_sources; i++) {
-		if (!catalog->sources[i].is_kept && catalog->sources[i].is_new)
-			rc = match_directory(db, catalog, i, err);
-	}
 	for (i = 0; rc == 0 && i < catalog->spec->n_queries; i++) {
 		if (!catalog->queries[i].is_kept)
 			rc = match_query(db, catalog, i, notices, err);

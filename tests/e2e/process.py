@@ -477,6 +477,21 @@ class ServiceManager(harness.Case):
         self.assertEqual(daemon.process.wait(harness.DEADLINE), 0)
         receiver.close()
 
+    def test_it_is_ready_for_a_manager_that_was_too_busy_to_listen(self):
+        daemon = self.daemon()
+        receiver, path = self.notify_socket(daemon.directory)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others, \
+                self.assertRaises(BlockingIOError):
+            others.setblocking(False)
+            while True:
+                others.sendto(b"STATUS=of another unit", path)
+        with open(daemon.log_path, "w") as log:
+            daemon.process = subprocess.Popen(daemon.command(), stderr=log,
+                                              env=dict(daemon.env, NOTIFY_SOCKET=path))
+        daemon.wait_logged("info: serving ")
+        self.until(receiver, "READY=1")
+        receiver.close()
+
     def test_the_watchdog_is_not_fed_while_a_batch_hangs(self):
         daemon = self.daemon("--set", "tallyd.postgres=off")
         receiver, path = self.notify_socket(daemon.directory)
@@ -494,8 +509,9 @@ class ServiceManager(harness.Case):
         for tid in workers:
             os.waitpid(tid, WALL)
         # The loop turns and answers, but whatever job comes next does not move.
+        before = len(daemon.log())
         daemon.write("a", ONE)
-        harness.wait_until(lambda: "a batch does not move" in daemon.log(), "it is found out")
+        daemon.wait_logged("a batch does not move", after=before)
         self.assertEqual(daemon.text("select 1;\n"), "1\n")
         receiver.setblocking(False)
         while self.received(receiver) is not None:

@@ -130,8 +130,8 @@ class Started(harness.Case):
         receiver.settimeout(harness.DEADLINE)
         path = os.path.join(daemon.directory, "notify")
         receiver.bind(path)
-        # A second is four minutes here, and five seconds lie between two messages.
-        daemon.env.update(NOTIFY_SOCKET=path, LD_PRELOAD=FAKETIME[0], FAKETIME="+0 x240")
+        # A second is a quarter of an hour here, and five seconds lie between two messages.
+        daemon.env.update(NOTIFY_SOCKET=path, LD_PRELOAD=FAKETIME[0], FAKETIME="+0 x900")
         with open(daemon.log_path, "a") as log:
             daemon.process = subprocess.Popen(daemon.command(), stderr=log, env=daemon.env)
         said = []
