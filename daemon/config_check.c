@@ -109,6 +109,10 @@ static int directory_trouble(const struct config *config, const char *key, const
 	if (hint[0] == '\0' && sys_errno == ENOENT)
 		snprintf(err->text + len, sizeof(err->text) - len,
 			"; make the directory, or name another, such as --set %s=PATH", key);
+	else if (hint[0] == '\0' && sys_errno == EACCES)
+		snprintf(err->text + len, sizeof(err->text) - len,
+			"; this is uid %u: namei -l with the path shows what stops it",
+			(unsigned)geteuid());
 	else
 		snprintf(err->text + len, sizeof(err->text) - len, "%s", hint);
 	return refuse(config, key, err);

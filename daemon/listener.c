@@ -56,7 +56,9 @@ static int directory_lock(const struct listener_options *options, int *fd, struc
 		return err_prefix(err, "tallyd.socket");
 	*fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*fd < 0) {
-		(void)err_set_errno(err, errno, "%s: the directory of the socket", directory);
+		(void)err_set_errno(err, errno,
+			"%s, the directory of the socket, must be there and open to uid %u",
+			directory, (unsigned)geteuid());
 		return err->code = ERR_CONFIG;
 	}
 	struct stat st;

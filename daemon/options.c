@@ -103,7 +103,9 @@ static int option_take(
 	struct options *options, size_t *cap, int option, char *const *argv, struct err *err)
 {
 	switch (option) {
-	case 'c': options->config.file = optarg; return 0;
+	case 'c':
+		options->config.file = optarg;
+		return optarg[0] != '\0' ? 0 : err_set(err, ERR_USAGE, "--config wants a file");
 	case 'e': return override_add(options, cap, "events", "path", optarg, "--events", err);
 	case 's': return override_add(options, cap, "tallyd", "socket", optarg, "--socket", err);
 	case 'd':

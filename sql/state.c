@@ -353,7 +353,10 @@ int state_forget(sqlite3 *db, const char *name, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return err_set(err, ERR_MISSING, "the checkpoint holds no query named %s", name);
+		return err_set(err, ERR_MISSING,
+			"the checkpoint holds no query named %s; --print-config names those that "
+			"were removed",
+			name);
 	source_id = sqlite3_column_int64(stmt, 0);
 	n_left = sqlite3_column_int64(stmt, 1);
 	(void)sqlite3_finalize(stmt);

@@ -92,6 +92,7 @@ static const struct {
 	{{"--nonsense"}, "--nonsense: no such option; see tallyd --help"},
 	{{"-x"}, "-x: no such option; see tallyd --help"},
 	{{"--events"}, "--events wants a value"},
+	{{"--config="}, "--config wants a file"},
 	{{"/data"}, "/data: not an option; the directory of events goes behind --events"},
 	{{"--set", "window=1"}, "SECTION.KEY=VALUE is wanted"},
 	{{"--set", "counts.window"}, "SECTION.KEY=VALUE is wanted"},

@@ -204,7 +204,7 @@ class Sockets(harness.Case):
         daemon.socket = os.path.join(daemon.directory, "missing", "sock")
         done = daemon.run()
         self.assertEqual(done.returncode, 78, done.stderr)
-        self.assertIn("missing: the directory of the socket: No such file", done.stderr)
+        self.assertRegex(done.stderr, r"missing, the directory of the socket, must be there and open to uid \d+: No such file")
 
     def test_mode_of_the_socket_is_as_configured(self):
         daemon = self.daemon("--set", "tallyd.socket_mode=0600").start()

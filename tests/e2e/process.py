@@ -208,8 +208,20 @@ class Life(harness.Case):
             done = subprocess.run(stranger + daemon.command(option), stderr=subprocess.PIPE,
                                   text=True, timeout=harness.DEADLINE)
             self.assertEqual(done.returncode, 78, done.stderr)
-            self.assertIn("%s: Permission denied; %s is to be made in it" % (closed, daemon.state),
-                          done.stderr)
+            self.assertRegex(done.stderr, r"%s: Permission denied; .*; %s is to be made in it"
+                             % (closed, daemon.state))
+
+    def test_a_directory_of_events_that_is_closed_to_us_says_to_whom(self):
+        daemon = self.daemon()
+        os.chmod(daemon.directory, 0o755)
+        os.chmod(daemon.events, 0)
+        stranger = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] \
+            if os.geteuid() == 0 else []
+        done = subprocess.run(stranger + daemon.command("--check-config"), stderr=subprocess.PIPE,
+                              text=True, timeout=harness.DEADLINE)
+        self.assertEqual(done.returncode, 78, done.stderr)
+        self.assertRegex(done.stderr, "--events: events.path: %s: Permission denied; this is uid "
+                         r"\d+: namei -l with the path shows what stops it\n" % daemon.events)
 
     def test_from_exec_to_the_first_answer_is_no_matter_of_sleeping(self):
         daemon = self.daemon()
