@@ -313,6 +313,18 @@ static const struct {
 static const char *const unsupported[] = {"prepare", "execute", "grant", "revoke", "lock", "move",
 	"truncate", "cluster", "do", "call"};
 
+/* SQLite's EXPLAIN has no options: it would take ANALYZE for the statement that is explained. */
+static void parse_explain(struct words *words, struct pg_command *command)
+{
+	static const char *const options[] = {"(", "analyze", "verbose"};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (pg_token_is(&words->token, options[i])) {
+			command->kind = PG_COMMAND_UNSUPPORTED;
+			strcpy(command->name, "EXPLAIN other than EXPLAIN QUERY PLAN");
+		}
+}
+
 static void parse_named(struct words *words, struct pg_command *command, size_t i)
 {
 	command->kind = named[i].kind;
@@ -378,4 +390,6 @@ void pg_command_parse(const char *text, size_t len, struct pg_command *command)
 		parse_fetch(&words, command);
 	else if (take(&words, "copy"))
 		parse_copy(&words, command);
+	else if (take(&words, "explain"))
+		parse_explain(&words, command);
 }

@@ -63,6 +63,12 @@ static const struct {
 	{"fetch first", PG_COMMAND_FETCH, "first", "", 1},
 	{"CLOSE c", PG_COMMAND_CLOSE, "c", "", 0},
 	{"COPY counts FROM STDIN", PG_COMMAND_UNSUPPORTED, "COPY other than TO STDOUT", "", 0},
+	{"EXPLAIN ANALYZE select 1", PG_COMMAND_UNSUPPORTED,
+		"EXPLAIN other than EXPLAIN QUERY PLAN", "", 0},
+	{"explain (analyze, buffers) select 1", PG_COMMAND_UNSUPPORTED,
+		"EXPLAIN other than EXPLAIN QUERY PLAN", "", 0},
+	{"EXPLAIN QUERY PLAN select 1", PG_COMMAND_QUERY, "", "", 0},
+	{"EXPLAIN select 1", PG_COMMAND_QUERY, "", "", 0},
 	{"PREPARE p AS select 1", PG_COMMAND_UNSUPPORTED, "prepare", "", 0},
 };
 
