@@ -46,7 +46,8 @@ struct reader {
 	int64_t offset; /* of the file: the next byte to read from the descriptor */
 	enum reader_format format;
 	bool is_format_known;
-	struct file_identity head; /* see reader_head */
+	struct file_identity head;                   /* see reader_head */
+	unsigned char head_bytes[FINGERPRINT_BYTES]; /* head.fp_offset of them are what it is of */
 	bool is_cut_magic; /* all there is are the first bytes of what may become a compressed file
 			    */
 
@@ -391,13 +392,15 @@ static int read_start(
 	struct reader *reader, char *data, size_t room, size_t *n, bool *is_done, struct err *err)
 {
 	int rc = read_at(reader, 0, data, room, n, err);
+	size_t n_head;
 
 	*is_done = false;
 	if (rc != 0 || *n < MAGIC_BYTES)
 		return rc;
 	learn_format(reader, (const unsigned char *)data, *n);
-	identity_fingerprint_bytes(
-		data, *n < FINGERPRINT_BYTES ? *n : FINGERPRINT_BYTES, &reader->head);
+	n_head = *n < FINGERPRINT_BYTES ? *n : FINGERPRINT_BYTES;
+	memcpy(reader->head_bytes, data, n_head);
+	identity_fingerprint_bytes(data, n_head, &reader->head);
 	*is_done = reader->format == READER_PLAIN;
 	if (*is_done)
 		reader->offset = (int64_t)*n;
@@ -450,8 +453,12 @@ int64_t reader_file_bytes(const struct reader *reader, int64_t delivered)
 int reader_fingerprint(
 	const struct reader *reader, int64_t bytes, struct file_identity *identity, struct err *err)
 {
-	if (bytes == 0 || bytes != reader->head.fp_offset)
+	if (bytes == 0 || bytes > reader->head.fp_offset)
 		return identity_fingerprint(reader->fd, bytes, identity, err);
+	if (bytes < reader->head.fp_offset) {
+		identity_fingerprint_bytes(reader->head_bytes, (size_t)bytes, identity);
+		return 0;
+	}
 	identity->fp_offset = bytes;
 	identity->fp_head = reader->head.fp_head;
 	identity->fp_tail = reader->head.fp_tail;

@@ -76,8 +76,8 @@ void reader_position(const struct reader *reader, int64_t delivered, struct posi
 int64_t reader_file_bytes(const struct reader *reader, int64_t delivered);
 
 /*
- * Takes the fingerprints of the file's first `bytes` bytes. Of a small file that was
- * read at once they are those of the bytes that were read, and nothing is read again.
+ * Takes the fingerprints of the file's first `bytes` bytes. Those of bytes that
+ * reader_head covers are of what was read, and nothing is read again.
  */
 int reader_fingerprint(const struct reader *reader, int64_t bytes, struct file_identity *identity,
 	struct err *err) __attribute__((warn_unused_result));

@@ -556,6 +556,26 @@ START_TEST(a_file_that_became_shorter_ends_early)
 }
 END_TEST
 
+/* Of a file whose last line is unfinished less is counted than was read. */
+START_TEST(the_fingerprint_of_a_small_file_is_of_the_bytes_that_were_read)
+{
+	static const int64_t counted[] = {5, 20, 40};
+	struct file_identity before = {0}, taken = {0};
+	struct err err = ERR_INIT;
+
+	write_file(TEXT, 40);
+	open_at(POSITION_START, 40);
+	ck_assert_int_eq(identity_fingerprint(reader_fd(reader), counted[_i], &before, &err), 0);
+	ck_assert_int_eq(read_all(100, &err), 0);
+	put_byte('?', 1);
+	ck_assert_int_eq(reader_fingerprint(reader, counted[_i], &taken, &err), 0);
+	ck_assert_int_eq(taken.fp_offset, counted[_i]);
+	ck_assert_uint_eq(taken.fp_head, before.fp_head);
+	ck_assert_uint_eq(taken.fp_tail, before.fp_tail);
+	ck_assert_int_eq(identity_fits(reader_fd(reader), &taken, &err), 0);
+}
+END_TEST
+
 START_TEST(fingerprints_cover_the_first_and_the_last_4096_bytes_before_the_offset)
 {
 	static const int64_t offsets[] = {0, 1, 4095, 4096, 4097, 8191, 8192, 8193, 20000};
@@ -615,6 +635,8 @@ static Suite *make_suite(void)
 	tcase_add_test(
 		tc, an_error_of_reading_is_said_and_reading_goes_on_behind_what_was_delivered);
 	tcase_add_test(tc, a_file_that_became_shorter_ends_early);
+	tcase_add_loop_test(
+		tc, the_fingerprint_of_a_small_file_is_of_the_bytes_that_were_read, 0, 3);
 	tcase_add_test(tc, fingerprints_cover_the_first_and_the_last_4096_bytes_before_the_offset);
 	suite_add_tcase(suite, tc);
 	return suite;
