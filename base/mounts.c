@@ -4,10 +4,12 @@
 #include "base/err.h"
 #include "base/file.h"
 
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #define MAX_BYTES ((size_t)16 << 20)
 
@@ -19,16 +21,49 @@ void mounts_read(struct buf *mountinfo)
 	buf_add_char(mountinfo, '\0');
 }
 
+/* As the list names them and as statfs(2) numbers them. */
+static const struct remote {
+	const char *type;
+	unsigned long magic;
+} remotes[] = {
+	{"nfs", NFS_SUPER_MAGIC},
+	{"nfs4", NFS_SUPER_MAGIC},
+	{"cifs", CIFS_SUPER_MAGIC},
+	{"smb3", SMB2_SUPER_MAGIC},
+	{"smbfs", SMB_SUPER_MAGIC},
+	{"9p", V9FS_MAGIC},
+	{"ceph", CEPH_SUPER_MAGIC},
+	{"afs", AFS_SUPER_MAGIC},
+	{"afs", AFS_FS_MAGIC},
+	{"coda", CODA_SUPER_MAGIC},
+	{"ocfs2", OCFS2_SUPER_MAGIC},
+	{"autofs", AUTOFS_SUPER_MAGIC},
+	{"fuse", FUSE_SUPER_MAGIC},
+	{"fuseblk", FUSE_SUPER_MAGIC},
+};
+
+#define N_REMOTES (sizeof(remotes) / sizeof(*remotes))
+
 static bool is_remote(const char *type, size_t len)
 {
-	static const char *const types[] = {"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs",
-		"coda", "ocfs2", "autofs", "fuse", "fuseblk"};
-
 	/* fuse.NAME says who serves it. */
 	if (len > 5 && strncmp(type, "fuse.", 5) == 0)
 		return true;
-	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		if (strlen(types[i]) == len && memcmp(types[i], type, len) == 0)
+	for (size_t i = 0; i < N_REMOTES; i++) {
+		if (strlen(remotes[i].type) == len && memcmp(remotes[i].type, type, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool mounts_is_remote(int fd)
+{
+	struct statfs status;
+
+	if (fstatfs(fd, &status) != 0)
+		return false;
+	for (size_t i = 0; i < N_REMOTES; i++) {
+		if ((unsigned long)status.f_type == remotes[i].magic)
 			return true;
 	}
 	return false;

@@ -1,7 +1,7 @@
 /*
- * Which file systems are another machine's, from the kernel's own list and
- * without asking them: a server that does not answer holds up whoever looks at
- * a path of it, for as long as it likes.
+ * Which file systems are another machine's. Of a path it is found in the
+ * kernel's own list and without asking them: a server that does not answer
+ * holds up whoever looks at a path of it, for as long as it likes.
  */
 #ifndef BASE_MOUNTS_H
 #define BASE_MOUNTS_H
@@ -24,5 +24,8 @@ void mounts_read(struct buf *mountinfo);
  * seen. False: none of these lines is for it.
  */
 bool mounts_find(const char *mountinfo, const char *path, struct mount *mount);
+
+/* Of what is open: whether others write there of whom the local kernel does not hear. */
+bool mounts_is_remote(int fd);
 
 #endif

@@ -5,17 +5,16 @@
 #include "stream/source.h"
 
 #include "base/mem.h"
+#include "base/mounts.h"
 #include "base/timestamp.h"
 #include "stream/file_names.h"
 #include "stream/source_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 /* A full scan costs about 2.5 us a file; polling shall not take more than a twentieth of a core. */
@@ -37,36 +36,10 @@ static const char *sandbox_hint(const char *path)
 	return "";
 }
 
-/* File systems whose other users' writes the local kernel does not hear of. */
-static bool is_remote(int fd)
-{
-	static const unsigned long remote[] = {
-		NFS_SUPER_MAGIC,
-		SMB_SUPER_MAGIC,
-		SMB2_SUPER_MAGIC,
-		CIFS_SUPER_MAGIC,
-		FUSE_SUPER_MAGIC,
-		V9FS_MAGIC,
-		CEPH_SUPER_MAGIC,
-		AFS_SUPER_MAGIC,
-		CODA_SUPER_MAGIC,
-		OCFS2_SUPER_MAGIC,
-	};
-	struct statfs buf;
-	size_t i;
-
-	if (fstatfs(fd, &buf) != 0)
-		return false;
-	for (i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
-		if ((unsigned long)buf.f_type == remote[i])
-			return true;
-	}
-	return false;
-}
-
 int source_open_dir(struct source *source)
 {
 	struct stat status;
+	int failure;
 	int fd;
 
 	do {
@@ -75,15 +48,16 @@ int source_open_dir(struct source *source)
 	if (fd < 0)
 		return errno;
 	if (fstat(fd, &status) != 0) {
+		failure = errno;
 		(void)close(fd);
-		return errno;
+		return failure;
 	}
 	if (source->dir_fd >= 0)
 		(void)close(source->dir_fd);
 	source->dir_fd = fd;
 	source->dir_device = status.st_dev;
 	source->dir_inode = status.st_ino;
-	source->is_remote = is_remote(fd);
+	source->is_remote = mounts_is_remote(fd);
 	return 0;
 }
 

@@ -3,8 +3,10 @@
 
 #include "tests/run.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 static const char lines[] =
 	"22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
@@ -15,6 +17,7 @@ static const char lines[] =
 	"43 22 0:53 / /mnt/pass rw - fuse.sshfs host:/ rw\n"
 	"44 22 0:54 / /mnt/twice rw - nfs server:/export rw\n"
 	"45 44 254:9 / /mnt/twice rw - xfs /dev/vdb rw\n"
+	"46 22 0:55 / /mnt/late rw - autofs /etc/auto.misc rw\n"
 	"no line of ours\n";
 
 static void expect(const char *path, unsigned major, unsigned minor, bool is_remote)
@@ -38,6 +41,7 @@ START_TEST(a_path_lies_on_the_longest_mount_point_above_it)
 	expect("/mnt/a b\\c/d", 0, 52, true);
 	expect("/mnt/a b", 254, 1, false);
 	expect("/mnt/pass/x", 0, 53, true);
+	expect("/mnt/late/x", 0, 55, true);
 }
 END_TEST
 
@@ -70,6 +74,30 @@ START_TEST(the_list_of_this_machine_has_the_root)
 }
 END_TEST
 
+/* What statfs answers. */
+static unsigned long magic;
+
+int fstatfs(int fd, struct statfs *status)
+{
+	(void)fd;
+	*status = (struct statfs){.f_type = (__fsword_t)magic};
+	return magic != 0 ? 0 : -1;
+}
+
+START_TEST(what_is_open_is_known_by_the_number_of_its_file_system)
+{
+	static const struct {
+		unsigned long magic;
+		bool is_remote;
+	} systems[] = {{NFS_SUPER_MAGIC, true}, {SMB2_SUPER_MAGIC, true}, {CIFS_SUPER_MAGIC, true},
+		{FUSE_SUPER_MAGIC, true}, {CEPH_SUPER_MAGIC, true}, {EXT4_SUPER_MAGIC, false},
+		{TMPFS_MAGIC, false}, {0, false}};
+
+	magic = systems[_i].magic;
+	ck_assert_int_eq(mounts_is_remote(-1), systems[_i].is_remote);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mounts");
@@ -79,6 +107,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_mounted_over_another_is_on_top);
 	tcase_add_test(tcase, where_no_line_is_for_a_path_nothing_is_said);
 	tcase_add_test(tcase, the_list_of_this_machine_has_the_root);
+	tcase_add_loop_test(tcase, what_is_open_is_known_by_the_number_of_its_file_system, 0, 8);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }
