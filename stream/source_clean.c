@@ -20,8 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_SUFFIX     10000
-#define DELETED_PREFIX ".tallyd-delete-"
+#define MAX_SUFFIX      10000
+#define DELETED_PREFIX  ".tallyd-delete-"
+#define ARCHIVED_PREFIX ".tallyd-archive-"
 
 /* True when `path` is `dir` or below it; both absolute, without links. */
 static bool is_inside(const char *path, const char *dir)
@@ -142,15 +143,12 @@ struct away {
 	struct buf path; /* with a NUL */
 };
 
-/* Under the name that `away` has, or, where that is taken, with a number behind it. */
-static int rename_away(const struct source *source, const struct file *file, struct away *away)
+/* To the name that `away` has, or, where that is taken, with a number behind it. */
+static int rename_away(int from_fd, const char *from, struct away *away)
 {
 	size_t bare_len = away->path.len - 1;
-	int fault = fault_hit("clean-rename");
 	int failure = EEXIST;
 
-	if (fault > 0)
-		return fault;
 	for (int suffix = 0; failure == EEXIST && suffix <= MAX_SUFFIX; suffix++) {
 		away->path.len = bare_len;
 		if (suffix > 0)
@@ -158,7 +156,7 @@ static int rename_away(const struct source *source, const struct file *file, str
 		buf_add_char(&away->path, '\0');
 		if (!buf_ok(&away->path))
 			return ENOMEM;
-		failure = rename_new(source->dir_fd, file->path, away->dir_fd, away->path.data);
+		failure = rename_new(from_fd, from, away->dir_fd, away->path.data);
 	}
 	return failure;
 }
@@ -181,8 +179,10 @@ static int put_back(const struct source *source, const struct file *file, const 
 static int take_away(
 	const struct source *source, const struct file *file, struct away *away, struct err *err)
 {
-	int failure = rename_away(source, file, away);
+	int failure = fault_hit("clean-rename");
 
+	if (failure <= 0)
+		failure = rename_away(source->dir_fd, file->path, away);
 	if (failure != 0)
 		return err_set_errno(err, failure, "cannot %s %s: moving it to %s", away->deed,
 			file->path, away->path.data);
@@ -191,15 +191,57 @@ static int take_away(
 	return put_back(source, file, away, err);
 }
 
+/*
+ * archive_dir/PATH, or PATH's hidden name in the same directory, which several sources may share.
+ * False: no memory.
+ */
+static bool set_archive_path(
+	const struct source *source, const struct file *file, bool is_hidden, struct buf *path)
+{
+	const char *slash = strrchr(file->path, '/');
+	int dir_len = slash == NULL ? 0 : (int)(slash + 1 - file->path);
+
+	buf_clear(path);
+	buf_printf(path, "%s/%.*s", source->spec->archive_dir, dir_len, file->path);
+	if (is_hidden)
+		buf_printf(
+			path, ARCHIVED_PREFIX "%s-%lld", source->spec->name, (long long)file->id);
+	else
+		buf_add_text(path, file->path + dir_len);
+	buf_add_char(path, '\0');
+	return buf_ok(path);
+}
+
+/* It is what was read, and gets the name it is looked for by. */
+static int name_archived(const struct source *source, const struct file *file,
+	const struct away *hidden, struct err *err)
+{
+	struct away away = {.dir_fd = AT_FDCWD};
+	int failure = fault_hit("clean-archive");
+	int rc = 1;
+
+	if (failure <= 0)
+		failure = set_archive_path(source, file, false, &away.path)
+				  ? rename_away(AT_FDCWD, hidden->path.data, &away)
+				  : ENOMEM;
+	if (failure != 0) {
+		rc = put_back(source, file, hidden, err);
+		if (rc == 0)
+			rc = err_set_errno(err, failure, "cannot archive %s: moving it to %s",
+				file->path, away.path.data != NULL ? away.path.data : "its name");
+	}
+	buf_fini(&away.path);
+	return rc;
+}
+
+/* By a hidden name in the archive; see clean_undo_archived(). */
 static int archive_file(const struct source *source, const struct file *file, struct err *err)
 {
 	struct away away = {.deed = "archive", .dir_fd = AT_FDCWD};
 	char *slash;
 	int rc;
 
-	buf_printf(&away.path, "%s/%s", source->spec->archive_dir, file->path);
-	buf_add_char(&away.path, '\0');
-	if (!buf_ok(&away.path)) {
+	if (!set_archive_path(source, file, true, &away.path)) {
 		buf_fini(&away.path);
 		return err_nomem(err);
 	}
@@ -214,6 +256,8 @@ static int archive_file(const struct source *source, const struct file *file, st
 			"cannot archive %s: archive_dir %s is on another file system; it has to "
 			"be on the source's own",
 			file->path, source->spec->archive_dir);
+	if (rc == 1)
+		rc = name_archived(source, file, &away, err);
 	buf_fini(&away.path);
 	return rc;
 }
@@ -251,7 +295,10 @@ static int delete_file(const struct source *source, const struct file *file, str
 	return rc;
 }
 
-/* The remembered file that `path`, a name for deleting, was given to; NULL: it is another one. */
+/*
+ * The remembered file that was called what `path`, a name for deleting, says; NULL: there is none.
+ * What has that name now is that file, or one that took its place at the last moment.
+ */
 static const struct file *find_deleted(const struct source *source, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -263,8 +310,7 @@ static const struct file *find_deleted(const struct source *source, const char *
 
 	if (file == NULL || file_is_gone(file) || strncmp(file->path, path, dir_len) != 0 ||
 		strchr(file->path + dir_len, '/') != NULL ||
-		entry_stat(source->dir_fd, path, &status) != 0 || !S_ISREG(status.mode) ||
-		file->identity.inode != status.inode || file->identity.birth_ns != status.birth_ns)
+		entry_stat(source->dir_fd, path, &status) != 0 || !S_ISREG(status.mode))
 		return NULL;
 	return file;
 }
@@ -285,6 +331,29 @@ const char *clean_undo(struct source *source, const char *path)
 	}
 	note_say(source, "%s: its deletion was broken off, it has its name again", file->path);
 	return file->path;
+}
+
+bool clean_undo_archived(struct source *source, size_t slot)
+{
+	const struct file *file = file_at(source, slot);
+	struct entry_status status;
+	struct buf path = {0};
+	bool is_left;
+	bool is_back;
+
+	if (source->spec->clean_source != CLEAN_SOURCE_ARCHIVE || file->state != FILE_DONE)
+		return false;
+	is_left = set_archive_path(source, file, true, &path) &&
+		  entry_stat(AT_FDCWD, path.data, &status) == 0 && S_ISREG(status.mode);
+	is_back = is_left && rename_new(AT_FDCWD, path.data, source->dir_fd, file->path) == 0;
+	if (is_back)
+		note_say(source, "%s: its archiving was broken off, it has its name again",
+			file->path);
+	else if (is_left)
+		note_say_once(source, path.data,
+			"left by an archiving that was broken off, and not read under this name");
+	buf_fini(&path);
+	return is_back;
 }
 
 int source_clean(struct source *source, size_t slot, struct err *err)

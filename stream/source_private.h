@@ -211,10 +211,13 @@ int clean_check(const struct source *source, struct err *err) __attribute__((war
 bool clean_is_deleted_name(const char *name);
 
 /*
- * A kill may have left `path`, of such a name, in the middle of a deletion: a remembered file gets
- * its own name back, which is returned. NULL: it stays, and that is said.
+ * A kill may have left `path`, of such a name, in the middle of a deletion: it gets back the name
+ * that it had, which is returned. NULL: it stays, and that is said.
  */
 const char *clean_undo(struct source *source, const char *path);
+
+/* The same of a remembered file that was not met: whether it was in the middle of being archived. */
+bool clean_undo_archived(struct source *source, size_t slot);
 
 /* source_notes.c */
 

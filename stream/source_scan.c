@@ -338,6 +338,27 @@ static int retry_due(struct source *source, struct look *look, struct err *err)
 	return rc;
 }
 
+/* At a start: what a kill has left between the source and its archive. */
+static int meet_archived(struct source *source, struct look *look, struct err *err)
+{
+	size_t n = source->is_matching ? source->n_slots : 0;
+	bool is_gone;
+	int rc = 0;
+
+	for (size_t slot = 0; slot < n && rc == 0; slot++) {
+		const struct file *file = file_at(source, slot);
+		char *path;
+
+		if (file->path == NULL || file_is_gone(file) || (file->flags & FLAG_SEEN) != 0 ||
+			!clean_undo_archived(source, slot))
+			continue;
+		path = mem_copy_text(file->path, strlen(file->path));
+		rc = path != NULL ? look_at(source, look, path, &is_gone, err) : err_nomem(err);
+		free(path);
+	}
+	return rc;
+}
+
 static int look_everywhere(struct source *source, struct look *look,
 	const struct noticed_names *names, struct err *err)
 {
@@ -345,6 +366,8 @@ static int look_everywhere(struct source *source, struct look *look,
 
 	if (look->is_full) {
 		rc = walk_below(source, look, "", err);
+		if (rc == 0)
+			rc = meet_archived(source, look, err);
 		if (rc == 0)
 			rc = meet_strangers(source, look, err);
 	} else {

@@ -156,6 +156,9 @@ static void (*before_rename)(void);
 /* What a file system answers that knows neither; 0: it is done. */
 static int rename_failure, link_failure;
 
+/* Which renaming from now on is refused, once; 0: none. */
+static int refuse_from;
+
 int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
 int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
@@ -164,6 +167,10 @@ int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned
 	before_rename = NULL;
 	if (what != NULL)
 		what();
+	if (refuse_from > 0 && --refuse_from == 0) {
+		errno = ENOSPC;
+		return -1;
+	}
 	errno = rename_failure;
 	return rename_failure != 0 ? -1
 				   : (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
@@ -325,15 +332,101 @@ START_TEST(what_is_left_of_a_deletion_and_has_no_name_to_go_back_to_is_told)
 	fixture_write(&f, "a", "1 ");
 	fixture_expect(&f, "1 ");
 	left = break_off_deletion("a", "");
-	fixture_write(&f, _i == 0 ? ".b" : "a", "2 ");
-	if (_i == 0)
-		fixture_rename(&f, ".b", left);
+	fixture_write(&f, "a", "2 ");
 	fixture_restart(&f, 0);
-	fixture_expect(&f, _i == 0 ? "" : "2 ");
+	fixture_expect(&f, "2 ");
 	fixture_noted(&f, "left by a deletion that was broken off");
 	ck_assert_int_eq(access(fixture_path(&f, left), F_OK), 0);
 	fixture_scan(&f);
 	fixture_noted_nothing(&f);
+}
+END_TEST
+
+/* As a kill leaves it when a file was archived under the name that is looked at. */
+static void break_off_archiving(const char *name)
+{
+	const struct file *file = fixture_file(&f, name);
+	const char *slash = strrchr(name, '/');
+	int dir_len = slash == NULL ? 0 : (int)(slash + 1 - name);
+	char left[512];
+
+	snprintf(left, sizeof(left), "%s/%.*s", f.archive, dir_len, name);
+	(void)mkdir(f.archive, 0777);
+	(void)mkdir(left, 0777);
+	snprintf(left, sizeof(left), "%s/%.*s.tallyd-archive-%s-%lld", f.archive, dir_len, name,
+		f.spec.name, (long long)file->id);
+	ck_assert_int_eq(rename(fixture_path(&f, name), left), 0);
+}
+
+START_TEST(an_archiving_that_was_broken_off_is_taken_back_at_the_next_start)
+{
+	f.spec.recursive = true;
+	fixture_mkdir(&f, "x");
+	fixture_write(&f, "a", "1 ");
+	fixture_write(&f, "x/b", "2 ");
+	fixture_expect(&f, "1 2 ");
+	break_off_archiving("a");
+	break_off_archiving("x/b");
+	fixture_restart(&f, (uint32_t)_i);
+	fixture_expect(&f, "");
+	fixture_noted(&f, "x/b: its archiving was broken off");
+	ck_assert_int_eq(clean("a"), 1);
+	ck_assert_int_eq(clean("x/b"), 1);
+	in_archive("a", "1 ");
+	in_archive("x/b", "2 ");
+}
+END_TEST
+
+/* A kill before it was seen that the file is not the one that was read. */
+START_TEST(a_file_that_was_taken_away_unread_is_found_and_read_at_the_next_start)
+{
+	f.spec.clean_source = _i == 0 ? CLEAN_SOURCE_ARCHIVE : CLEAN_SOURCE_DELETE;
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	replace_a();
+	if (_i == 0)
+		break_off_archiving("a");
+	else
+		(void)break_off_deletion("a", "");
+	fixture_restart(&f, 0);
+	fixture_expect(&f, "2 ");
+	fixture_noted(&f, "was broken off");
+	ck_assert_int_eq(clean("a"), 1);
+	fixture_expect(&f, "");
+}
+END_TEST
+
+START_TEST(what_is_left_of_an_archiving_and_has_no_name_to_go_back_to_is_told)
+{
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	break_off_archiving("a");
+	fixture_write(&f, "a", "2 ");
+	fixture_restart(&f, 0);
+	fixture_expect(&f, "2 ");
+	fixture_noted(&f, "left by an archiving that was broken off");
+	fixture_scan(&f);
+	fixture_noted_nothing(&f);
+}
+END_TEST
+
+START_TEST(a_file_that_gets_no_name_in_the_archive_keeps_its_own)
+{
+	struct err err = ERR_INIT;
+	char path[512];
+
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	(void)mkdir(f.archive, 0777);
+	snprintf(path, sizeof(path), "%s/a", f.archive);
+	/* The second renaming is refused. */
+	refuse_from = 2;
+	ck_assert_int_eq(
+		source_clean(f.source, fixture_slot(&f, fixture_file(&f, "a")), &err), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(err.text, path));
+	fixture_expect(&f, "");
+	ck_assert_int_eq(clean("a"), 1);
+	in_archive("a", "1 ");
 }
 END_TEST
 
@@ -445,6 +538,9 @@ static Suite *make_suite(void)
 		not_when_another_file_has_its_name,
 		a_file_that_cannot_be_deleted_keeps_its_name,
 		a_deletion_that_was_broken_off_is_taken_back_at_the_next_start,
+		what_is_left_of_a_deletion_and_has_no_name_to_go_back_to_is_told,
+		what_is_left_of_an_archiving_and_has_no_name_to_go_back_to_is_told,
+		a_file_that_gets_no_name_in_the_archive_keeps_its_own,
 		a_failure_leaves_the_file_and_names_it,
 		another_file_system_is_refused_with_a_sentence,
 		archive_dir_inside_the_source_is_refused,
@@ -465,7 +561,9 @@ static Suite *make_suite(void)
 		tc, a_file_that_goes_at_the_last_moment_is_told_and_found_missing, 0, 2);
 	tcase_add_loop_test(tc, a_file_system_without_links_is_cleaned_too, 0, 4);
 	tcase_add_loop_test(
-		tc, what_is_left_of_a_deletion_and_has_no_name_to_go_back_to_is_told, 0, 2);
+		tc, an_archiving_that_was_broken_off_is_taken_back_at_the_next_start, 0, 2);
+	tcase_add_loop_test(
+		tc, a_file_that_was_taken_away_unread_is_found_and_read_at_the_next_start, 0, 2);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
