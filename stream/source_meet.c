@@ -435,6 +435,21 @@ static bool may_be_stranger(const struct source *source, const struct file *file
 	return source->is_remote && (file->flags & FLAG_SEEN) == 0;
 }
 
+/* Another name of it may have been a stranger too, and be known by now. */
+static int add_stranger(
+	struct source *source, struct look *look, const struct stranger *stranger, struct err *err)
+{
+	int below = BEST_RANK;
+	size_t slot = find_candidate(source, stranger->path, &stranger->status, NO_SLOT, &below);
+	int rc;
+
+	if (slot == NO_SLOT || below < BEST_RANK)
+		return add_new(source, look, stranger->path, &stranger->status, NULL, err);
+	rc = displace(source, look, stranger->path, err);
+	return rc == 0 ? meet_elsewhere(source, look, slot, stranger->path, &stranger->status, err)
+		       : rc;
+}
+
 int meet_strangers(struct source *source, struct look *look, struct err *err)
 {
 	size_t i;
@@ -449,7 +464,7 @@ int meet_strangers(struct source *source, struct look *look, struct err *err)
 			rc = try_remembered(source, look, slot, stranger->path, &stranger->status,
 				&is_met, err);
 		if (rc == 0 && !is_met)
-			rc = add_new(source, look, stranger->path, &stranger->status, NULL, err);
+			rc = add_stranger(source, look, stranger, err);
 	}
 	return rc;
 }

@@ -145,6 +145,24 @@ START_TEST(rewriting_with_the_same_size_and_times_while_stopped_is_seen_by_the_f
 }
 END_TEST
 
+/* None of its names is known again, and they are one file all the same. */
+START_TEST(a_linked_file_that_is_rewritten_while_stopped_is_read_once)
+{
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	ck_assert_int_eq(link(fixture_path(&f, "a"), fixture_path(&f, _i == 0 ? "b" : "B")), 0);
+	fixture_expect(&f, "");
+	fixture_write(&f, "a", "2 3 ");
+	fixture_restart(&f, 0);
+	fixture_expect(&f, "2 3 ");
+	ck_assert_uint_eq(fixture_n_live(&f), 1);
+	fixture_append(&f, "a", "4 ");
+	fixture_expect(&f, "4 ");
+	fixture_restart(&f, 0);
+	fixture_expect(&f, "");
+}
+END_TEST
+
 START_TEST(deleted_while_stopped_is_missing)
 {
 	fixture_write(&f, "a", "one ");
@@ -260,6 +278,7 @@ static Suite *make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
+	tcase_add_loop_test(tc, a_linked_file_that_is_rewritten_while_stopped_is_read_once, 0, 2);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
