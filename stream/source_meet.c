@@ -377,6 +377,7 @@ static int keep_stranger(
 	if (stranger->path == NULL)
 		return err_nomem(err);
 	stranger->status = *status;
+	stranger->is_met = false;
 	look->n_strangers++;
 	return 0;
 }
@@ -458,13 +459,15 @@ int meet_strangers(struct source *source, struct look *look, struct err *err)
 	for (i = 0; i < look->n_strangers && rc == 0; i++) {
 		struct stranger *stranger = &look->strangers[i];
 		size_t slot = table_find_path(source, stranger->path);
-		bool is_met = false;
 
 		if (slot != NO_SLOT && may_be_stranger(source, file_at(source, slot)))
 			rc = try_remembered(source, look, slot, stranger->path, &stranger->status,
-				&is_met, err);
-		if (rc == 0 && !is_met)
-			rc = add_stranger(source, look, stranger, err);
+				&stranger->is_met, err);
+	}
+	/* Who is known by one of his names is no stranger under another. */
+	for (i = 0; i < look->n_strangers && rc == 0; i++) {
+		if (!look->strangers[i].is_met)
+			rc = add_stranger(source, look, &look->strangers[i], err);
 	}
 	return rc;
 }

@@ -59,6 +59,7 @@ struct notes {
 struct stranger {
 	char *path;
 	struct entry_status status;
+	bool is_met; /* the path's owner was the file */
 };
 
 /* One run of source_scan. */

@@ -163,6 +163,28 @@ START_TEST(a_linked_file_that_is_rewritten_while_stopped_is_read_once)
 }
 END_TEST
 
+/* The path that is known may be met before the other one or after it. */
+START_TEST(identity_after_a_restore_a_linked_file_is_one_file)
+{
+	static const char *const names[] = {"a", "b", "c", "d"};
+
+	fixture_write(&f, names[_i], "1 ");
+	fixture_expect(&f, "1 ");
+	for (int i = 0; i < 4; i++) {
+		if (i != _i)
+			ck_assert_int_eq(
+				link(fixture_path(&f, names[_i]), fixture_path(&f, names[i])), 0);
+	}
+	fixture_expect(&f, "");
+	restore_all_from_backup();
+	fixture_restart(&f, 5);
+	fixture_expect(&f, "");
+	ck_assert_uint_eq(fixture_n_live(&f), 1);
+	fixture_append(&f, names[(_i + 1) % 4], "2 ");
+	fixture_expect(&f, "2 ");
+}
+END_TEST
+
 START_TEST(deleted_while_stopped_is_missing)
 {
 	fixture_write(&f, "a", "one ");
@@ -279,6 +301,7 @@ static Suite *make_suite(void)
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
 	tcase_add_loop_test(tc, a_linked_file_that_is_rewritten_while_stopped_is_read_once, 0, 2);
+	tcase_add_loop_test(tc, identity_after_a_restore_a_linked_file_is_one_file, 0, 4);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
