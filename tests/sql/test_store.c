@@ -376,6 +376,35 @@ START_TEST(a_renamed_source_keeps_its_files_and_its_queries)
 }
 END_TEST
 
+/* Two sources of one directory, of which one or both are called otherwise after a restart. */
+START_TEST(renamed_sources_of_one_directory_are_told_apart)
+{
+	struct source_spec *both = calloc(2, sizeof(*both));
+
+	both[0] = both[1] = spec->sources[0];
+	both[0].glob = strdup("a*");
+	both[1].glob = strdup("b*");
+	strcpy(both[0].name, "first");
+	strcpy(both[1].name, "second");
+	spec->sources = sample_keep(both);
+	spec->n_sources = 2;
+	sample_add_query(spec, "others", "action");
+	spec->queries[1].source = 1;
+	start();
+	commit(first_batch());
+	stop();
+	if ((_i & 1) != 0)
+		strcpy(both[0].name, "clicks");
+	if ((_i & 2) != 0)
+		strcpy(both[1].name, "taps");
+	start();
+	ck_assert_str_eq(notices(), "");
+	has(told.text.data, "file 0 1 file-0.json");
+	has(told.text.data, "query 0 batch 0");
+	ck_assert_str_eq(ask("SELECT source FROM files"), (_i & 1) != 0 ? "clicks\n" : "first\n");
+}
+END_TEST
+
 START_TEST(a_source_on_another_directory_begins_anew)
 {
 	struct changes *rebuilt = sample_changes(0);
@@ -677,6 +706,7 @@ int main(void)
 	tcase_add_test(tests, a_removed_query_is_kept_and_goes_on_when_it_comes_back);
 	tcase_add_test(tests, a_forgotten_query_is_gone_for_good);
 	tcase_add_test(tests, a_renamed_source_keeps_its_files_and_its_queries);
+	tcase_add_loop_test(tests, renamed_sources_of_one_directory_are_told_apart, 0, 4);
 	tcase_add_test(tests, a_source_on_another_directory_begins_anew);
 	tcase_add_test(tests, a_reload_brings_tables_and_takes_them);
 	tcase_add_test(tests, a_reload_announces_a_changed_definition);
