@@ -14,11 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FIRST_FD 3
+/* So long a state waits for room in the queue of a manager that is busy. */
+#define ROOM_SECONDS 5
 
 static struct {
 	struct sockaddr_un address;
@@ -70,43 +73,58 @@ int64_t notify_watchdog_us(void)
 	return manager.watchdog_us;
 }
 
+static void message_send(const char *text, size_t len, int flags)
+{
+	const struct timeval most = {.tv_sec = ROOM_SECONDS};
+
+	if (manager.len == 0)
+		return;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
+	(void)sendto(fd, text, len, flags | MSG_NOSIGNAL, (const struct sockaddr *)&manager.address,
+		manager.len);
+	close(fd);
+}
+
 void notify_send(const char *format, ...)
 {
 	char text[1024];
 	va_list args;
 
-	if (manager.len == 0)
-		return;
 	va_start(args, format);
 	int len = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (len <= 0 || (size_t)len >= sizeof(text))
-		return;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return;
-	(void)sendto(fd, text, (size_t)len, MSG_NOSIGNAL, (const struct sockaddr *)&manager.address,
-		manager.len);
-	close(fd);
+	if (len > 0 && (size_t)len < sizeof(text))
+		message_send(text, (size_t)len, MSG_DONTWAIT);
+}
+
+/* What is said once. */
+static void state_send(const char *text)
+{
+	message_send(text, strlen(text), 0);
 }
 
 void notify_ready(void)
 {
-	notify_send("READY=1");
+	state_send("READY=1");
 }
 
 void notify_reloading(void)
 {
 	struct timespec now;
+	char text[64];
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	notify_send("RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
 		(int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	state_send(text);
 }
 
 void notify_stopping(void)
 {
-	notify_send("STOPPING=1");
+	state_send("STOPPING=1");
 }
 
 /* The i-th name of a list with colons between; "" where there are fewer. */

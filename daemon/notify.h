@@ -11,10 +11,14 @@
 /* Remembers $NOTIFY_SOCKET and $WATCHDOG_USEC and takes them from the environment. Once, before threads. */
 void notify_init(void);
 
-/* One message: lines of NAME=VALUE. Never blocks; a lost message is no failure. */
+/* One message: lines of NAME=VALUE. Never blocks; for what is said again and again, so one may be lost. */
 void notify_send(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* READY=1 after a start or a reload; the latter begins with notify_reloading. */
+/*
+ * READY=1 after a start or a reload; the latter begins with notify_reloading. The
+ * manager acts on each of these once: where its queue is full they wait, for
+ * seconds at most.
+ */
 void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);
