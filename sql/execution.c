@@ -293,21 +293,31 @@ static void set_budget(struct statement *statement, int64_t budget_us)
 /* Values that are no longer than a group's are made in no time. */
 #define SHORT_VALUE_BYTES  65536
 #define VALUE_BYTES_PER_US 256
+/* A time for each two bytes of a format, some of them as numbers with all their digits. */
+#define SHORT_DEAR_BYTES  4096
+#define DEAR_BYTES_PER_US 8
+#define MAX_DEAR_BYTES    (16 << 20)
 
 /*
  * Nothing looks at the clock while one function makes one value, or several
  * are put together. So in a call of little time they may only be short; what
- * makes a longer one is done again by a call that has more. Returns the limit
- * of before.
+ * makes a longer one is done again by a call that has more. In front of a
+ * function that takes long for a short one they are shorter, whoever calls: as
+ * long as the longest event, at most. Returns the limit of before.
  */
-static int limit_values(sqlite3 *db, int64_t budget_us)
+static int limit_values(const struct statement *statement, sqlite3 *db, int64_t budget_us)
 {
+	bool is_dear = (statement->shape->saw & GUARD_SAW_DEAR) != 0;
+	int64_t shortest = is_dear ? SHORT_DEAR_BYTES : SHORT_VALUE_BYTES;
+	int64_t longest = is_dear ? MAX_DEAR_BYTES : INT32_MAX;
+	int64_t per_us = is_dear ? DEAR_BYTES_PER_US : VALUE_BYTES_PER_US;
 	int before = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1);
-	int64_t bytes = budget_us > INT32_MAX / VALUE_BYTES_PER_US ? INT32_MAX
-								   : budget_us * VALUE_BYTES_PER_US;
+	int64_t bytes = longest;
 
-	if (bytes < SHORT_VALUE_BYTES)
-		bytes = SHORT_VALUE_BYTES;
+	if (budget_us > 0 && budget_us < longest / per_us)
+		bytes = budget_us * per_us;
+	if (bytes < shortest)
+		bytes = shortest;
 	if (bytes < before)
 		(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, (int)bytes);
 	return before;
@@ -334,7 +344,7 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 	if (budget_us > 0 && !statement->may_replay)
 		return STEP_YIELD;
 	set_budget(statement, budget_us);
-	longest = budget_us > 0 ? limit_values(connection->db, budget_us) : -1;
+	longest = limit_values(statement, connection->db, budget_us);
 	connection->stepping = statement;
 	connection_enter(connection);
 	do
@@ -342,7 +352,6 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 	while (rc == SQLITE_ROW && statement->n_skip > 0 && statement->n_skip-- > 0);
 	connection_leave(connection);
 	connection->stepping = NULL;
-	/* Nothing is changed by -1. */
 	(void)sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH, longest);
 	if (rc == SQLITE_DONE)
 		return finish(statement);

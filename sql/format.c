@@ -2,13 +2,17 @@
  * printf() and format(): the format is cut into its conversions, each is
  * judged, and SQLite's own printf writes it with the one argument it takes.
  * Widths and precisions beyond FORMAT_MAX_WIDTH are refused, because a single
- * `%.*c` can otherwise ask for a gigabyte.
+ * `%.*c` can otherwise ask for a gigabyte. A format may have millions of
+ * conversions: it ends with the budget, and where no room is left.
  */
 #include "sql/bounded.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#define CHECK_EVERY 256 /* conversions between two looks at the budget: the widest take 5 us each  \
+			 */
 
 struct arguments {
 	sqlite3_value **values;
@@ -200,18 +204,28 @@ static bool add_conversion(
 	}
 }
 
+/* Whether the next conversion is worth its work. */
+static bool may_go_on(sqlite3_str *out, size_t n_done, struct budget *budget)
+{
+	return sqlite3_str_errcode(out) == SQLITE_OK &&
+	       (n_done % CHECK_EVERY != 0 || budget_check(budget));
+}
+
 void format_call(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	struct arguments arguments = {argv + 1, argc - 1, 0};
 	const char *at = argc > 0 ? (const char *)sqlite3_value_text(argv[0]) : NULL;
 	struct conversion conversion;
 	sqlite3_str *out;
+	struct budget *budget = sqlite3_user_data(context);
+	bool is_stopped = false;
+	size_t n_done = 0;
 	int status, len;
 
 	if (at == NULL)
 		return;
 	out = sqlite3_str_new(sqlite3_context_db_handle(context));
-	while (*at != '\0') {
+	while (*at != '\0' && !is_stopped) {
 		size_t literal = strcspn(at, "%");
 
 		if (literal > 0)
@@ -231,8 +245,11 @@ void format_call(sqlite3_context *context, int argc, sqlite3_value **argv)
 		}
 		if (!add_conversion(out, &conversion, &arguments))
 			break;
+		is_stopped = !may_go_on(out, ++n_done, budget);
 	}
 	status = sqlite3_str_errcode(out);
+	if (status == SQLITE_OK && is_stopped)
+		status = SQLITE_INTERRUPT;
 	len = sqlite3_str_length(out);
 	if (status == SQLITE_OK) {
 		char *text = sqlite3_str_finish(out);

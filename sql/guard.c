@@ -230,6 +230,8 @@ static void set_limits(sqlite3 *db)
 		 * allows 250,000, an array of as many cells.
 		 */
 		{SQLITE_LIMIT_VARIABLE_NUMBER, 32766},
+		/* Each path of a JSON function is a walk over the whole text, within one opcode. */
+		{SQLITE_LIMIT_FUNCTION_ARG, 64},
 		/* TEMP triggers are refused; nothing is left to nest. */
 		{SQLITE_LIMIT_TRIGGER_DEPTH, 1},
 		/* Sorting threads would escape the thread's budget. */

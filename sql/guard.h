@@ -31,7 +31,9 @@ enum guard_saw {
 	GUARD_SAW_CREATE_VIEW = 64, /* its names are not resolved yet */
 	GUARD_SAW_TEMP_READ = 128,  /* reads a TEMP object */
 	GUARD_SAW_CONTROL = 256,    /* start, stop, process_all_available */
-	GUARD_SAW_TEMP_GROWTH = 512 /* makes TEMP objects that hold more */
+	GUARD_SAW_TEMP_GROWTH = 512, /* makes TEMP objects that hold more */
+	/* A function whose one call takes many times longer than others' for the length of what it is given. */
+	GUARD_SAW_DEAR = 1024
 };
 
 struct guard {

@@ -10,7 +10,12 @@
 #include <strings.h>
 
 /* Bits of the list of functions; 0: as quick and as constant as its arguments. */
-enum { SLOW = GUARD_SAW_SLOW, FICKLE = GUARD_SAW_FICKLE, CONTROL = GUARD_SAW_CONTROL };
+enum {
+	SLOW = GUARD_SAW_SLOW,
+	FICKLE = GUARD_SAW_FICKLE,
+	CONTROL = GUARD_SAW_CONTROL,
+	DEAR = GUARD_SAW_DEAR
+};
 
 /*
  * Not here, on purpose: load_extension and fts3_tokenizer (reach outside),
@@ -127,7 +132,7 @@ static const struct known_function functions[] = {
 	{"sqrt", 0},
 	{"start", SLOW | FICKLE | CONTROL},
 	{"stop", SLOW | FICKLE | CONTROL},
-	{"strftime", 0},
+	{"strftime", DEAR},
 	{"substr", 0},
 	{"substring", 0},
 	{"subtype", 0},
