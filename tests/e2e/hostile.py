@@ -70,13 +70,19 @@ class Hostile(harness.Case):
         strangers = [Stranger(daemon, texts, i * len(texts) // N_STRANGERS) for i in range(N_STRANGERS)]
         for stranger in strangers:
             stranger.start()
-        poller, times, n_files, last = daemon.frames(), [], 1, 0
+        poller, times, n_files, last, n_late = daemon.frames(), [], 1, 0, 0
         while any(stranger.is_alive() for stranger in strangers):
             daemon.write("f%d" % n_files, '{"time":1469501107,"action":"Open"}\n' * 7)
             n_files += 1
             started = time.monotonic()
-            totals = dict(poller.ask(harness.TOTALS)).get("Open", 0)
+            poller.request(harness.TOTALS)
+            rows, end = poller.answer()
             times.append(time.monotonic() - started)
+            if "its timeout of" in end.get("error", {}).get("message", ""):
+                n_late += 1
+                continue
+            self.assertIn("ok", end)
+            totals = dict(rows).get("Open", 0)
             # Whole files, and no fewer than before.
             self.assertEqual(totals % 7, 0)
             self.assertGreaterEqual(totals, last)
@@ -93,6 +99,7 @@ class Hostile(harness.Case):
         times.sort()
         print("%d polls, median %.1f ms, slowest %.0f ms; slowest statement %.1f s (%s); %s" % (
             len(times), times[len(times) // 2] * 1e3, times[-1] * 1e3, *max(s.slowest for s in strangers), strangers[0].ends))
+        self.assertLess(n_late, N_STRANGERS)
         # The machine may hold up one poll; a statement that holds up others does so for each stranger.
         self.assertLess(times[-N_STRANGERS // 2], BOUND_S)
         poller.close()

@@ -302,9 +302,15 @@ class Connections(HttpCase):
             client.send("select group_concat(query) from sessions;\n")
             go()
             return client.line()
-        # A turn is a millisecond.
-        self.assertLess(harness.reached_before(
-            self.http, [(self.raw(), flood) for _ in range(5)], ask), 1500)
+
+        def lets_through():
+            floods = [(self.raw(), flood) for _ in range(5)]
+            reached = harness.reached_before(self.http, floods, ask)
+            for peer, _ in floods:
+                peer.close()
+            # A turn is a millisecond, where the machine has nothing else to do.
+            return reached < 1500
+        harness.wait_until(lets_through, "a turn for the other")
 
     def test_a_head_byte_by_byte_is_a_head(self):
         peer = self.raw()
@@ -451,7 +457,8 @@ class Page(HttpCase):
         self.assertEqual(self.browser.complaints, [])
 
     def test_where_nothing_comes_the_lag_grows_and_the_rate_is_nothing(self):
-        self.http.write("a", '{"time":%d,"action":"Open"}\n' % time.time())
+        begun = time.time()
+        self.http.write("a", '{"time":%d,"action":"Open"}\n' % begun)
         self.browser.open("http://127.0.0.1:%d/" % self.port)
         card = ("[...document.querySelectorAll('#cards div')]"
                 ".find(e => e.lastChild.textContent === '%s')?.firstChild.textContent")
@@ -459,7 +466,7 @@ class Page(HttpCase):
         before = self.browser.value(card % "behind the clock")
         self.until("%s !== '%s'" % (card % "behind the clock", before), "the lag grows")
         # It is the event's, not its window's.
-        self.assertLess(int(before.split()[0]), 60)
+        self.assertLess(int(before.split()[0]), time.time() - begun + 60)
         self.until("%s === '0'" % (card % "events a second"), "nothing came")
 
     def test_it_works_with_the_keyboard(self):
@@ -469,8 +476,8 @@ class Page(HttpCase):
         self.browser.key("Tab")
         self.browser.key("Tab")
         self.browser.key("ArrowLeft")
-        self.assertRegex(self.browser.value("document.getElementById('readout').textContent"),
-                         r"^2016-07-26 \d\d:00 +(Open|Close) \d+ +(Open|Close) \d+$")
+        self.until(r"/^2016-07-26 \d\d:00 +(Open|Close) \d+ +(Open|Close) \d+$/"
+                   ".test(document.getElementById('readout').textContent)", "the values")
 
     def test_the_pointer_shows_the_values_below_it_and_nothing_comes_from_elsewhere(self):
         self.http.write("a", '{"time":1469501107,"action":"Open"}\n' * 7 +
@@ -479,11 +486,11 @@ class Page(HttpCase):
         self.until("document.querySelectorAll('#chart path').length === 1", "a line")
         readout = "document.getElementById('readout').textContent"
         self.browser.hover("#chart", 0.1)
-        self.assertEqual(self.browser.value(readout), "2016-07-26 02:00   Open 7")
+        self.until(readout + " === '2016-07-26 02:00   Open 7'", "the first window")
         self.browser.hover("#chart", 0.95)
-        self.assertEqual(self.browser.value(readout), "2016-07-26 04:00   Open 3")
+        self.until(readout + " === '2016-07-26 04:00   Open 3'", "the last window")
         self.browser.hover("#totals", 0.5)
-        self.assertIn("Hover", self.browser.value(readout))
+        self.until(readout + ".includes('Hover')", "no window")
         asked = self.browser.value("performance.getEntriesByType('resource').map(e => e.name)")
         self.assertTrue(asked)
         self.assertEqual([url for url in asked

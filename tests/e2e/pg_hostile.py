@@ -410,15 +410,21 @@ class Hostile(harness.Case):
 
     def test_many_messages_in_one_write_let_others_through(self):
         flood = b"".join(query("select 1 /*%d*/" % i) for i in range(20000))
-        sessions = [Wire(self.path) for _ in range(5)]
 
         def ask(go):
             self.neighbour.send(query("select group_concat(query) from sessions"))
             go()
             return wire.rows(self.neighbour.until_ready())[0][0].decode()
-        # A turn is a millisecond.
-        self.assertLess(harness.reached_before(
-            self.d, [(session.socket, flood) for session in sessions], ask), 1500)
+
+        def lets_through():
+            sessions = [Wire(self.path) for _ in range(5)]
+            reached = harness.reached_before(
+                self.d, [(session.socket, flood) for session in sessions], ask)
+            for session in sessions:
+                session.close()
+            # A turn is a millisecond, where the machine has nothing else to do.
+            return reached < 1500
+        harness.wait_until(lets_through, "a turn for the other")
 
     def test_a_cancel_needs_no_place_among_the_sessions(self):
         """At max_sessions it is heard all the same; whatever else comes is refused, silence too."""

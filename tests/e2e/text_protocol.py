@@ -138,10 +138,10 @@ class Text(harness.Case):
         self.assertEqual([client.line(), client.line()], ["Close|2", "Open|2"])
 
     def test_a_transaction_that_is_lost_with_a_statement_is_said_to_be(self):
-        daemon = self.daemon("--set", "tallyd.query_timeout=100 milliseconds").start()
+        daemon = self.daemon("--set", "tallyd.query_timeout=400 milliseconds").start()
         answer = daemon.text("begin;\nwith recursive n(i) as (select 1 union all select i+1 from n) "
                              "select count(*) from n;\ncommit;\n")
-        self.assertIn("timeout of 0.1 seconds", answer.splitlines()[0])
+        self.assertIn("timeout of 0.4 seconds", answer.splitlines()[0])
         # A COMMIT that finds no transaction is an error of its own.
         self.assertEqual("rolled back" in answer, "no transaction is active" in answer)
 
