@@ -32,15 +32,20 @@ int display_printed(const struct result *result, const struct print_options *pri
 	return rc;
 }
 
+static size_t length_of(const struct print_options *print, const char *text, size_t len)
+{
+	return print->measure != NULL ? print->measure(text, len) : utf8_length(text, len);
+}
+
 /* The longest line of a text, as the printer counts it. */
-static size_t longest_line(const char *text, size_t len)
+static size_t longest_line(const struct print_options *print, const char *text, size_t len)
 {
 	size_t longest = 0;
 
 	while (len > 0) {
 		const char *end = memchr(text, '\n', len);
 		size_t n = end != NULL ? (size_t)(end - text) : len;
-		size_t width = utf8_length(text, n);
+		size_t width = length_of(print, text, n);
 
 		if (width > longest)
 			longest = width;
@@ -52,22 +57,22 @@ static size_t longest_line(const char *text, size_t len)
 	return longest;
 }
 
-static size_t cell_width(const struct value *value, const char *null_text)
+static size_t cell_width(const struct print_options *print, const struct value *value)
 {
 	char number[CELL_NUMBER_BYTES];
 	struct text text = cell_text(value, number);
 
 	if (text.bytes == NULL)
-		return utf8_length(null_text, strlen(null_text));
-	return longest_line(text.bytes, text.len);
+		return length_of(print, print->null_text, strlen(print->null_text));
+	return longest_line(print, text.bytes, text.len);
 }
 
 static void measure(const struct result *result, const struct print_options *print, int *widths)
 {
 	for (size_t i = 0; i < result->n_columns; i++)
-		widths[i] = (int)utf8_length(result->names[i], strlen(result->names[i]));
+		widths[i] = (int)length_of(print, result->names[i], strlen(result->names[i]));
 	for (size_t i = 0; i < result->n_rows * result->n_columns; i++) {
-		size_t width = cell_width(&result->cells[i], print->null_text);
+		size_t width = cell_width(print, &result->cells[i]);
 		int *widest = &widths[i % result->n_columns];
 
 		if (width > (size_t)*widest)
@@ -99,19 +104,20 @@ static int find_share(const int *widths, size_t n, long room)
 	return share;
 }
 
-int display_fitted(const struct result *result, const struct print_options *print, int columns,
-	struct buf *out, struct err *err)
+int display_fitted(const struct result *result, const struct print_options *print,
+	const struct terminal *terminal, struct buf *out, struct err *err)
 {
 	struct print_options fitted = *print;
 	size_t n = result->n_columns;
-	long room = columns - (long)(3 * n + 1);
+	long room = terminal->columns - (long)(3 * n + 1);
 	int *widths = mem_new_array(n, sizeof(*widths));
 	int share;
 	int rc;
 
 	if (widths == NULL)
 		return err_nomem(err);
-	measure(result, print, widths);
+	fitted.measure = terminal->has_unicode ? terminal_width : NULL;
+	measure(result, &fitted, widths);
 	share = find_share(widths, n, room);
 	print_options_set_mode(&fitted, share < 0 ? PRINT_LINE : PRINT_BOX);
 	fitted.wrap = share;

@@ -20,7 +20,7 @@ int report_table(struct shell *shell, const char *sql, struct err *err)
 		print_options_init(&print);
 		if (output_is_terminal(&shell->output)) {
 			terminal_measure(&terminal, STDOUT_FILENO);
-			rc = display_fitted(&rows, &print, terminal.columns, &shell->text, err);
+			rc = display_fitted(&rows, &print, &terminal, &shell->text, err);
 		} else {
 			print_options_set_mode(&print, PRINT_COLUMN);
 			print.wrap = 0;

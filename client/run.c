@@ -175,7 +175,7 @@ static int ask_whole(
 			shown = chart_draw(result, &terminal, &shell->text, &shown_err);
 		else if (shown == 0)
 			shown = display_fitted(
-				result, &shell->print, terminal.columns, &shell->text, &shown_err);
+				result, &shell->print, &terminal, &shell->text, &shown_err);
 		if (shown < 0)
 			*err = shown_err, rc = shown;
 	}

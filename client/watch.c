@@ -50,7 +50,7 @@ static int add_answer(struct watch *watch, struct result *result, struct buf *ou
 		return chart_draw(result, &rest, out, err);
 	}
 	if (shell->display == DISPLAY_AUTO && output_is_terminal(&shell->output))
-		return display_fitted(result, &shell->print, watch->terminal.columns, out, err);
+		return display_fitted(result, &shell->print, &watch->terminal, out, err);
 	return display_printed(result, &shell->print, out, err);
 }
 

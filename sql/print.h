@@ -67,6 +67,8 @@ struct print_options {
 	bool wordwrap;
 	bool quote_cells;  /* column modes: SQL literals, as qbox */
 	bool numbers_right; /* column modes, and not sqlite3's: columns of numbers alone stand on the right */
+	/* Column modes, and not sqlite3's: the columns that a text takes. NULL: its characters. */
+	size_t (*measure)(const char *text, size_t len);
 	const int *widths; /* .width: characters, negative for right-aligned, 0 as needed; borrowed */
 	size_t n_widths;
 };

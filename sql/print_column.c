@@ -86,19 +86,43 @@ static bool is_word(unsigned char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* How many bytes of `text` fit into `width` characters before a control byte; *full: the width is
- * used up. */
-static size_t bytes_that_fit(struct text text, size_t width, bool *full)
+static size_t length_of(const struct printer *printer, struct text text)
+{
+	return printer->options.measure != NULL ? printer->options.measure(text.bytes, text.len)
+						: print_length(text);
+}
+
+/* The character that begins at `i`. For the shell a stray continuation byte is one, too. */
+static struct text character_at(
+	const struct printer *printer, struct text text, size_t i, size_t *width)
+{
+	struct text character = {text.bytes + i, 1};
+
+	while (continues_character(text, i + character.len))
+		character.len++;
+	*width = printer->options.measure != NULL ? length_of(printer, character) : 1;
+	return character;
+}
+
+/* How many bytes of `text` fit into `width` before a control byte; *full: the width is used up. One
+ * character does, however wide it is. */
+static size_t bytes_that_fit(
+	const struct printer *printer, struct text text, size_t width, bool *full)
 {
 	size_t n = 0;
 	size_t i = 0;
 
 	while (n < width) {
 		if (byte_at(text, i) >= ' ') {
-			n++;
-			do
-				i++;
-			while (continues_character(text, i));
+			size_t wide;
+			struct text character = character_at(printer, text, i, &wide);
+
+			if (n + wide > width && n > 0) {
+				n = width;
+				break;
+			}
+			n += wide;
+			i += character.len;
 		} else if (byte_at(text, i) == '\t') {
 			do
 				n++;
@@ -131,17 +155,20 @@ static size_t word_break(struct text text, size_t i)
 }
 
 /* Adds the first `len` bytes with tabs grown to the next eighth column. */
-static void add_expanded(struct buf *out, struct text text, size_t len, size_t width)
+static void add_expanded(
+	const struct printer *printer, struct buf *out, struct text text, size_t len, size_t width)
 {
 	size_t n = 0;
 	size_t i = 0;
 
 	while (i < len) {
 		if (byte_at(text, i) >= ' ') {
-			n++;
-			do
-				buf_add_char(out, text.bytes[i++]);
-			while (continues_character(text, i));
+			size_t wide;
+			struct text character = character_at(printer, text, i, &wide);
+
+			buf_add(out, character.bytes, character.len);
+			n += wide;
+			i += character.len;
 		} else if (byte_at(text, i) == '\t') {
 			do {
 				n++;
@@ -156,7 +183,8 @@ static void add_expanded(struct buf *out, struct text text, size_t len, size_t w
 
 /* Adds the first line of *rest to `out` and leaves in *rest what is for the next; bytes NULL when
  * there is none. */
-static void take_line(struct text *rest, int asked_width, bool wordwrap, struct buf *out)
+static void take_line(
+	const struct printer *printer, struct text *rest, int asked_width, struct buf *out)
 {
 	size_t width = (size_t)(asked_width < 0 ? -(long)asked_width : asked_width);
 	size_t shown;
@@ -165,8 +193,8 @@ static void take_line(struct text *rest, int asked_width, bool wordwrap, struct 
 
 	if (width == 0)
 		width = 1000000;
-	next = bytes_that_fit(*rest, width, &full);
-	shown = full && wordwrap ? word_break(*rest, next) : 0;
+	next = bytes_that_fit(printer, *rest, width, &full);
+	shown = full && printer->options.wordwrap ? word_break(*rest, next) : 0;
 	if (shown > 0) {
 		next = shown;
 		while (byte_at(*rest, next) == ' ')
@@ -174,7 +202,7 @@ static void take_line(struct text *rest, int asked_width, bool wordwrap, struct 
 	} else {
 		shown = next;
 	}
-	add_expanded(out, *rest, shown, width);
+	add_expanded(printer, out, *rest, shown, width);
 	if (!(full && byte_at(*rest, next) >= ' ')) {
 		if (byte_at(*rest, next) == '\r' && byte_at(*rest, next + 1) == '\n')
 			next++;
@@ -195,7 +223,7 @@ static void add_line_cell(struct printer *printer, size_t column, struct text *r
 		width = printer->options.wrap;
 	grid_add(grid, (struct text){"", 0});
 	if (rest->bytes != NULL && !grid->failed) {
-		take_line(rest, width, printer->options.wordwrap, &grid->bytes);
+		take_line(printer, rest, width, &grid->bytes);
 		grid->starts[grid->n_cells] = grid->bytes.len;
 		grid->failed = !buf_ok(&grid->bytes);
 	}
@@ -290,7 +318,7 @@ static size_t *measure_columns(const struct printer *printer)
 		widths[i] = (size_t)(asked < 0 ? -(long)asked : asked);
 	}
 	for (size_t i = 0; i < printer->grid.n_cells; i++) {
-		size_t length = print_length(grid_cell(&printer->grid, i));
+		size_t length = length_of(printer, grid_cell(&printer->grid, i));
 
 		if (length > widths[i % printer->n])
 			widths[i % printer->n] = length;
@@ -318,13 +346,16 @@ static void draw_line(
 
 	buf_add_text(out, frame->left);
 	for (size_t i = 0; i < printer->n; i++) {
-		int width = (int)widths[i];
+		struct text cell = grid_cell(&printer->grid, line * printer->n + i);
+		size_t free_columns = widths[i] - length_of(printer, cell);
 
 		if (i > 0)
 			buf_add_text(out, frame->between);
 		if (is_right(printer, i))
-			width = -width;
-		print_add_padded(out, grid_cell(&printer->grid, line * printer->n + i), width);
+			print_add_repeated(out, " ", free_columns);
+		buf_add(out, cell.bytes, cell.len);
+		if (!is_right(printer, i))
+			print_add_repeated(out, " ", free_columns);
 	}
 	buf_add_text(out, frame->right);
 }
@@ -337,7 +368,7 @@ static void draw_centred_header(
 	buf_add_text(out, frame->left);
 	for (size_t i = 0; i < printer->n; i++) {
 		struct text name = grid_cell(&printer->grid, i);
-		size_t free_columns = widths[i] - print_length(name);
+		size_t free_columns = widths[i] - length_of(printer, name);
 
 		if (i > 0)
 			buf_add_text(out, frame->between);
