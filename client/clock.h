@@ -22,6 +22,14 @@ static inline int64_t clock_now_ms(void)
 	return clock_now_us() / 1000;
 }
 
+/* CLOCK_NEVER where the time is longer than any. */
+static inline int64_t clock_deadline_ms(int64_t timeout_ms)
+{
+	int64_t now_ms = clock_now_ms();
+
+	return timeout_ms < CLOCK_NEVER - now_ms ? now_ms + timeout_ms : CLOCK_NEVER;
+}
+
 /* The time until a deadline as poll() wants it: 0 when it is over, -1 for CLOCK_NEVER. */
 static inline int clock_left_ms(int64_t deadline_ms)
 {

@@ -340,7 +340,7 @@ static int read_some(struct connection *connection, int seen, int64_t deadline_m
 int connection_next(struct connection *connection, int seen, int timeout_ms, struct frame **frame,
 	struct err *err)
 {
-	int64_t deadline_ms = timeout_ms < 0 ? CLOCK_NEVER : clock_now_ms() + timeout_ms;
+	int64_t deadline_ms = timeout_ms < 0 ? CLOCK_NEVER : clock_deadline_ms(timeout_ms);
 	struct buf *in = &connection->in;
 	char sentence[sizeof(err->text)];
 	char *newline = NULL;

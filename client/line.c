@@ -62,7 +62,7 @@ static size_t common_length(char *const *candidates, size_t n)
 	return len;
 }
 
-static void list_candidates(EditLine *el, char *const *candidates, size_t n)
+static void list_candidates(char *const *candidates, size_t n)
 {
 	size_t widest = 0;
 	size_t per_line;
@@ -79,7 +79,6 @@ static void list_candidates(EditLine *el, char *const *candidates, size_t n)
 		(void)fprintf(stdout, "%-*s%s", (int)widest, candidates[i],
 			(i + 1) % per_line == 0 || i + 1 == n ? "\n" : "  ");
 	(void)fflush(stdout);
-	(void)el;
 }
 
 /* Takes the word's place with what all candidates share; the word may differ from them in case. */
@@ -100,7 +99,7 @@ static unsigned char insert_candidate(
 	if (n == 1 && candidates[0][strlen(candidates[0]) - 1] != '.')
 		(void)el_insertstr(el, " ");
 	if (!grew) {
-		list_candidates(el, candidates, n);
+		list_candidates(candidates, n);
 		return CC_REDISPLAY;
 	}
 	return CC_REFRESH;

@@ -99,8 +99,8 @@ static int add_totals(struct shell *shell, struct buf *out, struct err *err)
 			sql = sqlite3_mprintf(
 				"SELECT %Q AS query, %s sum(count) FROM \"%w\" GROUP BY %s 1",
 				query, fields.data, query, fields.data);
-		if (sql != NULL)
-			rc = shell_ask(shell, sql, &rows, err);
+		if (rc == 0)
+			rc = sql != NULL ? shell_ask(shell, sql, &rows, err) : err_nomem(err);
 		for (size_t row = 0; row < rows.n_rows && rc == 0; row++)
 			metric_add_sample(out, "tallyd_group_events", rows.names,
 				&rows.cells[row * rows.n_columns], rows.n_columns);
@@ -118,7 +118,6 @@ static int gather(struct shell *shell, bool with_totals, struct buf *out, struct
 
 	if (rc == 0)
 		connection_watch_peer(shell->connection);
-
 	for (size_t i = 0; metric_family_at(i) != NULL && rc == 0; i++)
 		rc = add_family(shell, metric_family_at(i), out, err);
 	if (rc == 0)

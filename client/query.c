@@ -111,7 +111,7 @@ static int stop(struct run *run, int rc)
 	struct err err = ERR_INIT;
 
 	run->rc = rc;
-	run->deadline_ms = clock_now_ms() + DRAIN_MS;
+	run->deadline_ms = clock_deadline_ms(DRAIN_MS);
 	return connection_cancel(run->connection, run->id, &err);
 }
 
@@ -191,7 +191,7 @@ int query_run(struct connection *connection, const struct query *query,
 	*answer = (struct answer){.offset = -1};
 	run.err = err;
 	if (query->timeout_ms > 0)
-		run.deadline_ms = clock_now_ms() + query->timeout_ms;
+		run.deadline_ms = clock_deadline_ms(query->timeout_ms);
 	rc = connection_send(
 		connection, query->sql, query->len, query->params, query->n_params, &run.id, err);
 	while (rc == 0) {

@@ -113,7 +113,13 @@ void pg_parse(struct pg_session *pg, const struct pg_message *message)
 		return;
 	}
 	made->params = calloc(n > 0 ? (size_t)n : 1, sizeof(*made->params));
-	made->n_params = made->params != NULL ? (size_t)n : 0;
+	if (made->params == NULL) {
+		(void)err_nomem(&err);
+		pg_refuse_err(pg, &err);
+		pg_statement_unref(made);
+		return;
+	}
+	made->n_params = (size_t)n;
 	for (size_t i = 0; i < made->n_params; i++)
 		made->params[i] = (enum pg_oid)pg_read_int32(&reader);
 	if (pg_must_end(pg, &made->command)) {

@@ -345,6 +345,11 @@ def a_timeout_cancels(p):
 	holds(done.stderr, "interrupted: it took longer than the timeout of 300 ms")
 
 
+def a_timeout_longer_than_any_is_none(p):
+	p.serve()
+	same(p.run(p.sock, ".timeout 9223372036854775807", "select 'there'").stdout, "there\n")
+
+
 def a_timeout_that_is_no_number_is_refused(p):
 	for text in ("soon", "5s", "-1", "1.5", ""):
 		done = p.run("-timeout", text, p.sock, "select 1")
