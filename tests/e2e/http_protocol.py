@@ -451,6 +451,8 @@ class Page(HttpCase):
         self.http.write("b", "\n".join(files[1:]))
         self.until("%s !== %s" % (path, json.dumps(before)), "the line moved")
         self.until("document.getElementById('cards').textContent.includes('8,000')", "the total")
+        self.until(r"/2016-07-\d\d \d\d:\d\d:\d\dnewest event/.test(document.getElementById('cards').textContent)",
+                   "the newest event, with its year: it is not this one")
         total = self.http.totals()["Open"]
         self.until("document.getElementById('totals').textContent.includes('%s')"
                    % format(total, ","), "the group's total")
