@@ -86,11 +86,16 @@ static int sources_open(struct engine *engine, struct err *err)
 			.stream = engine->job.stream,
 			.spec = &spec->sources[i],
 			.source = i,
+			.notice = i < engine->job.n_notices ? engine->job.notices[i] : NULL,
+			.is_repairing = &engine->is_repairing,
 			.on_change = on_change,
 			.context = engine};
 		trigger_init(&engine->sources[i].trigger, spec->sources[i].trigger_us);
+		if (options.notice == NULL)
+			return err_nomem(err);
 		if (watch_open(&engine->sources[i].watch, &options, err) != 0)
 			return err->code;
+		engine->job.notices[i] = NULL;
 	}
 	return 0;
 }

@@ -234,6 +234,33 @@ static void briefs_make(struct job *job, const struct spec *spec)
 	}
 }
 
+/* Here, since a server that does not answer would hold up the loop. Without memory some are NULL.
+ */
+static void notices_open(struct job *job, const struct spec *spec)
+{
+	struct err ignored = ERR_INIT;
+
+	job->notices = mem_new_array(spec->n_sources, sizeof(*job->notices));
+	if (job->notices == NULL)
+		return;
+	job->n_notices = spec->n_sources;
+	for (size_t i = 0; i < spec->n_sources; i++) {
+		const struct source_spec *source = &spec->sources[i];
+
+		if (notice_open(&job->notices[i], source->path, source->recursive, &ignored) != 0)
+			job->notices[i] = NULL;
+	}
+}
+
+static void notices_close(struct job *job)
+{
+	for (size_t i = 0; i < job->n_notices; i++)
+		notice_close(job->notices[i]);
+	free(job->notices);
+	job->notices = NULL;
+	job->n_notices = 0;
+}
+
 void job_run(struct job *job)
 {
 	int64_t started_us = monotonic_us();
@@ -250,6 +277,8 @@ void job_run(struct job *job)
 	if (rc == 0)
 		job->err = (struct err)ERR_INIT;
 	const struct spec *spec = job->fresh != NULL ? &job->fresh->spec : &job->config->spec;
+	if (job->is_loaded && (job->kind == JOB_LOAD || job->kind == JOB_RELOAD))
+		notices_open(job, spec);
 	if (job->is_loaded)
 		briefs_make(job, spec);
 	notes_collect(job, spec);
@@ -264,6 +293,7 @@ void job_clear(struct job *job)
 	free(job->queries);
 	free(job->sources);
 	mark_unref(job->mark);
+	notices_close(job);
 	job->mark = NULL;
 	job->queries = NULL;
 	job->sources = NULL;

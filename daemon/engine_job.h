@@ -12,6 +12,7 @@
 #include "sql/cycle.h"
 #include "sql/store.h"
 #include "stream/mark.h"
+#include "stream/notice.h"
 #include "stream/stream.h"
 
 #include <stdbool.h>
@@ -61,6 +62,9 @@ struct job {
 	struct cycle_outcome outcome;  /* CYCLE */
 	struct mark *mark;             /* CYCLE: of its source, after the batch; NULL: none */
 	struct config *fresh;          /* RELOAD; a reference, or NULL */
+	/* LOAD, RELOAD: of each source that is read now; NULL: no memory, or somebody took it. */
+	struct notice **notices;
+	size_t n_notices;
 	struct buf waiting_keys;       /* RELOAD: names of what waits for a restart */
 	struct buf warnings;           /* the store's sentences for the log, each ends with a NUL */
 	struct buf notes;              /* the stream's sentences, and what else went amiss */

@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-/* The engine and the saver have a thread each, and every place in the executor's lanes but one. */
-#define OTHER_THREADS (2 + EXECUTOR_MAX_SHORT + EXECUTOR_MAX_OTHER + EXECUTOR_MAX_BLOCKED)
+/* The engine, the saver and the watches have a thread each, and every place in the executor's lanes
+ * but one. */
+#define OTHER_THREADS (3 + EXECUTOR_MAX_SHORT + EXECUTOR_MAX_OTHER + EXECUTOR_MAX_BLOCKED)
 /* Descriptors for files of events, the checkpoint, the loop and the like. */
 #define OTHER_FILES 128
 

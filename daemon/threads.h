@@ -9,7 +9,7 @@
 
 /*
  * Before libuv's first use: sizes its pool (the engine, the saver, the
- * executor's lanes), makes sure that so many threads can be had, and raises the
+ * watches, the executor's lanes), makes sure that so many threads can be had, and raises the
  * limit of open files to what is allowed.
  */
 int threads_prepare(int max_running_queries, struct err *err) __attribute__((warn_unused_result));

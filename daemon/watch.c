@@ -1,11 +1,11 @@
 /*
  * Two handles: the descriptor of the notices, which notice_repair may bring
- * later, and the timer that calls it.
+ * later, and the timer that has it called on a worker. The notices are the
+ * worker's until it is back; meanwhile nothing is read of them.
  */
 #include "daemon/watch.h"
 
 #include "daemon/log.h"
-#include "stream/notice.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -14,11 +14,15 @@
 struct watch {
 	uv_poll_t poll;
 	uv_timer_t repair;
+	uv_work_t work;
 	struct watch_options options;
 	struct notice *notice;
 	bool is_polling;
 	bool is_noticed;   /* as the stream was last told */
-	int n_handles;     /* open ones; the last frees the watch */
+	bool is_repairing; /* the notices are a worker's */
+	bool is_told;      /* anything may have changed, as the worker found */
+	bool is_closed;
+	int n_handles;     /* open ones and the worker; the last frees the watch */
 	char trouble[256]; /* as last logged; "": none */
 };
 
@@ -26,9 +30,16 @@ static void on_change(void *context, const char *relative_path)
 {
 	struct watch *watch = context;
 
+	/* On the worker, which knows neither the stream nor the loop. */
+	if (watch->is_repairing) {
+		watch->is_told = true;
+		return;
+	}
 	if (stream_notice(watch->options.stream, watch->options.source, relative_path))
 		watch->options.on_change(watch->options.context, watch->options.source);
 }
+
+static void repair_start(struct watch *watch);
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
@@ -37,32 +48,39 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	notice_read(watch->notice);
+	if (!watch->is_closed && watch->is_noticed && notice_trouble(watch->notice) != NULL)
+		repair_start(watch);
+}
+
+static void handle_drop(struct watch *watch)
+{
+	watch->n_handles--;
+	if (watch->n_handles == 0)
+		free(watch);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-	struct watch *watch = handle->data;
-
-	watch->n_handles--;
-	if (watch->n_handles == 0)
-		free(watch);
+	handle_drop(handle->data);
 }
 
 static void poll_start(struct watch *watch)
 {
 	int fd = notice_fd(watch->notice);
 
-	if (fd < 0 || watch->is_polling)
+	if (fd < 0)
 		return;
-	int rc = uv_poll_init(watch->options.loop, &watch->poll, fd);
-	if (rc != 0) {
-		log_warning("%s: notices cannot be read: %s", watch->options.spec->path,
-			uv_strerror(rc));
-		return;
+	if (!watch->is_polling) {
+		int rc = uv_poll_init(watch->options.loop, &watch->poll, fd);
+		if (rc != 0) {
+			log_warning("%s: notices cannot be read: %s", watch->options.spec->path,
+				uv_strerror(rc));
+			return;
+		}
+		watch->poll.data = watch;
+		watch->is_polling = true;
+		watch->n_handles++;
 	}
-	watch->poll.data = watch;
-	watch->is_polling = true;
-	watch->n_handles++;
 	uv_poll_start(&watch->poll, UV_READABLE, on_readable);
 }
 
@@ -92,15 +110,54 @@ static bool trouble_note(struct watch *watch)
 	return true;
 }
 
-static void on_repair(uv_timer_t *timer)
+static void on_worker(uv_work_t *work)
 {
-	struct watch *watch = timer->data;
+	struct watch *watch = work->data;
 
 	notice_repair(watch->notice);
-	/* Who waits for notices that no longer come has to be told to look by himself. */
-	if (trouble_note(watch))
-		watch->options.on_change(watch->options.context, watch->options.source);
+}
+
+static void on_repaired(uv_work_t *work, int status)
+{
+	struct watch *watch = work->data;
+
+	assert(status == 0);
+	*watch->options.is_repairing = false;
+	watch->is_repairing = false;
+	if (watch->is_closed) {
+		notice_close(watch->notice);
+		handle_drop(watch);
+		return;
+	}
+	handle_drop(watch);
 	poll_start(watch);
+	/* Who waits for notices that no longer come has to be told to look by himself. */
+	bool has_changed = trouble_note(watch);
+	if (watch->is_told) {
+		watch->is_told = false;
+		on_change(watch, NULL);
+	} else if (has_changed) {
+		watch->options.on_change(watch->options.context, watch->options.source);
+	}
+}
+
+/* Where a worker is held up for another source, this one's turn comes later. */
+static void repair_start(struct watch *watch)
+{
+	if (*watch->options.is_repairing)
+		return;
+	*watch->options.is_repairing = true;
+	watch->is_repairing = true;
+	watch->n_handles++;
+	if (watch->is_polling)
+		uv_poll_stop(&watch->poll);
+	int rc = uv_queue_work(watch->options.loop, &watch->work, on_worker, on_repaired);
+	assert(rc == 0);
+}
+
+static void on_repair(uv_timer_t *timer)
+{
+	repair_start(timer->data);
 }
 
 int watch_open(struct watch **result, const struct watch_options *options, struct err *err)
@@ -110,12 +167,10 @@ int watch_open(struct watch **result, const struct watch_options *options, struc
 	if (watch == NULL)
 		return err_nomem(err);
 	watch->options = *options;
+	watch->notice = options->notice;
+	watch->work.data = watch;
 	struct notice_sink sink = {.context = watch, .on_change = on_change};
-	if (notice_open(&watch->notice, options->spec->path, options->spec->recursive, &sink,
-		    err) != 0) {
-		free(watch);
-		return err->code;
-	}
+	notice_set_sink(watch->notice, &sink);
 	uint64_t every_ms = (uint64_t)(options->spec->poll_interval_us + 999) / 1000;
 	uv_timer_init(options->loop, &watch->repair);
 	watch->repair.data = watch;
@@ -131,9 +186,10 @@ void watch_close(struct watch *watch)
 {
 	if (watch == NULL)
 		return;
+	watch->is_closed = true;
 	if (watch->is_polling)
 		uv_close((uv_handle_t *)&watch->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&watch->repair, on_handle_closed);
-	notice_close(watch->notice);
-	watch->notice = NULL;
+	if (!watch->is_repairing)
+		notice_close(watch->notice);
 }

@@ -187,8 +187,7 @@ static void start(struct notice *notice)
 	notice->is_rooted = watches_find_below(&notice->watches, "") >= 0;
 }
 
-int notice_open(struct notice **notice, const char *path, bool recursive,
-	const struct notice_sink *sink, struct err *err)
+int notice_open(struct notice **notice, const char *path, bool recursive, struct err *err)
 {
 	struct notice *new = calloc(1, sizeof(*new));
 
@@ -196,7 +195,6 @@ int notice_open(struct notice **notice, const char *path, bool recursive,
 		return err_nomem(err);
 	new->fd = -1;
 	new->recursive = recursive;
-	new->sink = *sink;
 	new->path = mem_copy_text(path, strlen(path));
 	if (new->path == NULL) {
 		notice_close(new);
@@ -205,6 +203,11 @@ int notice_open(struct notice **notice, const char *path, bool recursive,
 	start(new);
 	*notice = new;
 	return 0;
+}
+
+void notice_set_sink(struct notice *notice, const struct notice_sink *sink)
+{
+	notice->sink = *sink;
 }
 
 void notice_close(struct notice *notice)
@@ -285,7 +288,6 @@ static void on_self_event(struct notice *notice, const struct inotify_event *eve
 	}
 	if (is_root) {
 		lose_root(notice, ENOENT);
-		notice_repair(notice);
 		tell(notice, NULL);
 	} else if ((event->mask & IN_IGNORED) != 0) {
 		watches_drop(&notice->watches, event->wd);

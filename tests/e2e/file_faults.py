@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 import harness
@@ -297,6 +298,43 @@ class FailingCalls(harness.Case):
         before = self.check("pread64", "EIO", lambda daemon: os.path.join(daemon.events, "f3"),
                             "cannot read f3 at byte 0: Input/output error")
         self.assertGreater(before.get("a", 0), 0)
+
+    def test_a_server_that_does_not_answer_holds_up_no_question(self):
+        daemon = self.daemon(config=self.CONFIG).start()
+        daemon.write("f0", event(1))
+        wait_until(lambda: daemon.totals() == {"Open": 1}, "the first event")
+        tasks = "/proc/%d/task" % daemon.process.pid
+
+        def held():
+            """Threads that strace has stopped."""
+            found = set()
+            for task in os.listdir(tasks):
+                with open(os.path.join(tasks, task, "stat")) as stat:
+                    if stat.read().rpartition(")")[2].split()[0] == "t":
+                        found.add(task)
+            return found
+
+        def is_held():
+            before = held()
+            time.sleep(0.5)
+            return before & held()
+
+        calls = "newfstatat,inotify_add_watch"
+        tracer = subprocess.Popen(
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(daemon.process.pid), "-P", daemon.events,
+             "-e", "trace=" + calls, "-e", "inject=%s:delay_enter=3600000000" % calls],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: status_of(daemon, "TracerPid") == tracer.pid, "strace")
+            wait_until(is_held, "somebody waits for the server")
+            for _ in range(10):
+                self.assertEqual(daemon.totals(), {"Open": 1})
+            self.assertEqual(daemon.text("select 1;\n"), "1\n")
+        finally:
+            tracer.send_signal(signal.SIGINT)
+            tracer.wait()
+        daemon.write("f1", event(2))
+        wait_until(lambda: daemon.totals() == {"Open": 2}, "the event after it")
 
     def test_a_disk_that_turned_read_only_keeps_the_batch_waiting_and_the_last_version_visible(self):
         before = self.check("pwrite64", "EROFS", lambda daemon: daemon.state + "/checkpoint-wal",
