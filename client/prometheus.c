@@ -6,8 +6,8 @@
 #include "client/actions.h"
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "sql/metrics.h"
-#include "sql/print_cell.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -20,6 +20,27 @@ static void add_head(struct buf *out, const char *name, const char *type, const 
 	metric_add_head(out, &family, false);
 }
 
+static int add_samples(
+	struct buf *out, const char *name, const struct result *rows, struct err *err)
+{
+	char **labels = mem_new_array(rows->n_columns + 1, sizeof(*labels));
+	bool is_whole = labels != NULL;
+	int rc;
+
+	for (size_t i = 0; is_whole && i < rows->n_columns; i++) {
+		labels[i] = mem_copy_text(rows->names[i], strlen(rows->names[i]));
+		is_whole = labels[i] != NULL;
+	}
+	rc = is_whole ? metric_labels_spell(labels, rows->n_columns, err) : err_nomem(err);
+	for (size_t i = 0; i < rows->n_rows && rc == 0; i++)
+		metric_add_sample(out, name, (const char *const *)labels,
+			&rows->cells[i * rows->n_columns], rows->n_columns);
+	for (size_t i = 0; labels != NULL && i < rows->n_columns; i++)
+		free(labels[i]);
+	free((void *)labels);
+	return rc;
+}
+
 static int add_family(
 	struct shell *shell, const struct metric_family *family, struct buf *out, struct err *err)
 {
@@ -28,9 +49,8 @@ static int add_family(
 
 	if (rc == 0 && rows.n_rows > 0)
 		metric_add_head(out, family, false);
-	for (size_t i = 0; i < rows.n_rows && rc == 0; i++)
-		metric_add_sample(out, family->name, rows.names, &rows.cells[i * rows.n_columns],
-			rows.n_columns);
+	if (rc == 0)
+		rc = add_samples(out, family->name, &rows, err);
 	result_fini(&rows);
 	return rc;
 }
@@ -58,22 +78,27 @@ static void add_memory(struct shell *shell, struct buf *out)
 	(void)fclose(file);
 }
 
-/* The fields of a query's table, as SQL. */
-static int list_fields(struct shell *shell, const char *query, struct buf *fields, struct err *err)
+/* The statement for the totals of a query, of which the fields are the first columns. */
+static int add_totals_sql(
+	struct shell *shell, const char *query, struct buf *statement, struct err *err)
 {
 	struct result rows = {0};
 	char *sql = sqlite3_mprintf("PRAGMA table_info(%Q)", query);
 	int rc = sql != NULL ? shell_ask(shell, sql, &rows, err) : err_nomem(err);
+	const char **fields = mem_new_array(rows.n_rows + 1, sizeof(*fields));
+	size_t n = 0;
 
-	for (size_t i = 0; i < rows.n_rows; i++) {
-		const char *name = result_text(&rows, i, 1);
-
-		if (strcmp(name, "window_start") == 0)
-			break;
-		cell_add_identifier(fields, name);
-		buf_add_text(fields, ", ");
-	}
-	buf_add_char(fields, '\0');
+	if (rc == 0 && fields == NULL)
+		rc = err_nomem(err);
+	while (rc == 0 && n < rows.n_rows &&
+		strcmp(fields[n] = result_text(&rows, n, 1), "window_start") != 0)
+		n++;
+	if (rc == 0)
+		metric_add_totals_sql(statement, query, fields, n);
+	buf_add_char(statement, '\0');
+	if (rc == 0 && !buf_ok(statement))
+		rc = err_nomem(err);
+	free((void *)fields);
 	result_fini(&rows);
 	sqlite3_free(sql);
 	return rc;
@@ -89,24 +114,16 @@ static int add_totals(struct shell *shell, struct buf *out, struct err *err)
 		add_head(out, "tallyd_group_events", "gauge",
 			"Sum of a group's counts over all windows.");
 	for (size_t i = 0; i < queries.n_rows && rc == 0; i++) {
-		const char *query = result_text(&queries, i, 0);
-		struct buf fields = {0};
+		struct buf sql = {0};
 		struct result rows = {0};
-		char *sql = NULL;
 
-		rc = list_fields(shell, query, &fields, err);
+		rc = add_totals_sql(shell, result_text(&queries, i, 0), &sql, err);
 		if (rc == 0)
-			sql = sqlite3_mprintf(
-				"SELECT %Q AS query, %s sum(count) FROM \"%w\" GROUP BY %s 1",
-				query, fields.data, query, fields.data);
+			rc = shell_ask(shell, sql.data, &rows, err);
 		if (rc == 0)
-			rc = sql != NULL ? shell_ask(shell, sql, &rows, err) : err_nomem(err);
-		for (size_t row = 0; row < rows.n_rows && rc == 0; row++)
-			metric_add_sample(out, "tallyd_group_events", rows.names,
-				&rows.cells[row * rows.n_columns], rows.n_columns);
+			rc = add_samples(out, "tallyd_group_events", &rows, err);
 		result_fini(&rows);
-		sqlite3_free(sql);
-		buf_fini(&fields);
+		buf_fini(&sql);
 	}
 	result_fini(&queries);
 	return rc;

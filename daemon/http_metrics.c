@@ -4,7 +4,7 @@
  */
 #include "daemon/http_private.h"
 
-#include "sql/print_cell.h"
+#include "base/mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,19 +41,17 @@ static int64_t resident_bytes(void)
 /* The fields are labels, as they are columns of the query's table. */
 static void totals_ask(struct http_session *http, const struct query_spec *query)
 {
-	struct buf *sql = &http->sql;
+	const char **fields = mem_new_array(query->n_group_by + 1, sizeof(*fields));
 
-	buf_clear(sql);
-	buf_printf(sql, "SELECT '%s' AS query", query->name);
-	for (size_t i = 0; i < query->n_group_by; i++) {
-		buf_add_text(sql, ", ");
-		cell_add_identifier(sql, query->group_by[i].column);
+	if (fields == NULL) {
+		session_close(&http->session);
+		return;
 	}
-	buf_add_text(sql, ", sum(count) FROM ");
-	cell_add_identifier(sql, query->name);
-	buf_add_text(sql, " GROUP BY 1");
 	for (size_t i = 0; i < query->n_group_by; i++)
-		buf_printf(sql, ", %zu", i + 2);
+		fields[i] = query->group_by[i].column;
+	buf_clear(&http->sql);
+	metric_add_totals_sql(&http->sql, query->name, fields, query->n_group_by);
+	free((void *)fields);
 	/* The head stands once, in front of the first query that has a row. */
 	http->sink.omits_head = http->sink.has_head;
 	http->sink.family = &totals_family;

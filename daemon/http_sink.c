@@ -33,7 +33,7 @@ static int take_names(struct http_sink *sink, const struct statement *statement,
 		if (sink->names[i] == NULL)
 			return err_nomem(err);
 	}
-	return 0;
+	return sink->format == HTTP_METRIC ? metric_labels_spell(sink->names, n, err) : 0;
 }
 
 static void add_json(struct buf *out, const struct value *value)

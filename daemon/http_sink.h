@@ -21,7 +21,7 @@ struct http_sink {
 	bool has_head;   /* HTTP_METRIC: it was written since somebody set this to false */
 	bool has_rows;
 	size_t n_columns;
-	char **names; /* owned: the statement is not there for every row */
+	char **names; /* owned: the statement is not there for every row; HTTP_METRIC: as labels */
 };
 
 extern const struct execution_sink http_sink_ops; /* its context is a struct http_sink */

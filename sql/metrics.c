@@ -1,7 +1,10 @@
-/* The families, and the escaping of labels. */
+/* The families, and the spelling of labels. */
 #include "sql/metrics.h"
 
+#include "sql/print_cell.h"
+
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct metric_family families[] = {
@@ -60,36 +63,99 @@ void metric_add_head(struct buf *out, const struct metric_family *family, bool i
 		(int)len, family->name, family->type);
 }
 
-/* A label's name has letters, digits and underscores only. */
-static char label_char(const char *name, size_t i)
+/*
+ * A label's name has letters, digits and underscores only, begins with no digit, and with two
+ * underscores only where it is Prometheus' own, which takes it away.
+ */
+static void add_label_base(struct buf *out, const char *name)
 {
-	char c = name[i];
-	bool fits =
-		(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (i > 0 && c >= '0' && c <= '9');
+	size_t mark = out->len;
 
-	return fits || c == '\0' ? c : '_';
+	for (size_t i = 0; name[i] != '\0'; i++) {
+		char c = name[i];
+		bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (i > 0 && c >= '0' && c <= '9');
+
+		buf_add_char(out, fits ? c : '_');
+	}
+	if (out->len == mark)
+		buf_add_char(out, '_');
+	if (out->len - mark >= 2 && memcmp(out->data + mark, "__", 2) == 0)
+		out->data[mark] = 'x';
 }
 
-static bool is_same_label(const char *a, const char *b)
+static bool is_among(const char *name, char *const *labels, size_t n)
 {
-	size_t i = 0;
-
-	while (a[i] != '\0' && label_char(a, i) == label_char(b, i))
-		i++;
-	return a[i] == b[i];
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(labels[i], name) == 0)
+			return true;
+	return false;
 }
 
-/* A name that an earlier label has gets a number: a sample with one label twice is refused. */
-static void add_label_name(struct buf *out, const char *const *labels, size_t at)
+/* The name in `base`, or with the first number behind it that no other label has; NULL: no memory.
+ */
+static char *number(const char *base, char *const *labels, size_t at, size_t n)
 {
-	size_t n_same = 1;
+	struct buf name = {0};
 
-	for (size_t i = 0; i < at; i++)
-		n_same += is_same_label(labels[i], labels[at]);
-	for (size_t i = 0; labels[at][i] != '\0'; i++)
-		buf_add_char(out, label_char(labels[at], i));
-	if (n_same > 1)
-		buf_printf(out, "_%zu", n_same);
+	for (size_t i = 2;; i++) {
+		buf_clear(&name);
+		buf_printf(&name, "%s_%zu", base, i);
+		buf_add_char(&name, '\0');
+		if (!buf_ok(&name)) {
+			buf_fini(&name);
+			return NULL;
+		}
+		if (!is_among(name.data, labels, at) &&
+			!is_among(name.data, labels + at + 1, n - at - 1))
+			return name.data;
+	}
+}
+
+int metric_labels_spell(char **labels, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct buf base = {0};
+
+		add_label_base(&base, labels[i]);
+		buf_add_char(&base, '\0');
+		if (!buf_ok(&base)) {
+			buf_fini(&base);
+			return err_nomem(err);
+		}
+		free(labels[i]);
+		labels[i] = base.data;
+	}
+	for (size_t i = 1; i < n; i++) {
+		char *name;
+
+		if (!is_among(labels[i], labels, i))
+			continue;
+		name = number(labels[i], labels, i, n);
+		if (name == NULL)
+			return err_nomem(err);
+		free(labels[i]);
+		labels[i] = name;
+	}
+	return 0;
+}
+
+void metric_add_totals_sql(struct buf *sql, const char *query, const char *const *fields, size_t n)
+{
+	buf_add_text(sql, "SELECT ");
+	cell_add_sql_string(sql, text_of(query));
+	buf_add_text(sql, " AS query");
+	for (size_t i = 0; i < n; i++) {
+		buf_add_text(sql, ", ifnull(");
+		cell_add_identifier(sql, fields[i]);
+		buf_add_text(sql, ", '') AS ");
+		cell_add_identifier(sql, fields[i]);
+	}
+	buf_add_text(sql, ", sum(count) FROM ");
+	cell_add_identifier(sql, query);
+	buf_add_text(sql, " GROUP BY 1");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(sql, ", %zu", i + 2);
 }
 
 static void add_label_value(struct buf *out, const char *text, size_t len)
@@ -125,7 +191,7 @@ void metric_add_sample(struct buf *out, const char *name, const char *const *lab
 		bool is_text = row[i].type == VALUE_TEXT || row[i].type == VALUE_BLOB;
 
 		buf_add_char(out, i == 0 ? '{' : ',');
-		add_label_name(out, labels, i);
+		buf_add_text(out, labels[i]);
 		buf_add_char(out, '=');
 		if (row[i].type == VALUE_INTEGER)
 			buf_printf(out, "\"%" PRId64 "\"", row[i].integer);

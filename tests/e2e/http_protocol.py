@@ -135,6 +135,47 @@ class Routes(HttpCase):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
 
+    def samples(self, text):
+        """Of /metrics, by their series, as Prometheus tells them apart: an empty label is none."""
+        series = {}
+        for line in text.splitlines():
+            if line.startswith("#"):
+                continue
+            name, labels, value = re.fullmatch(r"(\w+)(?:{(.*)})? (\S+)", line).groups()
+            pairs = re.findall(r'([^=",]+)="((?:[^"\\]|\\.)*)"(?:,|$)', labels or "")
+            names = [label for label, _ in pairs]
+            self.assertEqual(",".join('%s="%s"' % pair for pair in pairs), labels or "", line)
+            self.assertEqual(len(set(names)), len(names), line)
+            for label in names:
+                self.assertRegex(label, r"^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$", line)
+            key = name, tuple(pair for pair in sorted(pairs) if pair[1] != "")
+            self.assertNotIn(key, series, line)
+            series[key] = value
+        return series
+
+    def test_metrics_have_no_series_twice_and_no_label(self):
+        """Whatever the fields are called, and though no value and an empty one are two groups."""
+        config = ("[http]\nlisten = 127.0.0.1:%d\n[source events]\npath = @EVENTS@\n[query q]\n"
+                  "group_by = a AS query, b AS query_2, c AS __name__, d AS query-2, e AS query.2\n")
+        self.port = harness.free_port()
+        daemon = self.daemon(config=config % self.port).start()
+        daemon.write("a", "".join('{"time":1%s}\n' % more for more in (
+            '', ',"a":""', ',"a":"","b":""', ',"b":"","c":null', ',"c":"C"', ',"c":"C","d":"D"',
+            ',"d":"D","a":"A","e":"E","b":"B"')))
+        daemon.process_all()
+        text = self.get("/metrics?totals").text
+        series = self.samples(text)
+        self.assertIn('tallyd_group_events{query="q",query_3="",query_2="",x_name__="",query_2_2="",'
+                      'query_2_3=""} 4\n', text)
+        self.assertIn('tallyd_group_events{query="q",query_3="A",query_2="B",x_name__="",'
+                      'query_2_2="D",query_2_3="E"} 1\n', text)
+        self.assertEqual(sum(int(value) for key, value in series.items()
+                             if key[0] == "tallyd_group_events"), 7)
+        if shutil.which("promtool") is not None:
+            done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.assertEqual((done.returncode, done.stdout), (0, ""))
+
     def test_metrics_show_each_group_when_they_are_asked_to(self):
         config = ("[http]\nlisten = 127.0.0.1:%d\n[source events]\npath = @EVENTS@\n"
                   "[query a]\n[query b]\ngroup_by = action, who\n"
