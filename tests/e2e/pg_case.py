@@ -41,7 +41,8 @@ class PgCase(harness.Case):
 
     def setUp(self):
         super().setUp()
-        self.d = self.daemon().start()
+        # A million rows take their time on a slow machine.
+        self.d = self.daemon("--set", "tallyd.query_timeout=10 minutes").start()
         self.dir = self.d.directory
         self.path = os.path.join(self.dir, ".s.PGSQL.5432")
         self.n_batches = 0

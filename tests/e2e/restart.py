@@ -13,6 +13,7 @@ import time
 import harness
 
 POLL_SECONDS = 0.01
+READY = b"Z\0\0\0\x05"
 QUESTION = "select ifnull(sum(count), 0) from counts"
 
 
@@ -30,23 +31,20 @@ class Poll:
         elif protocol == "frames":
             self.socket.sendall(('{"id":1,"sql":"%s"}\n' % QUESTION).encode())
         else:
-            startup = b"\0\x03\0\0user\0tally\0\0"
-            self.socket.sendall((4 + len(startup)).to_bytes(4, "big") + startup)
-        self.has_asked = protocol != "pg"
+            # At once: who makes a pause before he asks is at rest for a daemon that ends.
+            startup, query = b"\0\x03\0\0user\0tally\0\0", QUESTION.encode() + b"\0"
+            self.socket.sendall((4 + len(startup)).to_bytes(4, "big") + startup +
+                                b"Q" + (4 + len(query)).to_bytes(4, "big") + query)
 
     def read(self):
         """True when all is there, or the daemon has closed."""
         try:
             piece = self.socket.recv(65536)
             self.data += piece
-            if not self.has_asked and b"Z\0\0\0\x05" in self.data:
-                query = QUESTION.encode() + b"\0"
-                self.socket.sendall(b"Q" + (4 + len(query)).to_bytes(4, "big") + query)
-                self.has_asked, self.data = True, b""
         except (ConnectionResetError, BrokenPipeError):
             return True
         is_whole = {"text": False, "frames": b'"ok":true' in self.data,
-                    "pg": self.has_asked and b"Z\0\0\0\x05" in self.data}[self.protocol]
+                    "pg": self.data.count(READY) == 2}[self.protocol]
         return is_whole or not piece
 
     def answer(self):
@@ -57,11 +55,12 @@ class Poll:
         if self.protocol == "frames":
             head, found, rest = self.data.partition(b'"rows":[[')
             return int(rest.split(b"]")[0]) if found and b'"ok":true' in rest else None
-        at = self.data.find(b"D\0\0\0")
-        if at < 0 or b"C\0\0\0" not in self.data:
+        answer = self.data.partition(READY)[2]
+        at = answer.find(b"D\0\0\0")
+        if at < 0 or b"C\0\0\0" not in answer:
             return None
-        length = int.from_bytes(self.data[at + 7:at + 11], "big")
-        return int(self.data[at + 11:at + 11 + length])
+        length = int.from_bytes(answer[at + 7:at + 11], "big")
+        return int(answer[at + 11:at + 11 + length])
 
 
 class Poller(threading.Thread):
