@@ -8,21 +8,12 @@
 #include "daemon/engine_private.h"
 
 #include "base/mem.h"
-#include "base/timestamp.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A line about what was counted, at most this often and only if something was. */
-#define SUMMARY_MS 60000
-
-static int64_t monotonic_us(void)
-{
-	return (int64_t)(uv_hrtime() / 1000);
-}
 
 static void on_job_done(uv_work_t *request, int status);
 /* Looks what is to be done next, where no job is under way. */
@@ -46,15 +37,6 @@ static void job_start(struct engine *engine, enum job_kind kind)
 	job->request.data = engine;
 	int rc = uv_queue_work(engine->loop, &job->request, on_worker, on_job_done);
 	assert(rc == 0);
-}
-
-/* What happened to the counts is a warning, what happened to a file is not. */
-static void notes_log(const struct job *job)
-{
-	for (size_t at = 0; at < job->warnings.len; at += strlen(job->warnings.data + at) + 1)
-		log_warning("%s", job->warnings.data + at);
-	for (size_t at = 0; at < job->notes.len; at += strlen(job->notes.data + at) + 1)
-		log_info("%s", job->notes.data + at);
 }
 
 static void on_change(void *context, size_t source)
@@ -100,66 +82,14 @@ static int sources_open(struct engine *engine, struct err *err)
 	return 0;
 }
 
-static void cycle_failed(struct engine *engine, struct source_state *source)
-{
-	const struct job *job = &engine->job;
-	int64_t now_us = engine_now_us(engine);
-	uint32_t left_out;
-
-	trigger_fail(&source->trigger, job->full, now_us);
-	if (!log_limiter_pass(&source->failures, monotonic_us(), &left_out))
-		return;
-	log_left_out(left_out, "failed batches");
-	log_error("source %s: %s; trying again in %" PRId64 " seconds",
-		engine->config->spec.sources[job->source].name, job->err.text,
-		(source->trigger.retry_us - now_us + US_PER_S - 1) / US_PER_S);
-}
-
-static void overrun_note(struct engine *engine, struct source_state *source)
-{
-	int64_t overrun_us = trigger_overrun_us(&source->trigger, engine_now_us(engine));
-	uint32_t left_out;
-
-	/*
-	 * A batch that was called for shortly before a
-	 * multiple ends behind it without being slow.
-	 */
-	if (overrun_us == 0 || engine->job.took_us <= source->trigger.interval_us ||
-		!log_limiter_pass(&source->overruns, monotonic_us(), &left_out))
-		return;
-	log_left_out(left_out, "batches longer than the trigger");
-	log_warning("source %s: falling behind: a batch took %.3f seconds, the trigger is every "
-		    "%.3f seconds",
-		engine->config->spec.sources[engine->job.source].name,
-		(double)engine->job.took_us / 1e6, (double)source->trigger.interval_us / 1e6);
-}
-
-static void on_summary(uv_timer_t *timer)
-{
-	struct engine *engine = timer->data;
-
-	log_info("counted %" PRId64 " events in %" PRId64 " batches", engine->n_summary_events,
-		engine->n_summary_batches);
-	engine->n_summary_events = 0;
-	engine->n_summary_batches = 0;
-}
-
-static void summary_add(struct engine *engine, const struct cycle_outcome *outcome)
-{
-	if (engine->n_summary_batches++ == 0 && !engine->is_stopping)
-		uv_timer_start(&engine->summary, on_summary, SUMMARY_MS, 0);
-	engine->n_summary_events += outcome->n_events;
-	log_debug("batch %" PRId64 ": %" PRId64 " events in %.3f ms", outcome->batch_id,
-		outcome->n_events, (double)engine->job.took_us / 1000);
-}
-
 static void cycle_done(struct engine *engine)
 {
 	const struct job *job = &engine->job;
 	struct source_state *source = &engine->sources[job->source];
 
 	if (job->err.code != 0) {
-		cycle_failed(engine, source);
+		trigger_fail(&source->trigger, job->full, engine_now_us(engine));
+		engine_log_failure(engine);
 		return;
 	}
 	int64_t next_look_us = TRIGGER_NEVER;
@@ -169,10 +99,8 @@ static void cycle_done(struct engine *engine)
 		next_look_is_full = job->sources[job->source].next_look_is_full;
 	}
 	trigger_succeed(&source->trigger, job->outcome.did_batch, next_look_us, next_look_is_full);
-	if (job->outcome.did_batch) {
-		summary_add(engine, &job->outcome);
-		overrun_note(engine, source);
-	}
+	if (job->outcome.did_batch)
+		engine_log_batch(engine);
 	engine_waiters_turn_done(engine);
 }
 
@@ -281,25 +209,6 @@ static void stopped(struct engine *engine)
 	engine->hooks.on_stopped(engine->hooks.context);
 }
 
-/* A query that has failed stays so until somebody starts it: who reads the log must know. */
-static void failures_log(const struct engine *engine)
-{
-	const struct job *job = &engine->job;
-
-	for (size_t i = 0; i < engine->config->spec.n_queries; i++) {
-		struct query_view view;
-
-		if (job->queries[i].totals.state != QUERY_FAILED ||
-			(engine->queries != NULL &&
-				engine->queries[i].totals.state == QUERY_FAILED))
-			continue;
-		stream_query_view(job->stream, i, &view);
-		log_error("query %s has failed%s%s", engine->config->spec.queries[i].name,
-			view.exception != NULL ? ": " : " before this start; ",
-			view.exception != NULL ? view.exception : "queries.exception says why");
-	}
-}
-
 static void briefs_take(struct engine *engine)
 {
 	struct job *job = &engine->job;
@@ -307,7 +216,7 @@ static void briefs_take(struct engine *engine)
 	if (job->queries == NULL)
 		return;
 	if (job->kind == JOB_LOAD || job->kind == JOB_CYCLE)
-		failures_log(engine);
+		engine_log_failed_queries(engine);
 	free(engine->queries);
 	engine->queries = job->queries;
 	job->queries = NULL;
@@ -321,7 +230,7 @@ static void on_job_done(uv_work_t *request, int status)
 
 	assert(status == 0);
 	engine->is_busy = false;
-	notes_log(job);
+	engine_log_notes(engine);
 	switch (kind) {
 	case JOB_LOAD: loaded(engine); break;
 	case JOB_CYCLE: cycle_done(engine); break;

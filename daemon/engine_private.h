@@ -2,6 +2,7 @@
  * The engine from within. Its files, each of which calls only those above it;
  * all of it is the loop's, but for the job while one is under way:
  *   engine_clock   the wall's time, and when somebody sets it
+ *   engine_log     what a job that is over is worth in the log
  *   engine_wait    those that wait for everything to be counted
  *   engine_calls   what sessions ask of it
  *   engine         the lane and its jobs
@@ -85,6 +86,15 @@ void engine_waiters_turn_done(struct engine *engine);
 void engine_waiters_end(struct engine *engine, const char *sentence);
 /* The call of one who waits no longer; NULL: nobody waits. */
 struct call *engine_waiters_take(struct engine *engine);
+
+/* The notes of the job; a warning where they are of the counts. */
+void engine_log_notes(const struct engine *engine);
+/* The job was a batch that failed, and its source's trigger has been told. */
+void engine_log_failure(struct engine *engine);
+/* The job was a batch that counted; where it took longer than its trigger it says that too. */
+void engine_log_batch(struct engine *engine);
+/* A query that has failed stays so until somebody starts it: who reads the log must know. */
+void engine_log_failed_queries(const struct engine *engine);
 
 void engine_clock_init(struct engine *engine);
 /* Microseconds since the epoch by the wall clock, as it was set at the last review. */

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CHECK_EVERY 256 /* conversions between two looks at the budget: the widest take 5 us each  \
-			 */
+/* Conversions between two looks at the budget; the widest take 5 us. */
+#define CHECK_EVERY 256
 
 struct arguments {
 	sqlite3_value **values;
