@@ -235,6 +235,7 @@ static void on_fini(struct session *session)
 const struct session_ops http_session_ops = {
 	.protocol = "http",
 	.size = sizeof(struct http_session),
+	.is_guest = true,
 	.open = on_open,
 	.refuse = on_refuse,
 	.on_bytes = on_bytes,

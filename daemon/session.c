@@ -253,15 +253,24 @@ static void peer_find(struct session *session)
 	session->uid = peer.uid;
 }
 
+static int max_guests(const struct service *service)
+{
+	return service->max_sessions - service->max_sessions / 4;
+}
+
 void session_refuse(struct session *session)
 {
-	struct session_list *list = session->service->sessions;
-	int limit = session->service->max_sessions;
+	const struct service *service = session->service;
+	struct session_list *list = service->sessions;
+	char guests[32] = "";
 	char sentence[96];
 	uint32_t left_out;
 
-	snprintf(sentence, sizeof(sentence), "too many sessions: there may be %d (max_sessions)",
-		limit);
+	if (session->ops->is_guest)
+		snprintf(guests, sizeof(guests), ", %d by %s", max_guests(service),
+			session->ops->protocol);
+	snprintf(sentence, sizeof(sentence), "too many sessions: there may be %d%s (max_sessions)",
+		service->max_sessions, guests);
 	if (log_limiter_pass(&list->refusals, (int64_t)uv_hrtime() / 1000, &left_out)) {
 		log_left_out(left_out, "refused connections");
 		log_warning(
@@ -282,6 +291,7 @@ static int open_counted(struct session *session, struct err *err)
 
 	session->place = SESSION_COUNTED;
 	service->sessions->n_counted++;
+	service->sessions->n_guests += session->ops->is_guest;
 	if (sql_session_new(&session->sql, service->env, &options, err) != 0)
 		return err->code;
 	return session->ops->open(session, err);
@@ -297,7 +307,8 @@ static int open_surplus(struct session *session, struct err *err)
 bool session_accept(struct service *service, uv_stream_t *listener, const struct session_ops *ops)
 {
 	struct session_list *list = service->sessions;
-	bool is_over = list->n_counted >= (size_t)service->max_sessions;
+	bool is_over = list->n_counted >= (size_t)service->max_sessions ||
+		       (ops->is_guest && list->n_guests >= (size_t)max_guests(service));
 	bool is_heard = is_over && ops->surplus != NULL && list->n_surplus < MAX_SURPLUS;
 	struct session *session;
 	struct err err = ERR_INIT;

@@ -65,6 +65,7 @@ struct session_ops {
 	const char *protocol; /* as `sessions` shows it at first */
 	size_t size;          /* of the struct that begins with struct session */
 	const struct sql_extension *extension; /* for its connections; NULL: none */
+	bool is_guest; /* who reaches it was let in by nobody: a quarter of max_sessions is not for it */
 
 	/* Its own members are zero. On failure the session is closed without a word; fini is called. */
 	int (*open)(struct session *session, struct err *err);

@@ -89,6 +89,7 @@ void session_list_remove(struct session_list *list, struct session *session)
 		session->next->previous = session->previous;
 	list->n--;
 	list->n_counted -= session->place == SESSION_COUNTED;
+	list->n_guests -= session->place == SESSION_COUNTED && session->ops->is_guest;
 	list->n_surplus -= session->place == SESSION_SURPLUS;
 	pthread_mutex_unlock(&list->lock);
 }

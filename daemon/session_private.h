@@ -24,6 +24,7 @@ struct session_list {
 	uv_idle_t turns;  /* runs only while a session wants a turn */
 	size_t n;
 	size_t n_counted, n_surplus; /* of them, by their place */
+	size_t n_guests;             /* of those that are counted */
 	int64_t next_id;
 	int n_handles; /* not closed yet, of a list that is being freed */
 	bool is_stopping; /* no new sessions come */

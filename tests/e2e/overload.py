@@ -66,6 +66,44 @@ class Overload(harness.Case):
         clients.pop().close()
         harness.wait_until(daemon.answers, "there is room again")
 
+    def test_connections_by_http_leave_room_for_the_sockets(self):
+        port = harness.free_port()
+        daemon = self.start("--set", "tallyd.max_sessions=8",
+                            "--set", "http.listen=127.0.0.1:%d" % port)
+        held, clients = [], []
+
+        def answer():
+            peer = socket.create_connection(("127.0.0.1", port), timeout=harness.DEADLINE)
+            self.addCleanup(peer.close)
+            text = b""
+            try:
+                peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                while not text.partition(b"\r\n\r\n")[2].endswith(b"\n"):
+                    piece = peer.recv(65536)
+                    if not piece:
+                        break
+                    text += piece
+            except ConnectionError:
+                pass  # who is refused may not have been heard
+            if b" 200 " in text:
+                held.append(peer)
+            return text
+
+        def one_more():
+            # The connections from before may still be on their way out.
+            client = daemon.client()
+            client.try_send("select 1;\n")
+            if client.line() == "1":
+                clients.append(client)
+            return len(clients) == 2
+        harness.wait_until(lambda: b"\ntoo many sessions: there may be 8, 6 by http (max_sessions)\n"
+                           in answer(), "one is refused")
+        self.assertEqual(len(held), 6)
+        harness.wait_until(one_more, "the sockets have two places")
+        held.pop().close()
+        clients.pop().close()
+        harness.wait_until(lambda: b" 200 " in answer(), "there is room again")
+
     def test_idle_sessions_are_small(self):
         daemon = self.start("--set", "tallyd.max_sessions=2000")
         pid = daemon.process.pid
