@@ -137,6 +137,11 @@ const struct source_spec *source_spec(const struct source *source)
 	return source->spec;
 }
 
+size_t source_n_errors(const struct source *source)
+{
+	return source->n_errors;
+}
+
 const char *source_trouble(const struct source *source)
 {
 	return source->trouble[0] == '\0' ? NULL : source->trouble;
@@ -221,7 +226,7 @@ void source_add_retry(struct source *source, size_t slot, int64_t due_us)
 		return;
 	}
 	/* Without memory for the appointment, try at once. */
-	file_at(source, slot)->state = FILE_WAITING;
+	table_set_state(source, file_at(source, slot), FILE_WAITING);
 	table_mark_changed(source, slot);
 }
 
@@ -256,9 +261,9 @@ void source_consumed(struct source *source, size_t slot, int64_t limit,
 	if (file_is_gone(file))
 		return;
 	if (file->size > limit)
-		file->state = FILE_WAITING;
+		table_set_state(source, file, FILE_WAITING);
 	else
-		file->state = is_finished ? FILE_DONE : FILE_GROWING;
+		table_set_state(source, file, is_finished ? FILE_DONE : FILE_GROWING);
 	if (file->n_failures == 0)
 		return;
 	/* The trouble is over; where it is not, source_failed follows and says so again. */
@@ -285,7 +290,7 @@ void source_failed(struct source *source, size_t slot, const char *reason, int64
 			strstr(reason, file->path) == NULL ? ": " : "", reason);
 	if (file->n_failures < UINT8_MAX)
 		file->n_failures++;
-	file->state = FILE_ERROR;
+	table_set_state(source, file, FILE_ERROR);
 	file_set_reason(file, reason);
 	source_add_retry(source, slot, now_us + pause_us);
 	table_mark_changed(source, slot);
@@ -298,7 +303,7 @@ void source_gone(struct source *source, size_t slot)
 	if (file_is_gone(file))
 		return;
 	/* Until the next look finds out, nobody shall try it again and again. */
-	file->state = FILE_ERROR;
+	table_set_state(source, file, FILE_ERROR);
 	file->flags |= FLAG_DOUBTED;
 	file_set_reason(file, "gone or another file when it was to be read");
 	table_mark_changed(source, slot);

@@ -137,6 +137,9 @@ const struct source_spec *source_spec(const struct source *source);
 size_t source_n_slots(const struct source *source);
 struct file *source_file(const struct source *source, size_t slot);
 
+/* How many of them are in error. */
+size_t source_n_errors(const struct source *source);
+
 /* SIZE_MAX: none. Fast while all files are restored ones, slow after it. */
 size_t source_find_id(const struct source *source, int64_t id);
 

@@ -183,9 +183,9 @@ static void take_growth(struct source *source, const struct look *look, size_t s
 	if (source->newest_mtime_ns < file->mtime_ns)
 		source->newest_mtime_ns = file->mtime_ns;
 	if (file->state == FILE_ERROR)
-		file->state = FILE_WAITING;
+		table_set_state(source, file, FILE_WAITING);
 	else if (!is_same_size || (file->state == FILE_GROWING && has_unread))
-		file->state = FILE_WAITING;
+		table_set_state(source, file, FILE_WAITING);
 	table_mark_changed(source, slot);
 }
 

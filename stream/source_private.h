@@ -99,6 +99,7 @@ struct source {
 	bool has_holes;   /* ids do not ascend by slot, or a slot was freed once */
 	size_t n_live;
 	size_t n_gone;
+	size_t n_errors; /* of the live ones */
 	int64_t next_id;
 	int64_t newest_mtime_ns; /* of all known files; max_file_age counts from it */
 	struct file_index by_path;  /* live files that have their name */
@@ -148,6 +149,14 @@ uint64_t table_inode_hash(uint64_t inode);
 int table_add(struct source *source, const struct file *like, size_t *slot, struct err *err)
 	__attribute__((warn_unused_result));
 void table_remove(struct source *source, size_t slot);
+
+static inline void table_set_state(
+	struct source *source, struct file *file, enum file_state state)
+{
+	source->n_errors -= file->state == FILE_ERROR;
+	source->n_errors += state == FILE_ERROR;
+	file->state = state;
+}
 
 /* Gives a live file another name; whoever is findable under it must have been displaced. */
 int table_rename(struct source *source, size_t slot, const char *path, struct err *err)

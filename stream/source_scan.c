@@ -301,7 +301,7 @@ static int retry_file(struct source *source, struct look *look, size_t slot, str
 	if (file->state == FILE_ERROR && is_gone)
 		miss(source, slot);
 	if (file->state == FILE_ERROR && file->n_failures == n_failures) {
-		file->state = FILE_WAITING;
+		table_set_state(source, file, FILE_WAITING);
 		table_mark_changed(source, slot);
 	}
 	return 0;

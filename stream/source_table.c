@@ -259,6 +259,7 @@ int table_add(struct source *source, const struct file *like, size_t *slot, stru
 	/* Ids ascend by slot as long as nobody restores them in another order. */
 	if (*slot > 0 && file_at(source, *slot - 1)->id >= file->id)
 		source->has_holes = true;
+	source->n_errors += file->state == FILE_ERROR;
 	if (file_is_gone(file)) {
 		source->n_gone++;
 		queue_gone(source, *slot);
@@ -287,6 +288,7 @@ void table_remove(struct source *source, size_t slot)
 	table_forget_inode(source, slot);
 	if (is_findable_by_path(file))
 		file_index_drop(&source->by_path, slot);
+	source->n_errors -= file->state == FILE_ERROR;
 	if (file_is_gone(file))
 		source->n_gone--;
 	else
@@ -325,7 +327,7 @@ void table_trust(struct source *source, size_t slot)
 		return;
 	file->flags &= (uint8_t)~FLAG_DOUBTED;
 	if (file->state == FILE_ERROR)
-		file->state = FILE_WAITING;
+		table_set_state(source, file, FILE_WAITING);
 	table_mark_changed(source, slot);
 }
 
@@ -441,7 +443,7 @@ void table_mark_gone(struct source *source, size_t slot, enum file_state state, 
 	if (is_findable_by_path(file))
 		file_index_drop(&source->by_path, slot);
 	file->flags &= (uint8_t) ~(FLAG_DISPLACED | FLAG_LINKED | FLAG_UNVERIFIED | FLAG_DOUBTED);
-	file->state = state;
+	table_set_state(source, file, state);
 	file->n_failures = 0;
 	file_set_reason(file, reason);
 	source->n_live--;
@@ -457,8 +459,9 @@ int table_mark_back(struct source *source, size_t slot, const char *path, struct
 
 	if (rc != 0)
 		return rc;
-	file->state = file->size > file->identity.fp_offset || file->batch_id < 0 ? FILE_WAITING
-										  : FILE_DONE;
+	table_set_state(source, file,
+		file->size > file->identity.fp_offset || file->batch_id < 0 ? FILE_WAITING
+									    : FILE_DONE);
 	file_set_reason(file, NULL);
 	source->n_gone--;
 	source->n_live++;

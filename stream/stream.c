@@ -242,11 +242,12 @@ void stream_query_view(const struct stream *stream, size_t query, struct query_v
 {
 	const struct query *shown = stream->queries[query];
 	const struct prefix *prefix = stream_prefix_of(stream, query);
+	const struct source *source = stream->intakes[stream->spec->queries[query].source].source;
 	size_t n_behind = prefix != NULL ? prefix->n_heap : 0;
 
 	*view = (struct query_view){
 		.totals = shown->totals,
-		.n_files_behind = (int64_t)n_behind,
+		.n_files_behind = (int64_t)(n_behind + source_n_errors(source)),
 		.is_data_available = n_behind > 0,
 		.exception = shown->exception,
 		.n_missed =

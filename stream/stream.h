@@ -109,7 +109,7 @@ bool stream_query_is_untold(const struct stream *stream, size_t query);
 /* What `queries` shows beside the totals. */
 struct query_view {
 	struct query_totals totals;
-	int64_t n_files_behind;
+	int64_t n_files_behind; /* to be read, or in error */
 	bool is_data_available;
 	const char *exception; /* NULL: none */
 	int64_t n_missed;      /* files with events that it could not count: gone before it read them */

@@ -276,11 +276,24 @@ START_TEST(broken_compression_counts_what_was_read_whole_and_is_retried)
 }
 END_TEST
 
+static int64_t files_behind(void)
+{
+	struct query_view view;
+
+	stream_query_view(bench.stream, 0, &view);
+	return view.n_files_behind;
+}
+
 START_TEST(a_file_that_cannot_be_read_at_all_makes_no_numbered_batch)
 {
+	char path[256];
+
 	bench_open(&bench);
 	bench_append(&bench, "a.gz", "\x1f\x8b garbage", 10);
+	bench_look(&bench);
+	ck_assert_int_eq(files_behind(), 1);
 	(void)bench_run(&bench);
+	ck_assert_int_eq(files_behind(), 1);
 	ck_assert_int_eq(kept_find_file(&bench.store, "a.gz")->file.state, FILE_ERROR);
 	ck_assert_ptr_nonnull(kept_find_file(&bench.store, "a.gz")->file.reason);
 	ck_assert_int_eq(bench.store.queries[0].totals.batch_id, -1);
@@ -288,6 +301,11 @@ START_TEST(a_file_that_cannot_be_read_at_all_makes_no_numbered_batch)
 	(void)bench_run(&bench);
 	ck_assert_int_eq(bench.store.queries[0].totals.batch_id, 0);
 	ck_assert_int_eq(bench.store.queries[0].totals.n_files, 1);
+	ck_assert_int_eq(files_behind(), 1);
+	bench_path(&bench, "a.gz", path);
+	ck_assert_int_eq(unlink(path), 0);
+	(void)bench_run(&bench);
+	ck_assert_int_eq(files_behind(), 0);
 }
 END_TEST
 
