@@ -168,6 +168,26 @@ static int put_in_place(const char *temp, const char *path, struct err *err)
 	return file_sync_dir(dir, err);
 }
 
+/*
+ * A file of ours and new: what another put in its place, a link perhaps, is not
+ * written to. The statements that fill it come from elsewhere, and must not
+ * reach another file: neither ATTACH nor VACUUM INTO can.
+ */
+static int open_new(const char *temp, sqlite3 **db)
+{
+	int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return SQLITE_CANTOPEN;
+	(void)close(fd);
+	if (sqlite3_open_v2(temp, db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
+		(void)unlink(temp);
+		return SQLITE_CANTOPEN;
+	}
+	(void)sqlite3_limit(*db, SQLITE_LIMIT_ATTACHED, 0);
+	return SQLITE_OK;
+}
+
 int save_snapshot(struct shell *shell, const char *path, struct err *err)
 {
 	struct saving saving = {0};
@@ -177,8 +197,7 @@ int save_snapshot(struct shell *shell, const char *path, struct err *err)
 	if (rc < 0)
 		return rc;
 	(void)snprintf(temp, sizeof(temp), "%s.%ld.tmp", path, (long)getpid());
-	if (sqlite3_open_v2(temp, &saving.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
-		SQLITE_OK) {
+	if (open_new(temp, &saving.db) != SQLITE_OK) {
 		(void)sqlite3_close(saving.db);
 		return err_set(err, ERR_IO, "cannot open \"%s\"", path);
 	}

@@ -457,6 +457,28 @@ def a_save_cut_short_leaves_the_old_file(p):
 		p.stop()
 
 
+def a_save_runs_nothing_that_reaches_another_file(p):
+	other, saved = p.dir / "other.db", p.dir / "saved.db"
+	evil = [f"CREATE TABLE t(a); ATTACH '{other}' AS e; CREATE TABLE e.x(a)", f"COMMIT; VACUUM INTO '{other}'"]
+	p.forge(lambda request: frames({"columns": ["type", "name", "sql"], "types": ["TEXT"] * 3}, {"rows": [["table", "t", evil[0]]]},
+		{"ok": True, "count": 1, "snapshot": 1, "ms": 0.1})(request))
+	while evil:
+		done = p.run(p.sock, f".save {saved}")
+		same((done.returncode, evil[0], other.exists(), saved.exists()), (1, evil[0], False, False))
+		holds(done.stderr, "too many attached databases")
+		evil.pop(0)
+
+
+def a_save_writes_through_no_link_that_another_left(p):
+	p.serve()
+	saved, precious = p.dir / "saved.db", p.dir / "precious"
+	precious.touch()
+	done = subprocess.run(["sh", "-c", 'ln -s "$1" "$2.$$.tmp"; exec "$3" "$4" ".save $2"', "sh", precious, saved, TALLY, p.sock],
+		capture_output=True, text=True, env=environment(p.dir), timeout=60)
+	same((done.returncode, precious.stat().st_size, saved.exists()), (1, 0, False))
+	holds(done.stderr, "cannot open")
+
+
 def monitoring_says_when_there_is_no_daemon(p):
 	done = p.run("--check", p.sock)
 	same(done.returncode, 2)
