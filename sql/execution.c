@@ -303,11 +303,16 @@ static void set_budget(struct statement *statement, int64_t budget_us)
  * are put together. So in a call of little time they may only be short; what
  * makes a longer one is done again by a call that has more. In front of a
  * function that takes long for a short one they are shorter, whoever calls: as
- * long as the longest event, at most. Returns the limit of before.
+ * long as the longest event, at most. Returns the limit of before, for
+ * afterwards; -1: it has not changed.
  */
 static int limit_values(const struct statement *statement, sqlite3 *db, int64_t budget_us)
 {
 	bool is_dear = (statement->shape->saw & GUARD_SAW_DEAR) != 0;
+
+	/* The rows of a long answer, of which each is a call. */
+	if (budget_us == 0 && !is_dear)
+		return -1;
 	int64_t shortest = is_dear ? SHORT_DEAR_BYTES : SHORT_VALUE_BYTES;
 	int64_t longest = is_dear ? MAX_DEAR_BYTES : INT32_MAX;
 	int64_t per_us = is_dear ? DEAR_BYTES_PER_US : VALUE_BYTES_PER_US;
@@ -318,8 +323,9 @@ static int limit_values(const struct statement *statement, sqlite3 *db, int64_t 
 		bytes = budget_us * per_us;
 	if (bytes < shortest)
 		bytes = shortest;
-	if (bytes < before)
-		(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, (int)bytes);
+	if (bytes >= before)
+		return -1;
+	(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, (int)bytes);
 	return before;
 }
 
@@ -352,7 +358,8 @@ enum step statement_step(struct statement *statement, int64_t budget_us, struct 
 	while (rc == SQLITE_ROW && statement->n_skip > 0 && statement->n_skip-- > 0);
 	connection_leave(connection);
 	connection->stepping = NULL;
-	(void)sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH, longest);
+	if (longest >= 0)
+		(void)sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH, longest);
 	if (rc == SQLITE_DONE)
 		return finish(statement);
 	if (rc != SQLITE_ROW)
