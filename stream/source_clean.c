@@ -281,8 +281,8 @@ static int delete_file(const struct source *source, const struct file *file, str
 	int failure;
 	int rc;
 
-	buf_printf(
-		&away.path, "%.*s" DELETED_PREFIX "%lld", dir_len, file->path, (long long)file->id);
+	buf_printf(&away.path, "%.*s" DELETED_PREFIX "%s-%lld", dir_len, file->path,
+		source->spec->name, (long long)file->id);
 	buf_add_char(&away.path, '\0');
 	rc = buf_ok(&away.path) ? take_away(source, file, &away, err) : err_nomem(err);
 	failure = rc == 1 ? unlink_away(&away) : 0;
@@ -297,14 +297,20 @@ static int delete_file(const struct source *source, const struct file *file, str
 
 /*
  * The remembered file that was called what `path`, a name for deleting, says; NULL: there is none.
- * What has that name now is that file, or one that took its place at the last moment.
+ * What this source has taken away is that file, or one that took its place at the last moment.
+ * Others may read the same directory, and count their files as they like: what bears another name,
+ * or none as it used to, has to be the file itself.
  */
 static const struct file *find_deleted(const struct source *source, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	size_t dir_len = slash == NULL ? 0 : (size_t)(slash + 1 - path);
-	size_t slot =
-		source_find_id(source, strtoll(path + dir_len + strlen(DELETED_PREFIX), NULL, 10));
+	const char *by = path + dir_len + strlen(DELETED_PREFIX);
+	const char *dash = strchr(by, '-');
+	size_t by_len = dash == NULL ? 0 : (size_t)(dash - by);
+	bool is_own =
+		by_len == strlen(source->spec->name) && memcmp(by, source->spec->name, by_len) == 0;
+	size_t slot = source_find_id(source, strtoll(dash == NULL ? by : dash + 1, NULL, 10));
 	const struct file *file = slot == NO_SLOT ? NULL : file_at(source, slot);
 	struct entry_status status;
 
@@ -312,7 +318,10 @@ static const struct file *find_deleted(const struct source *source, const char *
 		strchr(file->path + dir_len, '/') != NULL ||
 		entry_stat(source->dir_fd, path, &status) != 0 || !S_ISREG(status.mode))
 		return NULL;
-	return file;
+	return is_own || (file->identity.inode == status.inode &&
+				 file->identity.birth_ns == status.birth_ns)
+		       ? file
+		       : NULL;
 }
 
 bool clean_is_deleted_name(const char *name)

@@ -293,14 +293,19 @@ START_TEST(a_file_system_without_links_is_cleaned_too)
 END_TEST
 
 /* As a kill leaves it between the two steps of a deletion, and found at the next start. */
-static const char *break_off_deletion(const char *name, const char *dir)
+static const char *break_off_deletion_of(const char *name, const char *dir, const char *source)
 {
 	static char left[64];
 
-	(void)snprintf(left, sizeof(left), "%s.tallyd-delete-%lld", dir,
+	(void)snprintf(left, sizeof(left), "%s.tallyd-delete-%s%lld", dir, source,
 		(long long)fixture_file(&f, name)->id);
 	fixture_rename(&f, name, left);
 	return left;
+}
+
+static const char *break_off_deletion(const char *name, const char *dir)
+{
+	return break_off_deletion_of(name, dir, "events-");
 }
 
 START_TEST(a_deletion_that_was_broken_off_is_taken_back_at_the_next_start)
@@ -339,6 +344,35 @@ START_TEST(what_is_left_of_a_deletion_and_has_no_name_to_go_back_to_is_told)
 	ck_assert_int_eq(access(fixture_path(&f, left), F_OK), 0);
 	fixture_scan(&f);
 	fixture_noted_nothing(&f);
+}
+END_TEST
+
+/* Before sources gave it theirs, and when the source was renamed. */
+START_TEST(a_deletion_that_was_broken_off_under_another_name_is_taken_back_if_it_is_the_file)
+{
+	f.spec.clean_source = CLEAN_SOURCE_DELETE;
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	(void)break_off_deletion_of("a", "", _i == 0 ? "" : "before-");
+	fixture_restart(&f, 0);
+	fixture_expect(&f, "");
+	fixture_noted(&f, "a: its deletion was broken off");
+	ck_assert_int_eq(clean("a"), 1);
+}
+END_TEST
+
+/* Several sources may read one directory; a number is a file of each of them. */
+START_TEST(what_another_source_was_deleting_is_not_taken_for_a_file_of_this_one)
+{
+	f.spec.clean_source = CLEAN_SOURCE_DELETE;
+	fixture_write(&f, "a", "1 ");
+	fixture_expect(&f, "1 ");
+	replace_a();
+	(void)break_off_deletion_of("a", "", _i == 0 ? "" : "others-");
+	fixture_restart(&f, 0);
+	fixture_expect(&f, "");
+	fixture_noted(&f, "left by a deletion that was broken off");
+	ck_assert_int_ne(access(fixture_path(&f, "a"), F_OK), 0);
 }
 END_TEST
 
@@ -564,6 +598,11 @@ static Suite *make_suite(void)
 		tc, an_archiving_that_was_broken_off_is_taken_back_at_the_next_start, 0, 2);
 	tcase_add_loop_test(
 		tc, a_file_that_was_taken_away_unread_is_found_and_read_at_the_next_start, 0, 2);
+	tcase_add_loop_test(tc,
+		a_deletion_that_was_broken_off_under_another_name_is_taken_back_if_it_is_the_file,
+		0, 2);
+	tcase_add_loop_test(
+		tc, what_another_source_was_deleting_is_not_taken_for_a_file_of_this_one, 0, 2);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
