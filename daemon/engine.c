@@ -69,7 +69,7 @@ static int sources_open(struct engine *engine, struct err *err)
 			.spec = &spec->sources[i],
 			.source = i,
 			.notice = i < engine->job.n_notices ? engine->job.notices[i] : NULL,
-			.is_repairing = &engine->is_repairing,
+			.worker = &engine->watch_worker,
 			.on_change = on_change,
 			.context = engine};
 		trigger_init(&engine->sources[i].trigger, spec->sources[i].trigger_us);

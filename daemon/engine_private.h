@@ -61,7 +61,7 @@ struct engine {
 	int64_t n_summary_events, n_summary_batches;
 	unsigned n_jobs, pulse_seen; /* for engine_has_moved */
 	bool is_busy, is_loaded, is_stopping, is_finished, wants_reload, is_idle;
-	bool is_repairing; /* a worker looks after the directory of a watch */
+	struct watch_worker watch_worker;
 };
 
 /* Behind those that wait already. */

@@ -17,9 +17,11 @@ struct watch {
 	uv_work_t work;
 	struct watch_options options;
 	struct notice *notice;
+	struct watch *next_waiting;
 	bool is_polling;
 	bool is_noticed;   /* as the stream was last told */
-	bool is_repairing; /* the notices are a worker's */
+	bool is_repairing; /* the notices are the worker's */
+	bool is_waiting;   /* for the worker */
 	bool is_told;      /* anything may have changed, as the worker found */
 	bool is_closed;
 	int n_handles;     /* open ones and the worker; the last frees the watch */
@@ -117,13 +119,54 @@ static void on_worker(uv_work_t *work)
 	notice_repair(watch->notice);
 }
 
+static void on_repaired(uv_work_t *work, int status);
+
+static void worker_send(struct watch *watch)
+{
+	watch->options.worker->is_out = true;
+	watch->is_repairing = true;
+	watch->n_handles++;
+	if (watch->is_polling)
+		uv_poll_stop(&watch->poll);
+	int rc = uv_queue_work(watch->options.loop, &watch->work, on_worker, on_repaired);
+	assert(rc == 0);
+}
+
+static void waiting_remove(struct watch *watch)
+{
+	struct watch_worker *worker = watch->options.worker;
+	struct watch **link = &worker->first_waiting, *before = NULL;
+
+	while (*link != watch) {
+		before = *link;
+		link = &before->next_waiting;
+	}
+	*link = watch->next_waiting;
+	if (worker->last_waiting == watch)
+		worker->last_waiting = before;
+	watch->next_waiting = NULL;
+	watch->is_waiting = false;
+}
+
+/* As it is back: to the next one. */
+static void worker_go_on(struct watch_worker *worker)
+{
+	struct watch *next = worker->first_waiting;
+
+	worker->is_out = false;
+	if (next == NULL)
+		return;
+	waiting_remove(next);
+	worker_send(next);
+}
+
 static void on_repaired(uv_work_t *work, int status)
 {
 	struct watch *watch = work->data;
 
 	assert(status == 0);
-	*watch->options.is_repairing = false;
 	watch->is_repairing = false;
+	worker_go_on(watch->options.worker);
 	if (watch->is_closed) {
 		notice_close(watch->notice);
 		handle_drop(watch);
@@ -141,18 +184,23 @@ static void on_repaired(uv_work_t *work, int status)
 	}
 }
 
-/* Where a worker is held up for another source, this one's turn comes later. */
+/* The timers of several sources come at the same moment, time after time: each has its turn. */
 static void repair_start(struct watch *watch)
 {
-	if (*watch->options.is_repairing)
+	struct watch_worker *worker = watch->options.worker;
+
+	if (watch->is_repairing || watch->is_waiting)
 		return;
-	*watch->options.is_repairing = true;
-	watch->is_repairing = true;
-	watch->n_handles++;
-	if (watch->is_polling)
-		uv_poll_stop(&watch->poll);
-	int rc = uv_queue_work(watch->options.loop, &watch->work, on_worker, on_repaired);
-	assert(rc == 0);
+	if (!worker->is_out) {
+		worker_send(watch);
+		return;
+	}
+	watch->is_waiting = true;
+	if (worker->first_waiting == NULL)
+		worker->first_waiting = watch;
+	else
+		worker->last_waiting->next_waiting = watch;
+	worker->last_waiting = watch;
 }
 
 static void on_repair(uv_timer_t *timer)
@@ -187,6 +235,8 @@ void watch_close(struct watch *watch)
 	if (watch == NULL)
 		return;
 	watch->is_closed = true;
+	if (watch->is_waiting)
+		waiting_remove(watch);
 	if (watch->is_polling)
 		uv_close((uv_handle_t *)&watch->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&watch->repair, on_handle_closed);

@@ -17,13 +17,19 @@
 
 struct watch;
 
+/* One worker is enough for all watches: who comes while it is out waits behind the others. */
+struct watch_worker {
+	bool is_out;
+	struct watch *first_waiting, *last_waiting;
+};
+
 struct watch_options {
 	uv_loop_t *loop;
 	struct stream *stream;
 	const struct source_spec *spec; /* outlives the watch */
 	size_t source;
 	struct notice *notice; /* open; the watch's from now on, unless watch_open fails */
-	bool *is_repairing;    /* shared by all watches: one worker is enough for them; outlives the loop */
+	struct watch_worker *worker; /* shared by all watches, zero at first; outlives the loop */
 	/* Something may be new, or has to be looked for as a whole. */
 	void (*on_change)(void *context, size_t source);
 	void *context;

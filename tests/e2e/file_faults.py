@@ -254,6 +254,25 @@ class Directories(harness.Case):
         wait_until(lambda: daemon.totals() == {"Open": 3}, "the new file under the old name")
         daemon.wait_logged("is another directory now")
 
+    def test_of_several_sources_each_directory_is_looked_after(self):
+        """Whose place is taken by another directory, of which no notice tells."""
+        names = ("one", "two", "three")
+        daemon = self.daemon(config="".join(
+            "[source %s]\npath = @EVENTS@/%s/events\npoll_interval = 50 milliseconds\n"
+            "[query of_%s]\nsource = %s\n" % (name, name, name, name) for name in names))
+        for name in names:
+            os.makedirs(os.path.join(daemon.events, name, "events"))
+        daemon.start()
+        daemon.process_all()
+        for name in names:
+            above = os.path.join(daemon.events, name)
+            os.rename(above, above + ".away")
+            os.makedirs(os.path.join(above, "events"))
+            daemon.write(os.path.join(name, "events", "a"), event(1))
+        for name in names:
+            wait_until(lambda: daemon.ask("select total(count) from of_" + name) == [[1]],
+                       "the event in the new directory of source " + name)
+
 
 @unittest.skipUnless(can_inject(), "strace cannot make calls fail here")
 class FailingCalls(harness.Case):
