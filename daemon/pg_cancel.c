@@ -19,10 +19,13 @@
 /* A packet begins with its length and its code; that of a cancel names the session. */
 #define CODE_END     8
 #define CANCEL_BYTES 16
+/* A client asks for TLS and for GSSAPI, each once; who asks on and on has no turn for it. */
+#define MAX_QUESTIONS 2
 
 struct surplus {
 	struct session session; /* first */
 	size_t n;
+	int n_questions;
 	char packet[CANCEL_BYTES];
 };
 
@@ -48,8 +51,10 @@ static bool judge(struct surplus *surplus)
 
 	if (surplus->n < CODE_END)
 		return false;
-	if (len == CODE_END && (code == PG_SSL_REQUEST || code == PG_GSSENC_REQUEST)) {
+	if (len == CODE_END && (code == PG_SSL_REQUEST || code == PG_GSSENC_REQUEST) &&
+		surplus->n_questions < MAX_QUESTIONS) {
 		surplus->n = 0;
+		surplus->n_questions++;
 		buf_add_char(&no, 'N');
 		session_flush(session, &no);
 		buf_fini(&no);

@@ -5,6 +5,7 @@ may cost its own session; the daemon and the session beside it never notice."""
 import os
 import random
 import select
+import socket
 import struct
 
 import harness
@@ -448,6 +449,10 @@ class Hostile(harness.Case):
             late.send(packet)
             self.assertEqual(wire.state(late.until_closed()), "53300" if packet[3] == 17 else None)
         self.assertEqual(wire.rows(other.ask(running)), [[b"1"]])
+        late = Wire(path, start=False)
+        late.send(struct.pack("!ii", 8, 80877103) * 1000)
+        self.assertEqual(late.socket.recv(2, socket.MSG_WAITALL), b"NN")
+        self.assertEqual(wire.state(late.until_closed()), "53300")
         late = Wire(path, start=False)
         for byte in struct.pack("!iiii", 16, 80877102, pid, secret):
             late.send(bytes([byte]))
