@@ -25,13 +25,17 @@ static int64_t wall_offset_us(void)
 	struct timespec wall;
 	int64_t before_us, after_us;
 
-	/* Who was held up between the two clocks would take that for a step. */
+	/*
+	 * Who was held up between the two clocks would take that for a step. What is
+	 * left of it makes us late: who is ahead takes a file that changed just now
+	 * for one that has been at rest.
+	 */
 	do {
 		before_us = monotonic_us();
 		clock_gettime(CLOCK_REALTIME, &wall);
 		after_us = monotonic_us();
 	} while (after_us - before_us > STEP_US / 2);
-	return (int64_t)wall.tv_sec * US_PER_S + wall.tv_nsec / 1000 - before_us;
+	return (int64_t)wall.tv_sec * US_PER_S + wall.tv_nsec / 1000 - after_us;
 }
 
 void engine_clock_init(struct engine *engine)
