@@ -471,8 +471,9 @@ class ServiceManager(harness.Case):
         return receiver, path
 
     def until(self, receiver, word):
-        seen = []
+        seen, end = [], time.monotonic() + harness.DEADLINE
         while not any(word in message for message in seen):
+            self.assertLess(time.monotonic(), end, "no %s in %s" % (word, seen[-20:]))
             seen.append(receiver.recv(4096).decode())
         return seen
 
@@ -480,7 +481,9 @@ class ServiceManager(harness.Case):
         daemon = self.daemon(config="[source events]\npath = @EVENTS@\n")
         receiver, path = self.notify_socket(daemon.directory)
         daemon.env.update(NOTIFY_SOCKET=path, WATCHDOG_USEC="200000")
-        daemon.start()
+        # What it says is listened to from the first moment on: the queue holds a second of it.
+        with open(daemon.log_path, "w") as log:
+            daemon.process = subprocess.Popen(daemon.command(), stderr=log, env=daemon.env)
         self.assertIn("EXTEND_TIMEOUT_USEC=", "".join(self.until(receiver, "READY=1")))
         self.until(receiver, "WATCHDOG=1")
         self.until(receiver, "WATCHDOG=1")
