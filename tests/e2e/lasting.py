@@ -226,11 +226,12 @@ class Disk(harness.Case):
         daemon.stop()
         trace = self.under(daemon, "fsync,fdatasync", "delay_enter=150000")
         daemon.start()
-        for number, text in enumerate(files):
-            daemon.write("f%d" % number, text)
         # The daemon itself says when there is something new, however slowly this reads.
         feed = daemon.frames()
         feed.request("SUBSCRIBE select total(count) from counts")
+        self.assertIn("columns", feed.frame())
+        for number, text in enumerate(files):
+            daemon.write("f%d" % number, text)
         answers = []
         end = time.monotonic() + 120
         while os.listdir(daemon.events) != [] and time.monotonic() < end:
