@@ -862,7 +862,7 @@ int main(void)
 	TCase *tests = tcase_create("lives");
 
 	verbose = chosen != NULL;
-	tcase_set_timeout(tests, 120);
+	tcase_set_timeout(tests, 600);
 	tcase_add_loop_test(tests, every_event_of_every_life_counts_once, first,
 		first + (chosen != NULL ? 1 : n));
 	suite_add_tcase(suite, tests);

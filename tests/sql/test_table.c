@@ -301,6 +301,7 @@ int main(void)
 	Suite *suite = suite_create("table");
 	TCase *tests = tcase_create("table");
 
+	tcase_set_timeout(tests, 600);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, batches_of_any_size_leave_what_they_said_last);
 	tcase_add_test(tests, a_session_keeps_its_key_and_moves_its_end);
