@@ -7,6 +7,7 @@ Failing calls come from strace, aimed at one directory; without it those tests a
 takes the sizes of the real thing.
 """
 
+import contextlib
 import functools
 import os
 import shutil
@@ -328,7 +329,8 @@ class FailingCalls(harness.Case):
             """Threads that strace has stopped."""
             found = set()
             for task in os.listdir(tasks):
-                with open(os.path.join(tasks, task, "stat")) as stat:
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                        open(os.path.join(tasks, task, "stat")) as stat:
                     if stat.read().rpartition(")")[2].split()[0] == "t":
                         found.add(task)
             return found
