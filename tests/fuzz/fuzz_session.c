@@ -89,22 +89,35 @@ static int connect_to_us(void)
 	return fd;
 }
 
-/* Until `fd` has an answer that ends with ReadyForQuery, or is closed. */
+/* What the neighbour is told up to the next ReadyForQuery; returns its length. */
+static size_t hear_neighbour(char *bytes, size_t max)
+{
+	struct err err = ERR_INIT;
+	size_t n = 0;
+	ssize_t got;
+
+	while (n < 6 || memcmp(bytes + n - 6, "Z\0\0\0\5I", 6) != 0) {
+		(void)uv_run(&world.loop, UV_RUN_NOWAIT);
+		got = recv(world.neighbour, bytes + n, max - n, MSG_DONTWAIT);
+		must(got > 0 || (got < 0 && errno == EAGAIN), "the neighbour is gone", &err);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	return n;
+}
+
+/* On a machine that is busy even its question may take longer than the timeout: it asks again. */
 static void ask_neighbour(void)
 {
 	static const char answer[] = "197C\0\0\0\rSELECT 1\0Z\0\0\0\5I";
 	struct err err = ERR_INIT;
 	char bytes[4096];
-	size_t n = 0;
-	ssize_t got;
+	size_t n;
 
-	must(send(world.neighbour, question, sizeof(question), 0) == sizeof(question), "ask", &err);
-	while (n < sizeof(answer) - 1 || memcmp(bytes + n - 6, "Z\0\0\0\5I", 6) != 0) {
-		(void)uv_run(&world.loop, UV_RUN_NOWAIT);
-		got = recv(world.neighbour, bytes + n, sizeof(bytes) - n, MSG_DONTWAIT);
-		must(got > 0 || (got < 0 && errno == EAGAIN), "the neighbour is gone", &err);
-		n += got > 0 ? (size_t)got : 0;
-	}
+	do {
+		must(send(world.neighbour, question, sizeof(question), 0) == sizeof(question),
+			"ask", &err);
+		n = hear_neighbour(bytes, sizeof(bytes));
+	} while (memmem(bytes, n, "C57014", 6) != NULL);
 	must(n >= sizeof(answer) - 1 &&
 			memcmp(bytes + n - (sizeof(answer) - 1), answer, sizeof(answer) - 1) == 0,
 		"the neighbour's answer", &err);
@@ -139,6 +152,7 @@ static void make_sql(struct err *err)
 static void make_world(void)
 {
 	struct err err = ERR_INIT;
+	char greeting[4096];
 
 	if (world.is_made)
 		return;
@@ -161,6 +175,7 @@ static void make_world(void)
 	make_listener();
 	world.neighbour = connect_to_us();
 	must(send(world.neighbour, startup, sizeof(startup), 0) == sizeof(startup), "start", &err);
+	(void)hear_neighbour(greeting, sizeof(greeting));
 }
 
 /* Turns the loop once and takes what came; false: the session has closed. */
