@@ -36,7 +36,10 @@ static inline bool buf_ok(const struct buf *buf)
 /* What buf_reserve does where there is too little room. */
 char *buf_grow(struct buf *buf, size_t n);
 
-/* Room for `n` more bytes behind data + len, or NULL (and failed). The caller adds to len what it wrote. */
+/*
+ * Room for `n` more bytes behind data + len, or NULL (and failed). The caller
+ * adds to len what it wrote.
+ */
 static inline char *buf_reserve(struct buf *buf, size_t n)
 {
 	/* Room for nothing is room too: NULL means that there is no memory. */

@@ -52,7 +52,10 @@ struct err {
 int err_set(struct err *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4), nonnull(1, 3)));
 
-/* The same, followed by ": " and the text of `sys_errno`; the code is ERR_NOMEM for ENOMEM, else ERR_IO. */
+/*
+ * The same, followed by ": " and the text of `sys_errno`; the code is ERR_NOMEM
+ * for ENOMEM, else ERR_IO.
+ */
 int err_set_errno(struct err *err, int sys_errno, const char *format, ...)
 	__attribute__((format(printf, 3, 4), nonnull(1, 3)));
 

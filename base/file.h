@@ -13,7 +13,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Appends the content, at most `max_bytes` (ERR_LIMIT beyond); ERR_MISSING where there is no such file. */
+/*
+ * Appends the content, at most `max_bytes` (ERR_LIMIT beyond); ERR_MISSING
+ * where there is no such file.
+ */
 int file_read_all(const char *path, size_t max_bytes, struct buf *buf, struct err *err)
 	__attribute__((warn_unused_result));
 

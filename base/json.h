@@ -44,7 +44,10 @@ struct json_value {
 	bool has_escapes; /* a string that json_unescape must see */
 };
 
-/* A member that json_read_object looks for, by its unescaped name; the value is that of the last one. */
+/*
+ * A member that json_read_object looks for, by its unescaped name; the value is
+ * that of the last one.
+ */
 struct json_member {
 	const char *name;
 	size_t name_len;
@@ -71,7 +74,10 @@ static inline bool json_is_blank(char c)
  */
 enum json_status json_read_value(struct json_scan *scan, struct json_value *value);
 
-/* The same for an object, whose opening bracket stands at `at`: fills the values of members[0, n), whose names are distinct. */
+/*
+ * The same for an object, whose opening bracket stands at `at`: fills the
+ * values of members[0, n), whose names are distinct.
+ */
 enum json_status json_read_object(struct json_scan *scan, struct json_member *members, size_t n);
 
 /* One member of a complete, valid object; false: it has none of that name. */

@@ -7,10 +7,16 @@
 
 #include "base/buf.h"
 
-/* A quoted string. Bytes that are no UTF-8 become U+FFFD, NUL \u0000, so the result is always valid JSON. */
+/*
+ * A quoted string. Bytes that are no UTF-8 become U+FFFD, NUL \u0000, so the
+ * result is always valid JSON.
+ */
 void json_write_string(struct buf *buf, const char *text, size_t len);
 
-/* 17 significant digits, so that a reader gets the same double back; never called with NaN or an infinity. */
+/*
+ * 17 significant digits, so that a reader gets the same double back; never
+ * called with NaN or an infinity.
+ */
 void json_write_double(struct buf *buf, double number);
 
 /* {"blob":"<base64>"} */

@@ -57,7 +57,10 @@ bool civil_is_date(int64_t year, int month, int day);
  */
 bool timestamp_parse(const char *text, size_t len, int64_t *us);
 
-/* The same grammar, which also takes the spellings of bounds past the range (`+10000-…`, `-0001-…`). */
+/*
+ * The same grammar, which also takes the spellings of bounds past the range
+ * (`+10000-…`, `-0001-…`).
+ */
 bool timestamp_parse_bound(const char *text, size_t len, int64_t *us);
 
 /* Writes the canonical text and a NUL; returns its length. */

@@ -23,7 +23,10 @@ size_t utf8_valid_prefix(const char *text, size_t len);
  */
 void utf8_add_shown(struct buf *buf, const char *text, size_t len);
 
-/* Bytes that are no continuation bytes: code points in valid text, and how sqlite3's shell measures a column. */
+/*
+ * Bytes that are no continuation bytes: code points in valid text, and how
+ * sqlite3's shell measures a column.
+ */
 size_t utf8_length(const char *text, size_t len);
 
 /* Writes a code point (what is none, surrogates too, becomes U+FFFD); returns 1 to 4. */

@@ -35,7 +35,10 @@ void answer_cache_free(struct answer_cache *cache);
 bool answer_cache_find(struct answer_cache *cache, uint64_t snapshot, const char *key,
 	size_t key_len, struct answer *answer);
 
-/* Copies key and bytes. An answer that is too large, or for which there is no memory, is not kept. */
+/*
+ * Copies key and bytes. An answer that is too large, or for which there is no
+ * memory, is not kept.
+ */
 void answer_cache_keep(struct answer_cache *cache, const char *key, size_t key_len,
 	const struct answer *answer);
 

@@ -9,7 +9,10 @@
 #include "daemon/config.h"
 #include "daemon/config_text.h"
 
-/* Fills in socket and state_dir where nothing was written, from the environment, with the origin. */
+/*
+ * Fills in socket and state_dir where nothing was written, from the
+ * environment, with the origin.
+ */
 int config_default_paths(struct config_text *text, struct err *err)
 	__attribute__((warn_unused_result));
 

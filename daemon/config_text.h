@@ -33,7 +33,10 @@ struct config_text {
 int config_text_init(struct config_text *text, struct err *err) __attribute__((warn_unused_result));
 void config_text_fini(struct config_text *text);
 
-/* A section by its header's words (`source`, `events`); `name` NULL for tallyd and http. Refuses bad and repeated names. */
+/*
+ * A section by its header's words (`source`, `events`); `name` NULL for tallyd
+ * and http. Refuses bad and repeated names.
+ */
 int config_text_open(struct config_text *text, const char *scope, const char *name,
 	const char *origin, struct config_section **section, struct err *err)
 	__attribute__((warn_unused_result));
@@ -45,7 +48,10 @@ struct config_section *config_text_find(const struct config_text *text, const ch
 int config_section_set(struct config_section *section, const char *key, const char *value,
 	const char *origin, bool again, struct err *err) __attribute__((warn_unused_result));
 
-/* The text that holds: what was written, else the default; never NULL once config_default_paths ran. */
+/*
+ * The text that holds: what was written, else the default; never NULL once
+ * config_default_paths ran.
+ */
 const char *config_section_text(const struct config_section *section, size_t key);
 const char *config_section_origin(const struct config_section *section, size_t key);
 

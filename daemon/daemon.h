@@ -15,7 +15,10 @@
  */
 void daemon_keep_hangup(void);
 
-/* Serves until a signal ends it. Takes the reference to `config`. The error decides the exit status; it was not logged. */
+/*
+ * Serves until a signal ends it. Takes the reference to `config`. The error
+ * decides the exit status; it was not logged.
+ */
 int daemon_run(struct config *config, const struct options *options, struct err *err)
 	__attribute__((warn_unused_result));
 

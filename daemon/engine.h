@@ -31,7 +31,10 @@ struct engine_hooks {
 	void (*on_stopped)(void *context);
 };
 
-/* What `queries` says, as of the last job; for the service manager. No padding: compared as bytes. */
+/*
+ * What `queries` says, as of the last job; for the service manager. No padding:
+ * compared as bytes.
+ */
 struct engine_status {
 	int64_t n_files, n_files_behind, n_events, n_rejects; /* over all queries */
 	int64_t max_time_us; /* newest event; INT64_MIN: none yet */
@@ -62,10 +65,16 @@ void engine_status(const struct engine *engine, struct engine_status *status);
 /* False: a job is under way that has not moved since the last call. */
 bool engine_has_moved(struct engine *engine);
 
-/* The running slice ends, the last state is made durable; on_stopped. After it nothing is armed on the loop. */
+/*
+ * The running slice ends, the last state is made durable; on_stopped. After it
+ * nothing is armed on the loop.
+ */
 void engine_stop(struct engine *engine);
 
-/* After on_stopped, or before a load; no reader of the snapshots is left. Logs how each query ended, as the last lines. */
+/*
+ * After on_stopped, or before a load; no reader of the snapshots is left. Logs
+ * how each query ended, as the last lines.
+ */
 void engine_free(struct engine *engine);
 
 /* The spec of the running configuration, for statements on any thread; each ref needs its unref. */

@@ -73,7 +73,10 @@ struct execution {
 	const char *format; /* what the bytes depend on beside the statement */
 	size_t format_len;
 
-	/* On the loop. on_page takes `page` (leaving it empty) and calls execution_continue when it is gone. */
+	/*
+	 * On the loop. on_page takes `page` (leaving it empty) and calls
+	 * execution_continue when it is gone.
+	 */
 	void (*on_page)(struct execution *execution);
 	void (*on_ended)(struct execution *execution);
 

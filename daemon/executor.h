@@ -35,7 +35,10 @@
 #include <stdint.h>
 #include <uv.h>
 
-/* What a statement may take of the loop's time before it moves to a worker, and in the SHORT lane. */
+/*
+ * What a statement may take of the loop's time before it moves to a worker, and
+ * in the SHORT lane.
+ */
 #define INLINE_BUDGET_US 300
 #define SHORT_BUDGET_US  50000
 

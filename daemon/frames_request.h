@@ -35,7 +35,10 @@ struct request {
 	char *texts;
 };
 
-/* NULL: no memory. A line that is no request becomes a REQUEST_BROKEN, with the id if that could be read. */
+/*
+ * NULL: no memory. A line that is no request becomes a REQUEST_BROKEN, with the
+ * id if that could be read.
+ */
 struct request *request_parse(const char *line, size_t len);
 void request_free(struct request *request);
 

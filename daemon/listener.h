@@ -43,14 +43,20 @@ struct listener_options {
 int listener_open(struct listener *listener, const struct listener_options *options,
 	struct err *err) __attribute__((warn_unused_result));
 
-/* A descriptor from the service manager: a listening Unix stream socket, else ERR_CONFIG. Taken in any case. */
+/*
+ * A descriptor from the service manager: a listening Unix stream socket, else
+ * ERR_CONFIG. Taken in any case.
+ */
 int listener_adopt(struct listener *listener, int fd, struct err *err)
 	__attribute__((warn_unused_result));
 
 /* The path that a Unix socket has, "" where it has none or would not fit. */
 void listener_name(int fd, char *name, size_t size);
 
-/* Removes the path if it is still the one that was made, and closes `fd` unless that is libuv's by now (-1). */
+/*
+ * Removes the path if it is still the one that was made, and closes `fd` unless
+ * that is libuv's by now (-1).
+ */
 void listener_close(struct listener *listener);
 
 #endif

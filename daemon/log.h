@@ -56,7 +56,10 @@ struct log_limiter {
 /* True when the message may go; *n_left_out then says how many did not since the last one. */
 bool log_limiter_pass(struct log_limiter *limiter, int64_t now_monotonic_us, uint32_t *n_left_out);
 
-/* Says how many messages of a kind a limiter has held back, if any: "12 more of: refused connections". */
+/*
+ * Says how many messages of a kind a limiter has held back, if any: "12 more
+ * of: refused connections".
+ */
 void log_left_out(uint32_t n, const char *kind);
 
 /* The line without its prefix, escaped, for tests: returns its length, the newline included. */

@@ -72,7 +72,10 @@ struct transport {
 /* Bytes read at once; one buffer serves all transports of a loop, which has it as its `data`. */
 #define TRANSPORT_READ_BYTES 65536
 
-/* Takes the next connection of `listener`, a pipe or TCP listener. On failure on_closed is still called. */
+/*
+ * Takes the next connection of `listener`, a pipe or TCP listener. On failure
+ * on_closed is still called.
+ */
 int transport_accept(struct transport *transport, uv_stream_t *listener,
 	const struct transport_ops *ops, struct err *err) __attribute__((warn_unused_result));
 
@@ -80,7 +83,10 @@ void transport_read_start(struct transport *transport);
 /* The peer then waits in its own send(); transport_peer_is_gone still tells. */
 void transport_read_stop(struct transport *transport);
 
-/* Takes the bytes; `bytes` is left empty. In CLOSING they are dropped. A failed buffer closes the transport. */
+/*
+ * Takes the bytes; `bytes` is left empty. In CLOSING they are dropped. A failed
+ * buffer closes the transport.
+ */
 void transport_write(struct transport *transport, struct buf *bytes);
 
 /*

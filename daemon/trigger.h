@@ -39,7 +39,10 @@ void trigger_call(struct trigger *trigger, int64_t now_us, bool full);
 /* When the source is due: now or before, a later time, or TRIGGER_NEVER. */
 int64_t trigger_due_us(const struct trigger *trigger, int64_t now_us);
 
-/* A turn begins; what called for it is answered by it. Returns whether everything is to be looked at. */
+/*
+ * A turn begins; what called for it is answered by it. Returns whether
+ * everything is to be looked at.
+ */
 bool trigger_begin(struct trigger *trigger, int64_t now_us);
 
 /* It ended. When the stream wants to be looked at without a notice, and whether as a whole. */
@@ -50,7 +53,10 @@ void trigger_fail(struct trigger *trigger, bool was_full, int64_t now_us);
 /* The wall clock was set by `step_us`: what is planned is as far away as before. */
 void trigger_move_clock(struct trigger *trigger, int64_t step_us);
 
-/* How many microseconds the turn that began at last_us overran its trigger by `now_us`; 0: it did not. */
+/*
+ * How many microseconds the turn that began at last_us overran its trigger by
+ * `now_us`; 0: it did not.
+ */
 int64_t trigger_overrun_us(const struct trigger *trigger, int64_t now_us);
 
 #endif

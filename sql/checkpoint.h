@@ -44,7 +44,10 @@ int checkpoint_open(struct checkpoint **checkpoint, const struct checkpoint_opti
 /* Syncs first, if it can. */
 void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
 
-/* After a failed sync: writes it anew, or says why that cannot be done. Then there is a connection. */
+/*
+ * After a failed sync: writes it anew, or says why that cannot be done. Then
+ * there is a connection.
+ */
 int checkpoint_make_trusted(struct checkpoint *checkpoint, struct err *err)
 	__attribute__((warn_unused_result));
 

@@ -22,7 +22,10 @@ int db_error(sqlite3 *db, int rc, const char *what, struct err *err);
 /* Runs statements that give no rows. */
 int db_exec(sqlite3 *db, const char *sql, struct err *err) __attribute__((warn_unused_result));
 
-/* A transaction that writes; its end commits where `rc` is 0 and rolls back else. Returns `rc` or the commit's. */
+/*
+ * A transaction that writes; its end commits where `rc` is 0 and rolls back
+ * else. Returns `rc` or the commit's.
+ */
 int db_begin(sqlite3 *db, struct err *err) __attribute__((warn_unused_result));
 int db_end(sqlite3 *db, int rc, struct err *err) __attribute__((warn_unused_result));
 

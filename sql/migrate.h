@@ -17,7 +17,10 @@
 /* Whether there are steps from `version` to SCHEMA_VERSION. */
 bool migrate_knows(int64_t version);
 
-/* ERR_CORRUPT where the tables are not those of that version; on any failure nothing has changed. */
+/*
+ * ERR_CORRUPT where the tables are not those of that version; on any failure
+ * nothing has changed.
+ */
 int migrate(sqlite3 *db, int64_t version, struct err *err) __attribute__((warn_unused_result));
 
 #endif

@@ -1,4 +1,7 @@
-/* Sentences that a library has for the log and may not log itself: first in, first out. One thread at a time. */
+/*
+ * Sentences that a library has for the log and may not log itself: first in,
+ * first out. One thread at a time.
+ */
 #ifndef SQL_NOTICES_H
 #define SQL_NOTICES_H
 

@@ -23,7 +23,10 @@ struct text {
 
 #define CELL_NUMBER_BYTES 64
 
-/* The value in a text mode. `number` is where a number is written; the text borrows from there or from the value. */
+/*
+ * The value in a text mode. `number` is where a number is written; the text
+ * borrows from there or from the value.
+ */
 struct text cell_text(const struct value *value, char number[CELL_NUMBER_BYTES]);
 
 struct text text_of(const char *string);

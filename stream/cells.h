@@ -26,7 +26,10 @@ struct cells;
 struct cells *cells_new(size_t n_fields, int64_t bucket_us);
 void cells_free(struct cells *cells);
 
-/* Forgets counts; keeps groups (their numbers stay) and memory where that is cheap. Costs what was counted, not what is kept. */
+/*
+ * Forgets counts; keeps groups (their numbers stay) and memory where that is
+ * cheap. Costs what was counted, not what is kept.
+ */
 void cells_clear(struct cells *cells);
 
 /* The number of a group, made if it is new; ERR_NOMEM is the only failure. */

@@ -35,7 +35,10 @@ enum reject_reason {
 /* `bad_json` and so on: the names that users see. */
 const char *reject_reason_name(enum reject_reason reason);
 
-/* What the events of one source are read for: the union of its queries' fields. Immutable, outlives the judges. */
+/*
+ * What the events of one source are read for: the union of its queries' fields.
+ * Immutable, outlives the judges.
+ */
 struct event_shape {
 	const char *time_field;
 	enum time_unit time_unit;

@@ -24,7 +24,10 @@ struct groups;
 struct groups *groups_new(size_t n_fields);
 void groups_free(struct groups *groups);
 
-/* The number of the tuple (TEXT or NULL values, copied), made if it is new. ERR_NOMEM, ERR_LIMIT. */
+/*
+ * The number of the tuple (TEXT or NULL values, copied), made if it is new.
+ * ERR_NOMEM, ERR_LIMIT.
+ */
 int groups_intern(struct groups *groups, const struct event_value *values, uint32_t *group,
 	struct err *err) __attribute__((warn_unused_result));
 

@@ -33,7 +33,10 @@ struct listing {
 	int n_looks;
 };
 
-/* What a failure leaves is released. A directory that cannot be read is ERR_IO with the source's sentence. */
+/*
+ * What a failure leaves is released. A directory that cannot be read is ERR_IO
+ * with the source's sentence.
+ */
 int listing_open(struct listing *listing, const struct source_spec *spec, struct err *err)
 	__attribute__((warn_unused_result));
 void listing_close(struct listing *listing);
@@ -42,7 +45,10 @@ void listing_close(struct listing *listing);
 int listing_next(struct listing *listing, struct listed *listed, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* What listing_next gave, or what a plan took from the heap, was not under its name (ERR_MISSING). */
+/*
+ * What listing_next gave, or what a plan took from the heap, was not under its
+ * name (ERR_MISSING).
+ */
 int listing_put_aside(struct listing *listing, const struct listed *listed, struct err *err)
 	__attribute__((warn_unused_result));
 int listing_put_slot_aside(struct listing *listing, size_t slot, struct err *err)

@@ -20,7 +20,10 @@ struct names;
 struct names *names_new(size_t n_fields);
 void names_free(struct names *names);
 
-/* The number of the tuple, given to it now if it is new; the texts are copied. ERR_NOMEM or ERR_LIMIT. */
+/*
+ * The number of the tuple, given to it now if it is new; the texts are copied.
+ * ERR_NOMEM or ERR_LIMIT.
+ */
 int names_put(struct names *names, const struct event_value *values, uint32_t *number,
 	struct err *err) __attribute__((warn_unused_result));
 

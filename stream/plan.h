@@ -20,7 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Big enough that opening and the line cut in two cost nothing, small enough that stopping takes no time. */
+/*
+ * Big enough that opening and the line cut in two cost nothing, small enough
+ * that stopping takes no time.
+ */
 #define PLAN_SLICE_BYTES (INT64_C(8) << 20)
 
 /* A batch's own memory is bounded: more files than this are the next batch's. */
@@ -75,7 +78,10 @@ int plan_make(struct plan *plan, struct prefixes *prefixes, struct prefix *prefi
  */
 bool plan_settle(struct plan *plan);
 
-/* Whether the batch has anything to tell of the file's bytes: it came to its end, if only of an empty file, or forward. */
+/*
+ * Whether the batch has anything to tell of the file's bytes: it came to its
+ * end, if only of an empty file, or forward.
+ */
 bool plan_file_was_read(const struct plan_file *file);
 
 /* False: the slice was cut off; it is not run. */

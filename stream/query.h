@@ -32,7 +32,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Returned by folds: max_groups would be passed, and which groups are the first only the order of events tells. */
+/*
+ * Returned by folds: max_groups would be passed, and which groups are the first
+ * only the order of events tells.
+ */
 #define QUERY_OVER 1
 
 /* Arrays of a batch that are longer than this are given back when it is over. */
@@ -109,7 +112,10 @@ struct query {
 struct query *query_new(const struct query_spec *spec, const size_t *fields);
 void query_free(struct query *query);
 
-/* The same definition, with other limits or with its fields elsewhere in the union. Takes `fields` over (malloc'd). */
+/*
+ * The same definition, with other limits or with its fields elsewhere in the
+ * union. Takes `fields` over (malloc'd).
+ */
 void query_set_spec(struct query *query, const struct query_spec *spec, size_t *fields);
 
 /* So many groups will be restored; a number that does not hold does no harm. */
@@ -124,7 +130,10 @@ int query_restore_row(struct query *query, const struct event_value *values, int
 int64_t query_n_groups(const struct query *query);
 size_t query_state_bytes(const struct query *query);
 
-/* Append mode: the watermark has passed windows that are not yet shown, so a batch without files is due. */
+/*
+ * Append mode: the watermark has passed windows that are not yet shown, so a
+ * batch without files is due.
+ */
 bool query_has_closed(struct query *query);
 
 /*
@@ -168,7 +177,10 @@ int query_finish(struct query *query, struct query_change *change, struct err *e
 void query_accept(struct query *query);
 void query_abandon(struct query *query);
 
-/* For the parts of this module: puts rows into `changes`, which has room for them, in the order of their keys; adds one. */
+/*
+ * For the parts of this module: puts rows into `changes`, which has room for
+ * them, in the order of their keys; adds one.
+ */
 int query_order_rows(const struct query *query, const struct query_rows *rows,
 	struct row_change *changes, struct err *err) __attribute__((warn_unused_result));
 int query_rows_add(struct query_rows *rows, const struct query_row *row, struct err *err)

@@ -48,11 +48,17 @@ int event_cursor_open(struct event_cursor **cursor, const struct spec *spec, siz
 	struct err *err) __attribute__((warn_unused_result));
 void event_cursor_close(struct event_cursor *cursor);
 
-/* 1 with the next event (valid until the next call; values are the source's union of fields), 0 at the end. */
+/*
+ * 1 with the next event (valid until the next call; values are the source's
+ * union of fields), 0 at the end.
+ */
 int event_cursor_next(struct event_cursor *cursor, const struct event **event, const char **file,
 	struct err *err) __attribute__((warn_unused_result));
 
-/* The union of the group_by fields of a source's queries, in the order of the events table's columns. */
+/*
+ * The union of the group_by fields of a source's queries, in the order of the
+ * events table's columns.
+ */
 int spec_source_fields(const struct spec *spec, size_t source, struct field_spec **fields,
 	size_t *n, struct err *err) __attribute__((warn_unused_result));
 

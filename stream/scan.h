@@ -82,7 +82,10 @@ int scan_fed(struct scan *scan, size_t n, bool at_end, bool *done, struct err *e
 int scan_result(struct scan *scan, struct scan_result *result, struct err *err)
 	__attribute__((warn_unused_result));
 
-/* Gives the rejects that scan_result told away, for as long as the caller wants them; `to` has none. */
+/*
+ * Gives the rejects that scan_result told away, for as long as the caller wants
+ * them; `to` has none.
+ */
 void scan_take_rejects(struct scan *scan, struct reject_rows *to);
 
 #endif

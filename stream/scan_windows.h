@@ -23,7 +23,10 @@ void window_place(struct count *count, int cursor, int64_t base_us, int64_t time
 /* The time of a tick. */
 int64_t window_time_us(const struct count *count, int cursor, uint64_t ticks);
 
-/* The time of the tick 0 for a record: its date. False where it is not written in the program's form. */
+/*
+ * The time of the tick 0 for a record: its date. False where it is not written
+ * in the program's form.
+ */
 bool window_base_us(const struct count *count, const struct match *match, int64_t *base_us);
 
 bool window_has(const struct count *count, int cursor, int64_t base_us, int64_t time_us);

@@ -54,7 +54,10 @@ typedef int sessions_closed_fn(
 int sessions_close(struct sessions *sessions, int64_t end_us, sessions_closed_fn *each,
 	void *context, struct err *err) __attribute__((warn_unused_result));
 
-/* True when sessions_close(end_us) would take something out; exact, cheap when nothing is that old. */
+/*
+ * True when sessions_close(end_us) would take something out; exact, cheap when
+ * nothing is that old.
+ */
 bool sessions_has_closed(struct sessions *sessions, int64_t end_us);
 
 uint64_t sessions_count(const struct sessions *sessions);

@@ -128,7 +128,10 @@ int intake_look(struct intake *intake, struct err *err) __attribute__((warn_unus
 
 /* batch_run.c: reading and counting. */
 
-/* Besides 0 and errors: asked to stop before anything was read; the members have failed, their state says so. */
+/*
+ * Besides 0 and errors: asked to stop before anything was read; the members
+ * have failed, their state says so.
+ */
 #define BATCH_STOPPED 2
 #define BATCH_FAILED  3
 
