@@ -100,7 +100,8 @@ struct changes *sample_changes(int64_t batch_id)
 
 	changes->queries = query;
 	changes->n_queries = 1;
-	changes->reject_totals = calloc(1, sizeof(*changes->reject_totals));
+	/* For as many sources as any of the tests has. */
+	changes->reject_totals = calloc(2, sizeof(*changes->reject_totals));
 	query->has_progress = true;
 	query->message = "Processing new data";
 	query->totals = (struct query_totals){.batch_id = batch_id,

@@ -128,6 +128,7 @@ static struct spec *some_spec(int which)
 {
 	struct spec *made = sample_spec("counts_flat", "life");
 
+	(void)sample_keep(made->sources);
 	made->sources = calloc(N_PLACES, sizeof(*made->sources));
 	made->n_sources = N_PLACES;
 	made->threads = 1 + pick(2);
