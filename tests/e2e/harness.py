@@ -194,8 +194,8 @@ class Daemon:
             raise AssertionError("tallyd ended with %d: %s" % (self.process.returncode, self.log()))
         try:
             return self.text("select 1;\n.quit\n") == "1\n"
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
+        except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
+            return False  # BlockingIOError: the kernel's queue of connections is full
         except (ConnectionResetError, BrokenPipeError):
             # It has too many sessions for the moment, or it ends: then its status says so.
             return False

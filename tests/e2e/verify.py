@@ -182,6 +182,9 @@ class Verify(harness.Case):
             daemon.write(name, lines(1))
         daemon.start()
         harness.wait_until(lambda: daemon.totals() == {"Open": 1}, "the first batch")
+        # What is behind is told a moment after what was counted.
+        harness.wait_until(lambda: daemon.ask("select files_behind from queries") == [[2]],
+                           "the files behind")
         self.assertEqual(daemon.ask("select verdict, reason from system_check"),
                          [["not comparable", "2 files are not read to their end yet"]])
         self.assertEqual(self.verify(daemon, 0), "counts: counts and files are equal\n")
