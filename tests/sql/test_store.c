@@ -386,7 +386,8 @@ START_TEST(renamed_sources_of_one_directory_are_told_apart)
 	both[1].glob = strdup("b*");
 	strcpy(both[0].name, "first");
 	strcpy(both[1].name, "second");
-	spec->sources = sample_keep(both);
+	(void)sample_keep(spec->sources);
+	spec->sources = both;
 	spec->n_sources = 2;
 	sample_add_query(spec, "others", "action");
 	spec->queries[1].source = 1;
